@@ -1,0 +1,3 @@
+from .alrp_retina_head import ALRPRetinaHead
+
+__all__ = ['ALRPRetinaHead']

@@ -1,0 +1,88 @@
+import pytest
+import torch
+from mmengine.logging import MessageHub
+
+from alrp_mmdet.models import SelfBalance
+
+
+@pytest.fixture
+def runtime():
+    """A message hub as a runner would have it, in the first of three epochs."""
+    hub = MessageHub.get_instance(f'self_balance_{id(object())}')
+    hub.update_info('max_epochs', 3)
+    hub.update_info('epoch', 0)
+    return hub
+
+
+def step(balance, loss_cls, loss_loc):
+    return balance(torch.tensor(loss_cls), torch.tensor(loss_loc)).item()
+
+
+def test_weight_starts_at_50_and_follows_the_last_epoch(runtime):
+    balance = SelfBalance()
+    assert [step(balance, 0.9, 0.1), step(balance, 0.7, 0.3)] == [50, 50]
+    runtime.update_info('epoch', 1)
+    assert step(balance, 0.5, 0.5) == pytest.approx((1.6 + 0.4) / 0.4)
+    assert step(balance, 0.1, 0.3) == pytest.approx((1.6 + 0.4) / 0.4)
+    runtime.update_info('epoch', 2)
+    assert step(balance, 0.0, 0.0) == pytest.approx((0.6 + 0.8) / 0.8)
+
+
+def test_interval_counts_training_steps():
+    balance = SelfBalance(start_weight=10, interval=2)
+    weights = [
+        step(balance, *losses) for losses in [(0.9, 0.1), (0.5, 0.1), (1, 1), (1, 1), (0, 1)]
+    ]
+    assert weights == pytest.approx([10, 10, 8, 8, 2])
+
+
+def test_steps_without_objects_drop_out(runtime):
+    balance = SelfBalance()
+    step(balance, 0.6, 0.2)
+    step(balance, 0.0, 0.0)
+    runtime.update_info('epoch', 1)
+    assert step(balance, 0.0, 0.0) == pytest.approx(4)
+    runtime.update_info('epoch', 2)  # an epoch without any object leaves the weight as it is
+    assert step(balance, 0.6, 0.3) == pytest.approx(4)
+
+
+def test_evaluation_changes_nothing(runtime):
+    balance = SelfBalance().eval()
+    step(balance, 0.6, 0.2)
+    runtime.update_info('epoch', 1)
+    assert step(balance, 0.6, 0.2) == 50
+    assert balance.steps == 0 and not balance.loss_sums.any()
+
+
+@pytest.mark.parametrize('interval', [None, 3])
+def test_state_dict_holds_all_state(runtime, interval):
+    losses = torch.rand(12, 2, generator=torch.Generator().manual_seed(0))
+
+    def weights(balance, steps):
+        out = []
+        for i in steps:
+            runtime.update_info('epoch', i // 5)
+            out.append(step(balance, *losses[i].tolist()))
+        return out
+
+    whole, first, resumed = (SelfBalance(interval=interval) for _ in range(3))
+    expected = weights(whole, range(12))
+    stopped = weights(first, range(7))
+    resumed.load_state_dict(first.state_dict())
+    assert stopped + weights(resumed, range(7, 12)) == expected
+    assert len(set(expected)) > 2
+
+
+def test_single_epoch_is_warned_of_once(runtime, caplog):
+    runtime.update_info('max_epochs', 1)
+    balance = SelfBalance()
+    with caplog.at_level('WARNING'):
+        step(balance, 0.6, 0.2)
+        step(balance, 0.6, 0.2)
+    assert caplog.text.count('self_balance=dict(interval=n)') <= 1
+
+
+@pytest.mark.parametrize('bad', [dict(start_weight=0), dict(start_weight=-1), dict(interval=0)])
+def test_bad_arguments(bad):
+    with pytest.raises(ValueError, match='self_balance'):
+        SelfBalance(**bad)
