@@ -1,0 +1,88 @@
+"""What tools/train.py and tools/test.py share."""
+
+import argparse
+import contextlib
+import os
+import sys
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.dist import get_dist_info
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from ..datasets.check import AnnotationError, check_datasets
+from .checkpoint import CheckpointError
+
+
+def make_parser(description: str) -> argparse.ArgumentParser:
+    """A parser with the options that all tools have, spelled as MMDetection spells them."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder of logs and checkpoints')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='override settings of the config, as in model.bbox_head.num_classes=3 '
+        'key="[a,b]"; quotation marks needed, white space not allowed',
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    return parser
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """The config of the command line, with its overrides.
+
+    Without ``--work-dir`` and ``work_dir``, it is named after the config, in ``./work_dirs``.
+    """
+    if not Path(args.config).is_file():
+        sys.exit(f'error: there is no config {args.config}')
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs', Path(args.config).stem))
+    return cfg
+
+
+def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...]) -> Runner:
+    """Check the data of a config and build its runner.
+
+    Args:
+        cfg (Config): The config.
+        args (argparse.Namespace): The command line, parsed.
+        splits (tuple[str, ...]): What is going to be used, of ``train``, ``val`` and ``test``.
+
+    Returns:
+        Runner: The runner, whose checkpoints are loaded without running what is in them.
+    """
+    # Also where MMEngine or torchvision ask for anything else, as for pretrained backbones.
+    os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if args.launcher == 'pytorch' and not torch.cuda.is_available():
+        _distribute_on_cpu(cfg)
+    check_datasets(cfg, splits)
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+
+
+@contextlib.contextmanager
+def clear_errors():
+    """End with one line, not with a traceback, where the user can put things right."""
+    try:
+        yield
+    except (AnnotationError, CheckpointError, FloatingPointError, UnpicklingError) as error:
+        rank, _ = get_dist_info()
+        sys.exit(f'error: {error}' if rank == 0 else 1)
+
+
+def _distribute_on_cpu(cfg: Config) -> None:
+    """MMEngine means GPUs when it distributes; here the processes meet, and wrap, on the CPU."""
+    torch.distributed.init_process_group('gloo')
+    cfg.setdefault('model_wrapper_cfg', dict(type='MMDistributedDataParallel'))

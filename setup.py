@@ -1,0 +1,29 @@
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+SHIPPED = ('*.py', '*.sh', '*.yml')  # tools and configs, through the links in alrp_mmdet/.mim
+
+
+def version() -> str:
+    scope = {}
+    exec((ROOT / 'alrp_mmdet' / 'version.py').read_text(), scope)
+    return scope['__version__']
+
+
+setup(
+    name='alrp_mmdet',
+    version=version(),
+    description='Object detectors trained by ranking: aLRP Loss and AP Loss for MMDetection 3.x',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    python_requires='>=3.10',
+    packages=find_packages(include=['alrp_mmdet', 'alrp_mmdet.*']),
+    package_data={'alrp_mmdet': [f'.mim/**/{pattern}' for pattern in SHIPPED]},
+    # MMDetection and MMCV are not required here: the loss works without them, MMCV must be built
+    # for the torch at hand, and maintained forks have other names. `import alrp_mmdet` checks them.
+    install_requires=['torch>=2.4'],
+    extras_require={'mmdet': ['mmengine>=0.10,<1', 'mmcv>=2.0.0,<2.2', 'mmdet>=3.0,<3.4']},
+)

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# One process per GPU (per CPU process without GPUs): tools/dist_test.sh CONFIG CHECKPOINT GPUS [options of test.py]
+# Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT on each.
+set -euo pipefail
+if [ $# -lt 3 ]; then echo "usage: $0 CONFIG CHECKPOINT GPUS [options of test.py]" >&2; exit 2; fi
+CONFIG=$1; CHECKPOINT=$2; GPUS=$3; shift 3
+
+exec "${PYTHON:-python}" -m torch.distributed.run \
+    --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
+    --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
+    --nproc_per_node="$GPUS" \
+    "$(dirname "${BASH_SOURCE[0]}")/test.py" "$CONFIG" "$CHECKPOINT" --launcher pytorch "$@"

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# One process per GPU (per CPU process without GPUs): tools/dist_train.sh CONFIG GPUS [options of train.py]
+# Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT on each.
+set -euo pipefail
+if [ $# -lt 2 ]; then echo "usage: $0 CONFIG GPUS [options of train.py]" >&2; exit 2; fi
+CONFIG=$1; GPUS=$2; shift 2
+
+exec "${PYTHON:-python}" -m torch.distributed.run \
+    --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
+    --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
+    --nproc_per_node="$GPUS" \
+    "$(dirname "${BASH_SOURCE[0]}")/train.py" "$CONFIG" --launcher pytorch "$@"

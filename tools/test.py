@@ -1,0 +1,48 @@
+"""Evaluate a detector: ``python tools/test.py CONFIG CHECKPOINT``. Takes MMDetection's options."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
+    sys.path.insert(0, str(ROOT))
+
+from mmdet.engine.hooks.utils import trigger_visualization_hook  # noqa: E402
+from mmdet.evaluation import DumpDetResults  # noqa: E402
+
+from alrp_mmdet.engine.cli import build_runner, clear_errors, load_config, make_parser  # noqa: E402
+
+
+def parse_args():
+    parser = make_parser('Evaluate a detector')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--out', help='pickle file to write the predictions to')
+    parser.add_argument('--show', action='store_true', help='show the detections in a window')
+    parser.add_argument(
+        '--show-dir', help='folder for pictures of the detections, in WORK_DIR/TIMESTAMP'
+    )
+    parser.add_argument(
+        '--wait-time', type=float, default=2, help='seconds between two pictures shown'
+    )
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    if args.out is not None and not args.out.endswith(('.pkl', '.pickle')):
+        sys.exit(f'error: --out must end with .pkl or .pickle, but is {args.out}')
+    cfg = load_config(args)
+    if '://' not in args.checkpoint and not Path(args.checkpoint).is_file():
+        sys.exit(f'error: there is no checkpoint {args.checkpoint}')
+    cfg.load_from = args.checkpoint
+    if args.show or args.show_dir:
+        cfg = trigger_visualization_hook(cfg, args)
+    with clear_errors():
+        runner = build_runner(cfg, args, splits=('test',))
+        if args.out is not None:
+            runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
+        runner.test()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,62 @@
+"""Train a detector: ``python tools/train.py CONFIG``. Takes MMDetection's options."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
+    sys.path.insert(0, str(ROOT))
+
+from alrp_mmdet.engine import latest_checkpoint  # noqa: E402
+from alrp_mmdet.engine.cli import build_runner, clear_errors, load_config, make_parser  # noqa: E402
+
+
+def parse_args():
+    parser = make_parser('Train a detector')
+    parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
+    parser.add_argument(
+        '--auto-scale-lr', action='store_true', help='scale the learning rate with the batch'
+    )
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        help='go on from a checkpoint; without its path, from the latest one of the work dir',
+    )
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    cfg = load_config(args)
+    if args.amp:
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            sys.exit(
+                'error: --auto-scale-lr needs to know for which batch the learning rate is: set '
+                'auto_scale_lr = dict(base_batch_size=...) in the config'
+            )
+        cfg.auto_scale_lr.enable = True
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = checkpoint_to_resume(args.resume, cfg.work_dir)
+    with clear_errors():
+        build_runner(cfg, args, splits=('train', 'val')).train()
+
+
+def checkpoint_to_resume(resume: str, work_dir: str) -> str | None:
+    """Path of the checkpoint, or None to start anew where there is none yet."""
+    if resume == 'auto':
+        checkpoint = latest_checkpoint(work_dir)
+        if checkpoint is None:
+            print(f'There is no checkpoint in {work_dir} to resume from: starting anew.')
+        return checkpoint
+    if not Path(resume).is_file():
+        sys.exit(f'error: there is no checkpoint {resume} to resume from')
+    return resume
+
+
+if __name__ == '__main__':
+    main()
