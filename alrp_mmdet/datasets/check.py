@@ -9,6 +9,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterator
+from difflib import get_close_matches
 from math import isfinite
 from pathlib import Path
 
@@ -42,20 +43,20 @@ def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
     checked = set()
     for split in splits:
         for dataset in _leaves((cfg.get(f'{split}_dataloader') or {}).get('dataset')):
-            dataset_type = DATASETS.get(dataset.type)
-            if not (isinstance(dataset_type, type) and issubclass(dataset_type, CocoDataset)):
+            if not _is_local_coco(dataset):
                 continue
-            if getattr(dataset_type, 'generates_annotations', False):
+            ann_file = os.path.join(dataset.get('data_root') or '', dataset.get('ann_file', ''))
+            classes = _classes(dataset)
+            if (ann_file, str(classes)) in checked:
                 continue
-            classes = _classes(dataset, dataset_type)
-            ann_file = _joined(dataset, dataset.get('ann_file', ''))
-            if (ann_file, classes) in checked:
-                continue
-            checked.add((ann_file, classes))
-            found = _AnnotationFile(ann_file, split).problems(
-                classes, _images(dataset), cfg.get('drop_degenerate_boxes', False)
+            checked.add((ann_file, str(classes)))
+            found = (
+                _problems_of_notation(classes)
+                or _AnnotationFile(ann_file, split, classes).problems(
+                    _images(dataset), cfg.get('drop_degenerate_boxes', False)
+                )
+                or _problems_of_heads(cfg.get('model', {}), classes)
             )
-            found = found or _problems_of_heads(cfg.get('model', {}), classes)
             if found:
                 problems[f'{split} dataset, {ann_file}'] = found
     if problems:
@@ -68,14 +69,13 @@ def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
 
 
 class _AnnotationFile:
-    def __init__(self, path: str, split: str):
+    def __init__(self, path: str, split: str, classes: tuple[str, ...]):
         self.path = path
         self.split = split
+        self.classes = classes
         self.content = {}
 
-    def problems(self, classes: tuple[str, ...], images: str | None, drop: bool) -> list[str]:
-        if '://' in self.path:
-            return []  # on a remote file system, whose client MMDetection knows
+    def problems(self, images: str | None, drop: bool) -> list[str]:
         try:
             self.content = json.loads(Path(self.path).read_text(encoding='utf-8'))
         except FileNotFoundError:
@@ -88,26 +88,43 @@ class _AnnotationFile:
         if self.split != 'test':  # a test set may come without
             needed.append('annotations')
         content = self.content if isinstance(self.content, dict) else {}
-        missing = [key for key in needed if not isinstance(content.get(key), list)]
+        missing = [key for key in needed if not _is_list_of_dicts(content.get(key))]
         if missing:
-            return [f'this is not COCO format, it has no list {", ".join(map(repr, missing))}']
+            return [
+                f'this is not COCO format, it has no list of entries {_few(map(repr, missing))}: '
+                'export the annotations again, as COCO JSON for object detection'
+            ]
         return [
-            *self._problems_of_categories(classes),
+            *self._problems_of_categories(),
             *self._problems_of_entries(),
-            *self._problems_of_boxes(classes, drop),
+            *self._problems_of_boxes(drop),
             *self._problems_of_images(images),
         ]
 
-    def _problems_of_categories(self, classes: tuple[str, ...]) -> list[str]:
+    def _problems_of_categories(self) -> list[str]:
         names = [category.get('name') for category in self.content['categories']]
-        unknown = [name for name in classes if name not in names]
-        unused = [name for name in names if name not in classes]
+        unknown = [name for name in self.classes if name not in names]
+        unused = [name for name in names if name not in self.classes]
+        used = [name for name in names if name in self.classes]
+        to_paste = f'metainfo=dict(classes=({", ".join(map(repr, used or names))},))'
         if unknown:
-            pasted = ', '.join(repr(name) for name in names)
+            close = {name: get_close_matches(name.lower(), _lower(unused), n=1) for name in unknown}
+            hints = [f'{name!r} for {_lower(unused)[c[0]]!r}' for name, c in close.items() if c]
             return [
-                f'{len(unknown)} of the {len(classes)} classes have no category of this name: '
-                f'{_few(unknown)}. The file has {_few(names, 20)}. Upper and lower case count. To '
-                f'use its categories, set in the dataset: metainfo=dict(classes=({pasted},))'
+                f'{len(unknown)} of the {len(self.classes)} classes have no category of this name: '
+                f'{_few(unknown)}. The file has {_few(unused, 20)}, which are no classes. '
+                + (f'Perhaps {_few(hints)}; upper and lower case count. ' if hints else '')
+                + 'To use its categories, set in the dataset: '
+                + f'metainfo=dict(classes=({", ".join(map(repr, names))},))'
+            ]
+        if len(used) > len(self.classes):
+            repeated = [name for name, count in Counter(used).items() if count > 1]
+            return [f'categories share a name: {_few(repeated)}. Give each a name of its own']
+        if tuple(used) != self.classes:
+            return [
+                'the classes stand in another order than the categories of the file, by which '
+                f'MMDetection counts them: set in the dataset {to_paste}, and order the '
+                'categories of all annotation files alike'
             ]
         if unused:
             _warn(self.path, f'categories that are no class are left out: {_few(unused)}')
@@ -122,72 +139,88 @@ class _AnnotationFile:
                 problems.append(f"{ids[None]} of the {key} have no 'id'")
             repeated = [i for i, count in ids.items() if count > 1 and i is not None]
             if repeated:
-                problems.append(f'{key} share an id: {_few(repeated)}')
-        for key in ('image_id', 'category_id', 'bbox', 'area', 'iscrowd'):
-            lacking = [a.get('id') for a in annotations if key not in a]
-            if lacking:
-                hint = {'area': ' (width * height of the box will do)', 'iscrowd': ' (0 will do)'}
                 problems.append(
-                    f"{len(lacking)} annotations have no '{key}'{hint.get(key, '')}, "
-                    f'ids {_few(lacking)}'
+                    f'{len(repeated)} {key} share their id with others: {_few(repeated)}'
+                )
+        needed = {'image_id': '', 'category_id': '', 'bbox': ''}
+        needed['area'] = ': width * height of the box will do'
+        if self.split != 'train':
+            needed['iscrowd'] = ': 0 will do'  # the evaluation asks for it
+        for key, advice in needed.items():
+            lacking = [a for a in annotations if key not in a]
+            if lacking:
+                problems.append(
+                    f"{len(lacking)} annotations have no '{key}'{advice}: {_few_annotations(lacking)}"
                 )
         for key, of in (('image_id', 'images'), ('category_id', 'categories')):
             known = {entry.get('id') for entry in self.content[of]}
-            lost = [a.get('id') for a in annotations if key in a and a[key] not in known]
+            lost = [a for a in annotations if key in a and a[key] not in known]
             if lost:
                 problems.append(
-                    f'{len(lost)} annotations have a {key} that is not in {of}, ids {_few(lost)}'
+                    f'{len(lost)} annotations have a {key} that is not in {of}: '
+                    f'{_few_annotations(lost)}'
                 )
         return problems
 
-    def _problems_of_boxes(self, classes: tuple[str, ...], drop: bool) -> list[str]:
+    def _problems_of_boxes(self, drop: bool) -> list[str]:
         problems = []
-        boxes = [a for a in self.content.get('annotations', []) if 'bbox' in a]
-        malformed = [a.get('id') for a in boxes if not _is_box(a['bbox'])]
+        annotations = [a for a in self.content.get('annotations', []) if 'bbox' in a]
+        boxes = [a for a in annotations if _is_box(a['bbox'])]
+        malformed = [a for a in annotations if not _is_box(a['bbox'])]
+        flat = [a for a in boxes if min(a['bbox'][2:]) <= 0]
+        zero = [a for a in boxes if min(a['bbox'][2:]) > 0 and a.get('area', 1) <= 0]
         if malformed:
             problems.append(
                 f'{len(malformed)} annotations have a bbox other than four finite numbers '
-                f'[x, y, width, height], ids {_few(malformed)}'
+                f'[x, y, width, height]: {_few_annotations(malformed)}'
             )
-        boxes = [a for a in boxes if _is_box(a['bbox'])]
-        flat = [a for a in boxes if a['bbox'][2] <= 0 or a['bbox'][3] <= 0]
-        if flat:
-            places = [f'{a.get("id")} (image {a.get("image_id")}, {a["bbox"]})' for a in flat]
-            text = f'{len(flat)} boxes have no area, ids {_few(places)}'
+        for annotations, what, advice in (
+            (flat, 'boxes have no area', 'Boxes are [x, y, width, height]. Correct them'),
+            (zero, "annotations have an 'area' of 0", 'Width * height of the box will do'),
+        ):
+            if not annotations:
+                continue
+            text = f'{len(annotations)} {what}: {_few_annotations(annotations)}'
             if drop:
                 _warn(self.path, f'{text}: dropped')
             else:
                 problems.append(
-                    f'{text}. Boxes are [x, y, width, height]. Correct them, or set '
-                    'drop_degenerate_boxes = True in the config to train without them'
+                    f'{text}. {advice}, or set drop_degenerate_boxes = True in the config to do '
+                    'without them'
                 )
-        small = sum(0 < min(a['bbox'][2:]) < 1 for a in boxes)
+        small = [a for a in boxes if 0 < min(a['bbox'][2:]) < 1]
         if small:
-            _warn(self.path, f'{small} boxes are narrower than a pixel: MMDetection drops them')
-        if self.split == 'train' and not problems and len(boxes) == len(flat):
-            problems.append('there is no object to train on')
+            _warn(self.path, f'{len(small)} boxes narrower than a pixel are dropped')
+        if self.split == 'train' and not problems:
+            wanted = {c['id'] for c in self.content['categories'] if c.get('name') in self.classes}
+            left = len(boxes) - len(flat) - len(zero) - len(small)
+            if not left or not any(a.get('category_id') in wanted for a in boxes):
+                problems.append('no image has an object of the classes: nothing to train on')
         return problems
 
     def _problems_of_images(self, folder: str | None) -> list[str]:
         images = self.content['images']
         lacking = [i.get('id') for i in images if not {'file_name', 'height', 'width'} <= set(i)]
         if lacking:
-            return [f"images without 'file_name', 'height' or 'width', ids {_few(lacking)}"]
+            return [
+                f"{len(lacking)} images have no 'file_name', 'height' or 'width', "
+                f'ids {_few(lacking)}'
+            ]
         if folder is None:
             return []
         there = {}
         missing = []
         for image in images:
-            path = Path(folder, image['file_name'])
-            if path.parent not in there:
-                there[path.parent] = set(os.listdir(path.parent)) if path.parent.is_dir() else set()
-            if path.name not in there[path.parent]:
+            parent, name = os.path.split(os.path.join(folder, image['file_name']))
+            if parent not in there:  # a listing is cheaper than a look at every file
+                there[parent] = set(os.listdir(parent)) if os.path.isdir(parent) else set()
+            if name not in there[parent]:
                 missing.append(image['file_name'])
         if not missing:
             return []
         return [
-            f'{len(missing)} of {len(images)} images are not in {folder}: {_few(missing)}. Check '
-            'data_root and data_prefix'
+            f'{len(missing)} of {len(images)} images are not in {folder or "."}: {_few(missing)}. '
+            'Check data_root and data_prefix'
         ]
 
 
@@ -203,25 +236,46 @@ def _leaves(dataset: ConfigDict | None) -> Iterator[ConfigDict]:
         yield dataset
 
 
-def _classes(dataset: ConfigDict, dataset_type: type) -> tuple[str, ...]:
-    classes = (dataset.get('metainfo') or {}).get('classes') or dataset_type.METAINFO['classes']
-    if isinstance(classes, str):  # a file with one name a line
-        classes = Path(classes).read_text(encoding='utf-8').split('\n')
-        classes = [name for name in classes if name]
-    return tuple(classes)
+def _is_local_coco(dataset: ConfigDict) -> bool:
+    """Whether a dataset reads COCO format from the local disk, just as ``CocoDataset`` does."""
+    dataset_type = _type(dataset)
+    return (
+        isinstance(dataset_type, type)
+        and issubclass(dataset_type, CocoDataset)
+        and dataset_type.load_data_list is CocoDataset.load_data_list
+        and dataset_type.parse_data_info is CocoDataset.parse_data_info
+        and not getattr(dataset_type, 'generates_annotations', False)
+        and (dataset.get('backend_args') or {}).get('backend', 'local') == 'local'
+        and '://' not in f'{dataset.get("data_root")} {dataset.get("ann_file")}'
+    )
 
 
-def _joined(dataset: ConfigDict, path: str) -> str:
-    root = dataset.get('data_root') or ''
-    return path if '://' in path else os.path.join(root, path)
+def _type(dataset: ConfigDict) -> type | None:
+    return dataset.type if isinstance(dataset.type, type) else DATASETS.get(dataset.type)
+
+
+def _classes(dataset: ConfigDict) -> tuple[str, ...] | str:
+    classes = (dataset.get('metainfo') or {}).get('classes') or _type(dataset).METAINFO['classes']
+    if not isinstance(classes, str):
+        return tuple(classes)
+    if not os.path.isfile(classes):
+        return classes
+    return tuple(Path(classes).read_text(encoding='utf-8').splitlines())  # one name a line
 
 
 def _images(dataset: ConfigDict) -> str | None:
-    """Folder of the images, unless they come from elsewhere than the local disk."""
+    """Folder of the images; None if they are not on the local disk."""
     prefix = (dataset.get('data_prefix') or {}).get('img', '')
-    folder = _joined(dataset, prefix)
-    backend = (dataset.get('backend_args') or {}).get('backend', 'local')
-    return None if '://' in folder or backend != 'local' else folder
+    return None if '://' in prefix else os.path.join(dataset.get('data_root') or '', prefix)
+
+
+def _problems_of_notation(classes: tuple[str, ...] | str) -> list[str]:
+    if not isinstance(classes, str):
+        return []
+    return [
+        f'metainfo.classes is the text {classes!r}, and there is no such file of names. A single '
+        f'class is written with a comma: metainfo=dict(classes=({classes!r},))'
+    ]
 
 
 def _problems_of_heads(model: ConfigDict, classes: tuple[str, ...]) -> list[str]:
@@ -234,16 +288,19 @@ def _problems_of_heads(model: ConfigDict, classes: tuple[str, ...]) -> list[str]
 
 
 def _heads(node, path: str) -> Iterator[tuple[str, int]]:
-    """Path and number of classes of every head but region proposal networks, which have one."""
+    """Path and number of classes of every ``bbox_head``, which may be a list of them."""
     if isinstance(node, (list, tuple)):
         for i, child in enumerate(node):
             yield from _heads(child, f'{path}[{i}]')
     elif isinstance(node, dict):
-        is_head = 'head' in path.split('.')[-1]
-        if is_head and 'num_classes' in node and 'RPN' not in str(node.get('type')):
+        if '.bbox_head' in path and 'num_classes' in node:
             yield path, node['num_classes']
         for key, child in node.items():
             yield from _heads(child, f'{path}.{key}')
+
+
+def _is_list_of_dicts(entries) -> bool:
+    return isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)
 
 
 def _is_box(box) -> bool:
@@ -252,6 +309,14 @@ def _is_box(box) -> bool:
         and len(box) == 4
         and all(isinstance(x, (int, float)) and isfinite(x) for x in box)
     )
+
+
+def _lower(names: list[str]) -> dict[str, str]:
+    return {str(name).lower(): name for name in names}
+
+
+def _few_annotations(annotations: list[dict]) -> str:
+    return _few(f'id {a.get("id")} of image {a.get("image_id")}' for a in annotations)
 
 
 def _few(entries, shown: int = SHOWN) -> str:

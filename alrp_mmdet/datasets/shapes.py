@@ -1,0 +1,107 @@
+import json
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmdet.datasets import CocoDataset
+from mmdet.registry import DATASETS
+
+from .scene import CLASSES, HEIGHT, WIDTH, draw_scene
+
+VERSION = 1  # of the pictures: another number, other pictures
+SPLITS = ('train', 'val', 'test')
+
+
+@DATASETS.register_module()
+class ShapesDataset(CocoDataset):
+    """A small detection dataset that needs no download: shapes among clutter.
+
+    Six classes that differ by shape, not by colour, from 14 to 130 pixels in pictures of 256x192,
+    rotated, distorted, textured, hiding each other, between strokes and scraps that are no object,
+    under noise. Boxes are tight around what can be seen. It is generated when it is first used, the
+    same everywhere, and lies in ``data_root`` as images and a COCO annotation file
+    (``SPLIT/annotations.json``), so that ``CocoMetric`` evaluates it.
+
+    Args:
+        data_root (str): Folder that holds the splits, or will. Other content is never overwritten.
+        split (str): ``train``, ``val`` or ``test``, which share no picture.
+        num_images (int): Number of pictures, at least 1.
+        seed (int): Another seed gives other pictures. Defaults to 0.
+        **kwargs: Arguments of ``CocoDataset``, other than ``ann_file`` and ``data_prefix``.
+
+    Raises:
+        ValueError: If an argument is out of range, or the split in ``data_root`` is another one.
+    """
+
+    METAINFO = dict(
+        classes=CLASSES,
+        palette=[
+            (230, 60, 60),
+            (60, 180, 75),
+            (66, 110, 240),
+            (245, 170, 40),
+            (150, 60, 200),
+            (40, 190, 190),
+        ],
+    )
+    generates_annotations = True
+
+    def __init__(self, data_root: str, split: str, num_images: int, seed: int = 0, **kwargs):
+        if split not in SPLITS:
+            raise ValueError(f'split must be one of {", ".join(SPLITS)}, but is {split!r}')
+        if num_images < 1:
+            raise ValueError(f'num_images must be at least 1, but is {num_images}')
+        generate_shapes(Path(data_root), split, num_images, seed)
+        super().__init__(
+            data_root=data_root,
+            ann_file=f'{split}/annotations.json',
+            data_prefix=dict(img=f'{split}/'),
+            **kwargs,
+        )
+
+
+def generate_shapes(data_root: Path, split: str, num_images: int, seed: int) -> None:
+    """Write a split of the dataset, unless it is there. Several processes may do so at once.
+
+    Raises:
+        ValueError: If something else is in its place.
+    """
+    recipe = dict(version=VERSION, split=split, num_images=num_images, seed=seed)
+    place = data_root / split
+    if not place.exists():
+        data_root.mkdir(parents=True, exist_ok=True)
+        # Whole or not at all: pictures are written elsewhere, and the folder is moved as one.
+        with tempfile.TemporaryDirectory(dir=data_root, prefix='.generating-') as workspace:
+            folder = Path(workspace, split)
+            _write_split(folder, recipe)
+            try:
+                folder.rename(place)
+            except OSError:  # another process was first
+                if not place.exists():
+                    raise
+    annotations = place / 'annotations.json'
+    found = json.loads(annotations.read_text())['info'] if annotations.is_file() else None
+    if found != recipe:
+        raise ValueError(
+            f'{place} holds something else ({found}) than the split asked for ({recipe}): choose '
+            'another data_root, or remove that folder if it is not needed'
+        )
+
+
+def _write_split(folder: Path, recipe: dict) -> None:
+    folder.mkdir()
+    images, annotations = [], []
+    for i in range(recipe['num_images']):
+        rng = np.random.default_rng([recipe['seed'], SPLITS.index(recipe['split']), i])
+        picture, objects = draw_scene(rng)
+        name = f'{i:06d}.png'
+        cv2.imwrite(str(folder / name), picture)
+        images.append(dict(id=i + 1, file_name=name, width=WIDTH, height=HEIGHT))
+        for label, mask in objects:
+            x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
+            annotation = dict(id=len(annotations) + 1, image_id=i + 1, category_id=label + 1)
+            annotations.append({**annotation, 'bbox': [x, y, w, h], 'area': w * h, 'iscrowd': 0})
+    categories = [dict(id=i + 1, name=name) for i, name in enumerate(CLASSES)]
+    content = dict(info=recipe, images=images, annotations=annotations, categories=categories)
+    (folder / 'annotations.json').write_text(json.dumps(content))

@@ -1,0 +1,89 @@
+"""Draw detections beside the ground truth: ``draw_detections.py CONFIG CHECKPOINT``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
+    sys.path.insert(0, str(ROOT))
+
+import matplotlib  # noqa: E402
+
+matplotlib.use('Agg')
+import matplotlib.pyplot as plt  # noqa: E402
+import mmcv  # noqa: E402
+import torch  # noqa: E402
+from matplotlib.lines import Line2D  # noqa: E402
+from matplotlib.patches import Rectangle  # noqa: E402
+from mmdet.apis import inference_detector, init_detector  # noqa: E402
+from mmdet.registry import DATASETS  # noqa: E402
+from mmengine.config import Config  # noqa: E402
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file, whose test dataset is drawn')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--out', default='detections.png', help='picture to write')
+    parser.add_argument('--num-images', type=int, default=9)
+    parser.add_argument('--columns', type=int, default=3)
+    parser.add_argument('--score-thr', type=float, default=0.5, help='least score of a detection')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    return parser.parse_args()
+
+
+def draw_box(axis, box, colour, text: str | None = None, **style) -> None:
+    """Draw a box (x1, y1, x2, y2) in pixels, with a label over it."""
+    x1, y1, x2, y2 = box
+    axis.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, **style))
+    if text is not None:
+        label = dict(facecolor=colour, edgecolor='none', pad=0.8)
+        axis.text(x1, y1, text, fontsize=7, color='white', va='bottom', bbox=label, clip_on=True)
+
+
+def main():
+    args = parse_args()
+    for path in (args.config, args.checkpoint):
+        if not Path(path).is_file():
+            sys.exit(f'error: there is no file {path}')
+    cfg = Config.fromfile(args.config)
+    model = init_detector(cfg, args.checkpoint, device=args.device)
+    dataset = DATASETS.build({**cfg.test_dataloader.dataset, '_scope_': 'mmdet'})
+    classes = dataset.metainfo['classes']
+    palette = [tuple(c / 255 for c in colour) for colour in model.dataset_meta['palette']]
+
+    number = min(args.num_images, len(dataset))
+    columns = min(args.columns, number)
+    rows = -(-number // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(4.2 * columns, 3.3 * rows), squeeze=False)
+    for axis in axes.flat:
+        axis.axis('off')
+    for axis, index in zip(axes.flat, range(number)):
+        info = dataset.get_data_info(index)
+        axis.imshow(mmcv.imread(info['img_path'], channel_order='rgb'))
+        for instance in info['instances']:
+            draw_box(axis, instance['bbox'], 'white', linestyle=(0, (2, 2)), linewidth=1.2)
+        detections = inference_detector(model, info['img_path']).pred_instances.cpu().numpy()
+        for box, score, label in zip(detections.bboxes, detections.scores, detections.labels):
+            if score >= args.score_thr:
+                text = f'{classes[label]} {score:.2f}'
+                draw_box(axis, box, palette[label], text, linewidth=1.8)
+    legend = [
+        Line2D(
+            [],
+            [],
+            color='tab:red',
+            linewidth=1.8,
+            label=f'detection, score over {args.score_thr:g}',
+        ),
+        Line2D([], [], color='grey', linestyle=(0, (2, 2)), label='ground truth'),
+    ]
+    figure.legend(handles=legend, loc='lower center', ncol=2, frameon=False)
+    figure.tight_layout(rect=(0, 0.03, 1, 1))
+    figure.savefig(args.out, dpi=100)
+    print(f'Wrote {args.out}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,62 @@
+"""The demo: train a small aLRP RetinaNet on the embedded dataset, evaluate it and draw it."""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+TOOLS = Path(__file__).resolve().parent
+CONFIG = TOOLS.parent / 'configs' / 'retinanet' / 'alrp_retinanet_r18_fpn_demo_shapes.py'
+
+
+def main():
+    work_dir = new_work_dir(Path('work_dirs'), 'demo')
+    print(f'The demo writes to {work_dir}')
+    run('Training, a few minutes', 'train.py', CONFIG, '--work-dir', work_dir)
+    checkpoint = (work_dir / 'last_checkpoint').read_text().strip()
+    report = run('Evaluation', 'test.py', CONFIG, checkpoint, '--work-dir', work_dir)
+    detections, curves = work_dir / 'detections.png', work_dir / 'training_curves.png'
+    run('Detections', 'analysis/draw_detections.py', CONFIG, checkpoint, '--out', detections)
+    run('Curves', 'analysis/plot_curves.py', work_dir, '--out', curves)
+
+    results = dict(re.findall(r'coco/bbox_(mAP\w*): (-?[\d.]+)', report))
+    print('\nOn the 100 validation images:')
+    for name, key in dict(AP='', AP50='_50', AP75='_75', APs='_s', APm='_m', APl='_l').items():
+        print(f'  {name:5s}{100 * float(results["mAP" + key]):5.1f}')
+    print(f'Detections:  {detections}\nCurves:      {curves}\nCheckpoint:  {checkpoint}')
+    print('Next, your own data: see "Your own data" in the README.')
+
+
+def new_work_dir(parent: Path, name: str) -> Path:
+    """A folder of its own for every run, so that none overwrites another."""
+    number = 1
+    while (work_dir := parent / (name if number == 1 else f'{name}_{number}')).exists():
+        number += 1
+    return work_dir
+
+
+def run(title: str, tool: str, *args) -> str:
+    """Run a tool, show a line a step of what it logs, and return all that it printed."""
+    print(f'\n{title}', flush=True)
+    started = time.monotonic()
+    command = [sys.executable, TOOLS / tool, *args]
+    process = subprocess.Popen(
+        [str(part) for part in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if progress := re.search(r'Epoch\((train|val)\)\s+\[\d+\].*', line):
+            print(f'  {progress[0][:150]}', flush=True)
+    if process.wait() != 0:
+        sys.exit(''.join(lines[-40:]) + f'\nThis failed: {" ".join(map(str, command))}')
+    print(f'  {time.monotonic() - started:.0f} s', flush=True)
+    return ''.join(lines)
+
+
+if __name__ == '__main__':
+    main()
