@@ -7,6 +7,8 @@ ROOT = Path(__file__).resolve().parents[1]
 if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
     sys.path.insert(0, str(ROOT))
 
+from mmengine.device import get_device  # noqa: E402
+
 from alrp_mmdet.engine import latest_checkpoint  # noqa: E402
 from alrp_mmdet.engine.cli import build_runner, clear_errors, load_config, make_parser  # noqa: E402
 
@@ -30,6 +32,8 @@ def main():
     args = parse_args()
     cfg = load_config(args)
     if args.amp:
+        if get_device() == 'cpu':
+            sys.exit('error: --amp needs a GPU, and there is none')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.auto_scale_lr:
@@ -40,8 +44,9 @@ def main():
             )
         cfg.auto_scale_lr.enable = True
     if args.resume is not None:
-        cfg.resume = True
-        cfg.load_from = checkpoint_to_resume(args.resume, cfg.work_dir)
+        checkpoint = checkpoint_to_resume(args.resume, cfg.work_dir)
+        cfg.resume = checkpoint is not None
+        cfg.load_from = checkpoint or cfg.get('load_from')
     with clear_errors():
         build_runner(cfg, args, splits=('train', 'val')).train()
 
@@ -53,7 +58,7 @@ def checkpoint_to_resume(resume: str, work_dir: str) -> str | None:
         if checkpoint is None:
             print(f'There is no checkpoint in {work_dir} to resume from: starting anew.')
         return checkpoint
-    if not Path(resume).is_file():
+    if '://' not in resume and not Path(resume).is_file():
         sys.exit(f'error: there is no checkpoint {resume} to resume from')
     return resume
 

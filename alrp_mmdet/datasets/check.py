@@ -142,16 +142,14 @@ class _AnnotationFile:
                 problems.append(
                     f'{len(repeated)} {key} share their id with others: {_few(repeated)}'
                 )
-        needed = {'image_id': '', 'category_id': '', 'bbox': ''}
-        needed['area'] = ': width * height of the box will do'
+        needed = dict(image_id='', category_id='', bbox='', area=' (width * height will do)')
         if self.split != 'train':
-            needed['iscrowd'] = ': 0 will do'  # the evaluation asks for it
+            needed['iscrowd'] = ' (0 will do)'  # the evaluation asks for it
         for key, advice in needed.items():
             lacking = [a for a in annotations if key not in a]
             if lacking:
-                problems.append(
-                    f"{len(lacking)} annotations have no '{key}'{advice}: {_few_annotations(lacking)}"
-                )
+                which = _few_annotations(lacking)
+                problems.append(f"{len(lacking)} annotations have no '{key}'{advice}: {which}")
         for key, of in (('image_id', 'images'), ('category_id', 'categories')):
             known = {entry.get('id') for entry in self.content[of]}
             lost = [a for a in annotations if key in a and a[key] not in known]
@@ -293,7 +291,7 @@ def _heads(node, path: str) -> Iterator[tuple[str, int]]:
         for i, child in enumerate(node):
             yield from _heads(child, f'{path}[{i}]')
     elif isinstance(node, dict):
-        if '.bbox_head' in path and 'num_classes' in node:
+        if path.split('.')[-1].startswith('bbox_head') and 'num_classes' in node:
             yield path, node['num_classes']
         for key, child in node.items():
             yield from _heads(child, f'{path}.{key}')

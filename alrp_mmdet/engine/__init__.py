@@ -1,9 +1,9 @@
-from .checkpoint import latest_checkpoint, load_checkpoint_file
+from .checkpoint import CheckpointError, latest_checkpoint
 from .hooks import AtomicCheckpointHook, EpochSeedHook
 
 __all__ = [
     'AtomicCheckpointHook',
+    'CheckpointError',
     'EpochSeedHook',
     'latest_checkpoint',
-    'load_checkpoint_file',
 ]

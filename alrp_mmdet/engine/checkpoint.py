@@ -1,14 +1,18 @@
 """Reading checkpoints without running what is in them.
 
-A pickle can run any code when it is loaded, so that torch only unpickles what is on a list
-(``weights_only=True``, the default from torch 2.6 on). MMEngine's training checkpoints hold a few
-objects more than that list, which is why resuming fails beside current releases. Here, exactly
-those are added, and only while a checkpoint is being read.
+A pickle can run any code when it is loaded, so that torch can be told to unpickle only what is on a
+list (``weights_only=True``). MMEngine's training checkpoints hold a few objects more than torch has
+on its list, which is why resuming fails beside current releases, and weights from the web are
+loaded without any list. Here exactly those few are added, and every way in which MMEngine loads a
+checkpoint keeps to the list.
 """
 
+import contextlib
+import functools
 import os
 import pickle
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,53 +22,15 @@ from mmengine.runner import CheckpointLoader
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint file is damaged."""
-
-
-@CheckpointLoader.register_scheme(prefixes='', force=True)
-def load_checkpoint_file(filename: str, map_location=None) -> dict:
-    """Load a checkpoint file. MMEngine calls it for every local checkpoint.
-
-    Args:
-        filename (str): Path of the checkpoint.
-        map_location: As in ``torch.load``.
-
-    Returns:
-        dict: The checkpoint.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        pickle.UnpicklingError: If the file holds anything but tensors, plain containers and what
-            MMEngine writes. Nothing of it has been run.
-        CheckpointError: If the file is damaged or is no checkpoint.
-    """
-    path = Path(filename).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(f'There is no checkpoint {path}')
-    try:
-        with torch.serialization.safe_globals(_MMENGINE_GLOBALS):
-            return torch.load(path, map_location=map_location, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
-        asked_for = re.search(r'GLOBAL ([\w.]+)', str(error))
-        if asked_for:
-            raise pickle.UnpicklingError(
-                f'The checkpoint {path} was refused, and nothing in it was run: it asks for '
-                f'{asked_for[1]}, which no checkpoint of MMEngine needs. If you trust its source, '
-                'have it saved again there with its weights alone: '
-                "torch.save(dict(state_dict=model.state_dict()), 'weights.pth')"
-            ) from None
-        raise CheckpointError(
-            f'The checkpoint {path} cannot be read: it is damaged, cut short or no checkpoint at '
-            'all. Use another one, or download it again.'
-        ) from error
+    """A checkpoint is missing, damaged, or holds what no checkpoint needs."""
 
 
 def latest_checkpoint(work_dir: str) -> str | None:
     """The checkpoint from which a run in ``work_dir`` goes on.
 
     Normally the one that MMEngine's note ``last_checkpoint`` names. The note is written after the
-    checkpoint, so that a run killed in between may leave it empty or out of date, and it names a
-    path that need not hold from another directory: then, the newest checkpoint beside it.
+    checkpoint, so that a run killed in between may leave it empty, and it names a path that need
+    not hold from another directory: then, the newest checkpoint beside it.
 
     Args:
         work_dir (str): Directory of the run.
@@ -75,12 +41,64 @@ def latest_checkpoint(work_dir: str) -> str | None:
     directory = Path(work_dir)
     note = directory / 'last_checkpoint'
     if note.is_file():
-        named = Path(note.read_text().strip())
-        for path in (named, directory / named.name):
+        named = note.read_text().strip()
+        if '://' in named:  # on a remote file system
+            return named
+        for path in (Path(named), directory / Path(named).name):
             if path.is_file():
                 return str(path)
     checkpoints = [*directory.glob('epoch_*.pth'), *directory.glob('iter_*.pth')]
     return str(max(checkpoints, key=os.path.getmtime)) if checkpoints else None
+
+
+def _safely(loader: Callable) -> Callable:
+    """Make a loader of MMEngine refuse, by a ``CheckpointError``, to run what it loads."""
+
+    @functools.wraps(loader)
+    def load(filename: str, *args, **kwargs) -> dict:
+        try:
+            with _weights_only():
+                return loader(filename, *args, **kwargs)
+        except FileNotFoundError as error:
+            raise CheckpointError(f'There is no checkpoint {filename}') from error
+        except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+            asked_for = re.search(r'GLOBAL ([\w.]+)', str(error))
+            if asked_for:
+                # Without the cause, whose text recommends to load it nevertheless.
+                raise CheckpointError(
+                    f'The checkpoint {filename} was refused, and nothing in it was run: it asks '
+                    f'for {asked_for[1]}, which no checkpoint of MMEngine needs. If you trust its '
+                    'source, have it saved again there with its weights alone: '
+                    "torch.save(dict(state_dict=model.state_dict()), 'weights.pth')"
+                ) from None
+            raise CheckpointError(
+                f'The checkpoint {filename} cannot be read: it is damaged, cut short or no '
+                f'checkpoint at all ({_reason(error)}). Use another one, or get it again.'
+            ) from error
+
+    return load
+
+
+@contextlib.contextmanager
+def _weights_only() -> Iterator[None]:
+    """Hold torch to its list, also where a caller says ``weights_only=False``."""
+    name = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
+    before = os.environ.get(name)
+    os.environ[name] = '1'
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def _reason(error: Exception) -> str:
+    """What torch says of a damaged file, less its advice."""
+    if isinstance(error, pickle.UnpicklingError):
+        return 'it is not a pickle of tensors'
+    return f'{type(error).__name__}: {error}'.split('. ')[0].strip().rstrip(':')
 
 
 def _statistic(owner: type, name: str):
@@ -102,4 +120,8 @@ def _numpy_globals() -> list:
     return [*aliases, np.ndarray, np.dtype, *(type(np.dtype(number)) for number in number_types)]
 
 
-_MMENGINE_GLOBALS = [HistoryBuffer, (_statistic, 'builtins.getattr'), *_numpy_globals()]
+torch.serialization.add_safe_globals(
+    [HistoryBuffer, (_statistic, 'builtins.getattr'), *_numpy_globals()]
+)
+for _prefix, _loader in list(CheckpointLoader._schemes.items()):
+    CheckpointLoader.register_scheme(_prefix, _safely(_loader), force=True)

@@ -5,11 +5,10 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
 from mmengine.config import Config, DictAction
-from mmengine.dist import get_dist_info
+from mmengine.dist import is_main_process
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
@@ -61,10 +60,8 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
         splits (tuple[str, ...]): What is going to be used, of ``train``, ``val`` and ``test``.
 
     Returns:
-        Runner: The runner, whose checkpoints are loaded without running what is in them.
+        Runner: The runner.
     """
-    # Also where MMEngine or torchvision ask for anything else, as for pretrained backbones.
-    os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     if args.launcher == 'pytorch' and not torch.cuda.is_available():
         _distribute_on_cpu(cfg)
@@ -77,12 +74,19 @@ def clear_errors():
     """End with one line, not with a traceback, where the user can put things right."""
     try:
         yield
-    except (AnnotationError, CheckpointError, FloatingPointError, UnpicklingError) as error:
-        rank, _ = get_dist_info()
-        sys.exit(f'error: {error}' if rank == 0 else 1)
+    except (AnnotationError, CheckpointError, FloatingPointError) as error:
+        sys.exit(f'error: {error}')
 
 
 def _distribute_on_cpu(cfg: Config) -> None:
     """MMEngine means GPUs when it distributes; here the processes meet, and wrap, on the CPU."""
     torch.distributed.init_process_group('gloo')
-    cfg.setdefault('model_wrapper_cfg', dict(type='MMDistributedDataParallel'))
+    if is_main_process():
+        print('There is no GPU: the processes work on the CPU and meet by gloo.')
+    wrapper = dict(
+        type='MMDistributedDataParallel',
+        device_ids=None,
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get('find_unused_parameters', False),
+    )
+    cfg.model_wrapper_cfg = {**wrapper, **cfg.get('model_wrapper_cfg', {})}

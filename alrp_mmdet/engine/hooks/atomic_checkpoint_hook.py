@@ -1,8 +1,9 @@
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmdet.registry import HOOKS
-from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 
@@ -42,13 +43,35 @@ class AtomicCheckpointHook(CheckpointHook):
         super().__init__(*args, backend_args=backend_args or dict(backend='atomic'), **kwargs)
 
     def _save_checkpoint_with_step(self, runner, step, meta):
-        # CheckpointHook makes room before it saves. Leave it nothing to remove.
-        outdated = None
-        kept = self.keep_ckpt_ids
-        if self.max_keep_ckpts > 0 and len(kept) == self.max_keep_ckpts and kept[-1] != step:
-            outdated = self.file_backend.join_path(
-                self.out_dir, self.filename_tmpl.format(kept.popleft())
-            )
-        super()._save_checkpoint_with_step(runner, step, meta)
-        if outdated is not None and is_main_process() and self.file_backend.isfile(outdated):
-            self.file_backend.remove(outdated)
+        with self._removing_last():
+            super()._save_checkpoint_with_step(runner, step, meta)
+
+    def _save_best_checkpoint(self, runner, metrics):
+        with self._removing_last():
+            super()._save_best_checkpoint(runner, metrics)
+
+    @contextmanager
+    def _removing_last(self) -> Iterator[None]:
+        """``CheckpointHook`` makes room before it saves; here, what it removes waits till after."""
+        backend = self.file_backend
+        self.file_backend = _RemovesLater(backend)
+        try:
+            yield
+            for path in self.file_backend.outdated:
+                backend.remove(path)
+        finally:
+            self.file_backend = backend
+
+
+class _RemovesLater:
+    """A file backend that only takes note of what is to be removed."""
+
+    def __init__(self, backend):
+        self.backend = backend
+        self.outdated = []
+
+    def remove(self, path: str) -> None:
+        self.outdated.append(path)
+
+    def __getattr__(self, name: str):
+        return getattr(self.backend, name)

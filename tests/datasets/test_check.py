@@ -1,0 +1,288 @@
+import json
+import re
+from copy import deepcopy
+
+import pytest
+from mmengine.config import Config
+
+from alrp_mmdet.datasets.check import AnnotationError, check_datasets
+
+CONTENT = dict(
+    images=[dict(id=i, file_name=f'{i}.jpg', width=64, height=48) for i in (1, 2)],
+    annotations=[
+        dict(id=i, image_id=1 + i % 2, category_id=1 + i % 2, bbox=[2, 3, 10.5, 20], area=210.0)
+        | dict(iscrowd=0)
+        for i in range(4)
+    ],
+    categories=[dict(id=1, name='cell'), dict(id=2, name='plate')],
+)
+
+
+@pytest.fixture
+def content():
+    return deepcopy(CONTENT)
+
+
+@pytest.fixture
+def config(tmp_path, content):
+    """A config whose train and val sets are in ``tmp_path``, not yet written."""
+    (tmp_path / 'images').mkdir()
+    for image in content['images']:
+        (tmp_path / 'images' / image['file_name']).touch()
+
+    def dataset(name):
+        return dict(
+            type='CocoDataset',
+            data_root=str(tmp_path),
+            ann_file=f'{name}.json',
+            data_prefix=dict(img='images/'),
+            metainfo=dict(classes=('cell', 'plate')),
+        )
+
+    (tmp_path / 'val.json').write_text(json.dumps(content))
+    return Config(
+        dict(
+            train_dataloader=dict(dataset=dataset('train')),
+            val_dataloader=dict(dataset=dataset('val')),
+            model=dict(bbox_head=dict(num_classes=2)),
+        )
+    )
+
+
+@pytest.fixture
+def check(tmp_path, config):
+    """Checks the config with an annotation file for training, text or content."""
+
+    def run(train):
+        text = train if isinstance(train, str) else json.dumps(train)
+        (tmp_path / 'train.json').write_text(text)
+        check_datasets(config, ('train', 'val'))
+
+    return run
+
+
+@pytest.fixture
+def refused(check):
+    """The message with which annotations are refused."""
+
+    def run(train):
+        with pytest.raises(AnnotationError) as error:
+            check(train)
+        return str(error.value)
+
+    return run
+
+
+def test_right_data_pass(check, content):
+    check(content)
+
+
+def test_missing_file(config, tmp_path):
+    with pytest.raises(AnnotationError, match=r'train\.json:\n.*no such file: check data_root'):
+        check_datasets(config, ('train',))
+
+
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        ('{"images": [', 'not JSON'),
+        ('[]', "not COCO format.*'images', 'categories', 'annotations'"),
+        ('{"images": [], "categories": []}', "not COCO format.*'annotations'"),
+        ('{"images": [3], "categories": [], "annotations": []}', "not COCO format.*'images'"),
+    ],
+)
+def test_malformed_file(refused, text, message):
+    assert_matches(refused(text), message)
+
+
+@pytest.mark.parametrize('bbox', [[1, 2, 3], [1, 2, 3, 'x'], [1, 2, float('nan'), 4], None])
+def test_malformed_box(refused, content, bbox):
+    content['annotations'][1]['bbox'] = bbox
+    assert_matches(refused(content), '1 annotations have a bbox other than.*id 1 of image 2')
+
+
+@pytest.mark.parametrize('key', ['image_id', 'category_id', 'bbox', 'area'])
+def test_missing_key(refused, content, key):
+    del content['annotations'][2][key]
+    assert_matches(refused(content), f"1 annotations have no '{key}'.*id 2")
+
+
+def test_only_evaluation_needs_iscrowd(tmp_path, check, content):
+    for annotation in content['annotations']:
+        del annotation['iscrowd']
+    check(content)
+    (tmp_path / 'val.json').write_text(json.dumps(content))
+    with pytest.raises(AnnotationError, match="4 annotations have no 'iscrowd'"):
+        check(content)
+
+
+@pytest.mark.parametrize('key, of', [('image_id', 'images'), ('category_id', 'categories')])
+def test_unknown_reference(refused, content, key, of):
+    content['annotations'][3][key] = 77
+    assert_matches(refused(content), f'1 annotations have a {key} that is not in {of}: id 3')
+
+
+def test_shared_ids(refused, content):
+    content['annotations'][3]['id'] = 0
+    content['images'][1]['id'] = 1
+    message = refused(content)
+    assert '1 images share their id with others: 1' in message
+    assert '1 annotations share their id with others: 0' in message
+
+
+@pytest.mark.parametrize('bbox', [[5, 5, 0, 9], [5, 5, 9, -2]])
+def test_box_without_area(refused, check, config, content, bbox):
+    content['annotations'][0]['bbox'] = bbox
+    assert_matches(refused(content), '1 boxes have no area: id 0 of image 1.*drop_degenerate_boxes')
+    config.drop_degenerate_boxes = True
+    check(content)
+
+
+def test_area_of_zero(refused, check, config, content):
+    content['annotations'][0]['area'] = 0
+    assert_matches(refused(content), "1 annotations have an 'area' of 0: id 0 of image 1")
+    config.drop_degenerate_boxes = True
+    check(content)
+
+
+def test_nothing_to_train_on(refused, content):
+    content['annotations'] = []
+    assert 'nothing to train on' in refused(content)
+
+
+def test_crowded_out_by_other_categories(refused, content):
+    content['categories'].append(dict(id=3, name='dust'))
+    for annotation in content['annotations']:
+        annotation['category_id'] = 3
+    assert 'nothing to train on' in refused(content)
+
+
+def test_forgotten_metainfo(refused, config, content):
+    del config.train_dataloader.dataset['metainfo']
+    message = refused(content)
+    assert '80 of the 80 classes have no category' in message
+    assert "metainfo=dict(classes=('cell', 'plate',))" in message
+
+
+def test_misspelt_class(refused, content):
+    content['categories'][1]['name'] = 'Plate'
+    assert_matches(refused(content), "1 of the 2 classes.*: plate.*Perhaps 'plate' for 'Plate'")
+
+
+def test_classes_in_another_order(refused, config, content):
+    config.train_dataloader.dataset.metainfo = dict(classes=('plate', 'cell'))
+    message = refused(content)
+    assert 'another order' in message
+    assert "metainfo=dict(classes=('cell', 'plate',))" in message
+
+
+def test_categories_of_one_name(refused, content):
+    content['categories'].append(dict(id=3, name='cell'))
+    assert 'categories share a name: cell' in refused(content)
+
+
+def test_unused_category_passes(check, content):
+    content['categories'].insert(0, dict(id=3, name='dust'))
+    check(content)
+
+
+def test_forgotten_comma(refused, config, content):
+    config.train_dataloader.dataset.metainfo = dict(classes='cell')
+    assert "metainfo=dict(classes=('cell',))" in refused(content)
+
+
+def test_classes_from_a_file(check, config, content, tmp_path):
+    names = tmp_path / 'names.txt'
+    names.write_text('cell\nplate\n')
+    config.train_dataloader.dataset.metainfo = dict(classes=str(names))
+    check(content)
+
+
+def test_missing_images(refused, content):
+    content['images'].append(dict(id=3, file_name='deep/3.jpg', width=64, height=48))
+    assert_matches(refused(content), '1 of 3 images are not in .*images/: deep/3.jpg')
+
+
+def test_all_problems_of_a_file_are_told_at_once(refused, content):
+    content['annotations'][0]['bbox'] = [5, 5, 0, 9]
+    content['annotations'][1]['image_id'] = 77
+    content['images'].append(dict(id=3, file_name='3.jpg', width=64, height=48))
+    assert refused(content).count('\n  - ') == 3
+
+
+@pytest.mark.parametrize(
+    'model, where',
+    [
+        (dict(bbox_head=dict(num_classes=80)), 'model.bbox_head.num_classes is 80'),
+        (
+            dict(roi_head=dict(bbox_head=[dict(num_classes=2), dict(num_classes=3)])),
+            'model.roi_head.bbox_head[1].num_classes is 3',
+        ),
+        (dict(detector=dict(bbox_head=dict(num_classes=1))), 'detector.bbox_head.num_classes is 1'),
+    ],
+)
+def test_wrong_number_of_classes(refused, config, content, model, where):
+    config.model = model
+    message = refused(content)
+    assert where in message
+    assert 'set it to 2' in message
+
+
+def test_other_heads_may_differ(check, config, content):
+    config.model.rpn_head = dict(num_classes=1)
+    config.model.semantic_head = dict(num_classes=183)
+    config.model.bbox_head.loss_cls = dict(num_classes=5)
+    check(content)
+
+
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda dataset: dict(type='RepeatDataset', times=2, dataset=dataset),
+        lambda dataset: dict(type='ConcatDataset', datasets=[dataset, dataset]),
+        lambda dataset: dict(type='MultiImageMixDataset', dataset=dataset, pipeline=[]),
+        lambda dataset: dict(
+            type='RepeatDataset',
+            times=2,
+            dataset=dict(type='ClassBalancedDataset', oversample_thr=0.1, dataset=dataset),
+        ),
+    ],
+)
+def test_wrapped_datasets(refused, check, config, content, wrap):
+    config.train_dataloader.dataset = wrap(config.train_dataloader.dataset.to_dict())
+    check(content)
+    content['annotations'][0]['image_id'] = 77
+    assert 'not in images' in refused(content)
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(type='CocoPanopticDataset'),
+        dict(type='LVISV1Dataset'),
+        dict(type='VOCDataset'),
+        dict(backend_args=dict(backend='petrel')),
+        dict(data_root='s3://bucket/'),
+    ],
+)
+def test_other_formats_and_places_are_left_alone(check, config, change):
+    config.train_dataloader.dataset.update(change)
+    check('not JSON')
+
+
+def test_test_set_without_annotations(config, content, tmp_path):
+    config.test_dataloader = config.val_dataloader
+    del content['annotations']
+    (tmp_path / 'val.json').write_text(json.dumps(content))
+    check_datasets(config, ('test',))
+    with pytest.raises(AnnotationError, match='not COCO format'):
+        check_datasets(config, ('val',))
+
+
+def test_only_the_first_process_tells(check, monkeypatch):
+    monkeypatch.setenv('RANK', '1')
+    check('not JSON')
+
+
+def assert_matches(text: str, pattern: str) -> None:
+    assert re.search(pattern, text, re.DOTALL), text

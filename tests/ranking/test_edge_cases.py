@@ -1,0 +1,170 @@
+"""Where there is little to rank, where input is bad, and how the losses behave in autograd."""
+
+import numpy as np
+import pytest
+import reference
+import torch
+from helpers import DEVICES, random_ranking, run_alrp, run_ap
+
+from alrp_mmdet.ranking import NonFiniteLogitsError, alrp_loss, ap_loss
+
+INF = float('inf')
+NAN = float('nan')
+
+
+@pytest.fixture
+def ranking():
+    return [torch.as_tensor(x) for x in random_ranking(np.random.default_rng(0), 10, 40)]
+
+
+@pytest.mark.parametrize('device', DEVICES)
+@pytest.mark.parametrize('dtype', [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize('labels', [[], [0], [-1], [0, 0, -1], [-1, -1]])
+def test_no_positives_give_a_zero_that_reaches_the_logits(labels, dtype, device):
+    logits = torch.randn(len(labels), device=device).to(dtype).requires_grad_()
+    errors = torch.zeros(0, device=device, requires_grad=True)
+    labels = torch.tensor(labels, dtype=torch.long, device=device)
+    loss_cls, loss_loc = alrp_loss(logits, labels, errors)
+    loss = ap_loss(logits, labels)
+    assert loss_cls == loss_loc == loss == 0
+    assert loss.shape == loss_cls.shape == loss_loc.shape == ()
+    (loss_cls + loss_loc).backward()
+    assert logits.grad.shape == logits.shape and not logits.grad.any()
+    assert errors.grad.shape == (0,)
+    logits.grad = None
+    loss.backward()
+    assert logits.grad.shape == logits.shape and not logits.grad.any()
+
+
+@pytest.mark.parametrize('labels', [[1, 1, 1], [1, -1, 1], [1]])
+def test_no_negatives(labels):
+    labels = np.array(labels)
+    logits, errors = np.array([2.0, 9.0, -1.0])[: len(labels)], np.ones((labels == 1).sum()) / 3
+    loss_cls, loss_loc, grad_cls, _ = run_alrp(logits, labels, errors)
+    assert loss_cls == 0 and not grad_cls.any()
+    assert float(loss_loc) == pytest.approx(reference.alrp(logits, labels, errors)[1])
+    loss, grad = run_ap(logits, labels)
+    assert loss == 0 and not grad.any()
+
+
+def test_one_positive_level_with_one_negative():
+    """Half a false positive at rank 1.5."""
+    loss_cls, loss_loc, grad_cls, grad_loc = run_alrp([3.0, 3.0], [0, 1], [0.6])
+    np.testing.assert_allclose([loss_cls, loss_loc], [1 / 3, 0.4])
+    np.testing.assert_allclose(grad_cls, [1 / 3, -1 / 3])
+    np.testing.assert_allclose(grad_loc, [2 / 3])
+
+
+@pytest.mark.parametrize('labels', [[1, 0, 0, 0], [0, 0, 0, 0], [0, 0, -1, 0]])
+@pytest.mark.parametrize('bad', [NAN, INF, -INF])
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_logits_that_are_not_finite_are_refused(bad, dtype, labels):
+    logits = torch.tensor([0.0, 1.0, bad, 2.0], dtype=dtype)
+    labels = torch.tensor(labels)
+    with pytest.raises(NonFiniteLogitsError, match=r'1 of 4 logits .* index 2'):
+        ap_loss(logits, labels)
+    with pytest.raises(NonFiniteLogitsError, match=r'1 of 4 logits .* index 2'):
+        alrp_loss(logits, labels, torch.zeros(int((labels == 1).sum())))
+    assert issubclass(NonFiniteLogitsError, FloatingPointError)
+
+
+@pytest.mark.parametrize('bad', [NAN, INF])
+def test_localisation_errors_that_are_not_finite_are_refused(bad):
+    with pytest.raises(FloatingPointError, match='localisation error'):
+        alrp_loss(torch.zeros(2), torch.tensor([1, 0]), torch.tensor([bad]))
+
+
+@pytest.mark.parametrize(
+    'logits, labels, message',
+    [
+        (torch.zeros(2, 2), torch.ones(2, 2).long(), 'one-dimensional'),
+        (torch.zeros(()), torch.ones(()).long(), 'one-dimensional'),
+        (torch.zeros(2), torch.ones(3).long(), 'equally long'),
+        (torch.zeros(2).long(), torch.ones(2).long(), 'floating-point'),
+        (torch.zeros(2), torch.ones(2), 'integers'),
+        (torch.zeros(2), torch.tensor([1, 2]), 'range from 1 to 2'),
+        (torch.zeros(2), torch.tensor([1, -2]), 'range from -2'),
+        (torch.zeros(2).half(), torch.tensor([1, 10**6]), 'range from 1 to'),
+    ],
+)
+def test_bad_logits_and_labels(logits, labels, message):
+    with pytest.raises(ValueError, match=message):
+        ap_loss(logits, labels)
+    with pytest.raises(ValueError, match=message):
+        alrp_loss(logits, labels, torch.zeros(int((labels == 1).sum())))
+
+
+@pytest.mark.parametrize('delta', [0.0, -1.0, NAN, INF])
+@pytest.mark.parametrize('labels', [[], [0, 0], [1, 0]])
+def test_bad_delta(delta, labels):
+    logits, labels = torch.zeros(len(labels)), torch.tensor(labels, dtype=torch.long)
+    with pytest.raises(ValueError, match='delta'):
+        ap_loss(logits, labels, delta)
+    with pytest.raises(ValueError, match='delta'):
+        alrp_loss(logits, labels, torch.zeros(int((labels == 1).sum())), delta)
+
+
+@pytest.mark.parametrize(
+    'labels, loc_errors, message',
+    [
+        ([1, 0], torch.zeros(2), 'one localisation error'),
+        ([1, 1], torch.zeros(1), 'one localisation error'),
+        ([0, 0], torch.zeros(1), 'one localisation error'),
+        ([1, 0], torch.zeros(()), 'one localisation error'),
+        ([1, 0], torch.zeros(1, 1), 'one localisation error'),
+        ([1, 0], torch.zeros(1).long(), 'floating-point'),
+    ],
+)
+def test_bad_localisation_errors(labels, loc_errors, message):
+    with pytest.raises(ValueError, match=message):
+        alrp_loss(torch.zeros(2), torch.tensor(labels), loc_errors)
+
+
+@pytest.mark.parametrize('dtype', [torch.uint8, torch.int8, torch.int32, torch.int64, torch.bool])
+def test_label_dtypes(dtype, ranking):
+    logits, labels, errors = ranking
+    assert ap_loss(logits, labels.to(dtype)) == ap_loss(logits, labels)
+    assert alrp_loss(logits, labels.to(dtype), errors) == alrp_loss(logits, labels, errors)
+
+
+def test_strides_do_not_matter(ranking):
+    wide = [torch.stack([x, x.flip(0)], dim=1) for x in ranking]
+    views = [x[:, 0] for x in wide]
+    assert not any(x.is_contiguous() for x in views)
+    assert ap_loss(*views[:2]) == ap_loss(*ranking[:2])
+    assert alrp_loss(*views) == alrp_loss(*ranking)
+    leaf = wide[0].clone().requires_grad_()
+    ap_loss(leaf[:, 0], views[1]).backward()
+    np.testing.assert_array_equal(leaf.grad[:, 0], run_ap(*ranking[:2])[1])
+    assert not leaf.grad[:, 1].any()
+
+
+def test_input_is_left_as_it_was(ranking):
+    copies = [x.clone() for x in ranking]
+    alrp_loss(*ranking)
+    ap_loss(*ranking[:2])
+    for tensor, copy in zip(ranking, copies):
+        assert torch.equal(tensor, copy)
+
+
+def test_no_gradient_where_none_is_asked_for(ranking):
+    logits, labels, errors = ranking
+    assert not any(x.requires_grad for x in [ap_loss(logits, labels), *alrp_loss(*ranking)])
+    logits.requires_grad_()
+    loss_cls, loss_loc = alrp_loss(logits, labels, errors)
+    assert loss_cls.requires_grad and not loss_loc.requires_grad
+    with torch.no_grad():
+        assert not ap_loss(logits, labels).requires_grad
+    loss_cls, loss_loc = alrp_loss(logits.detach(), labels, errors.requires_grad_())
+    assert loss_loc.requires_grad and not loss_cls.requires_grad
+
+
+def test_gradient_scales_and_adds_up(ranking):
+    logits, labels, _ = ranking
+    logits.requires_grad_()
+    loss = ap_loss(logits, labels)
+    (once,) = torch.autograd.grad(loss, logits, retain_graph=True)
+    (again,) = torch.autograd.grad(loss, logits, retain_graph=True)
+    assert torch.equal(once, again)
+    (more,) = torch.autograd.grad(3 * loss - loss / 2, logits)
+    torch.testing.assert_close(more, 2.5 * once)

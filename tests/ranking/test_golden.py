@@ -1,0 +1,81 @@
+"""Inputs and outputs of the published losses, and the slow reference, agree with ours."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import reference
+from helpers import DEVICES, run_alrp, run_ap
+
+COPIES = Path(__file__).parents[1] / 'data' / 'ranking_losses.npz'
+GOLDEN = Path(__file__).parents[3] / 'shared' / 'golden' / 'ranking_losses.npz'
+ONLY_IN_GOLDEN = [
+    'delta_half',
+    'easy',
+    'hard',
+    'ignored',
+    'inverted',
+    'large_logits',
+    'more_positives',
+    'no_negatives',
+]
+
+
+def cases_of(path):
+    with np.load(path) as file:
+        cases = {}
+        for name in file.files:
+            case, field = name.split('/')
+            cases.setdefault(case, {})[field] = file[name]
+    return cases
+
+
+COPIED_CASES = cases_of(COPIES)
+CASES = cases_of(GOLDEN) if GOLDEN.is_file() else COPIED_CASES
+
+
+@pytest.fixture(params=[*COPIED_CASES, *ONLY_IN_GOLDEN])
+def golden(request):
+    if request.param not in CASES:
+        pytest.skip('the full set of golden values is not beside the checkout')
+    return CASES[request.param]
+
+
+def inputs(golden):
+    return golden['logits'], golden['labels'], golden['loc_error'], float(golden['delta'])
+
+
+def assert_published(golden, alrp_cls, alrp_loc, alrp_grad, ap, ap_grad, rtol):
+    logits, labels, errors, delta = inputs(golden)
+    np.testing.assert_allclose(alrp_cls, golden['alrp_cls'], rtol=rtol)
+    np.testing.assert_allclose(alrp_grad, golden['alrp_grad'], rtol=rtol)
+    np.testing.assert_allclose(ap, golden['ap'], rtol=rtol)
+    np.testing.assert_allclose(ap_grad, golden['ap_grad'], rtol=rtol)
+    # The published value is that of one order of the ties, ours the mean over all.
+    least, most = (
+        reference.alrp_loc_of_order(logits, labels, errors, delta, order)
+        for order in reference.extreme_orders(logits, labels, errors)
+    )
+    assert least * (1 - rtol) <= golden['alrp_loc'] <= most * (1 + rtol)
+    assert alrp_loc == pytest.approx((least + most) / 2, rel=rtol)
+    if least == most:
+        assert alrp_loc == pytest.approx(float(golden['alrp_loc']), rel=rtol)
+
+
+@pytest.mark.skipif(CASES is COPIED_CASES, reason='only the copied golden values are here')
+def test_no_case_is_left_out():
+    assert {*COPIED_CASES, *ONLY_IN_GOLDEN} == set(CASES)
+
+
+def test_reference_equals_published(golden):
+    logits, labels, errors, delta = inputs(golden)
+    ap = reference.ap(logits, labels, delta)
+    assert_published(golden, *reference.alrp(logits, labels, errors, delta), *ap, rtol=1e-12)
+
+
+@pytest.mark.parametrize('device', DEVICES)
+def test_losses_equal_published(golden, device):
+    logits, labels, errors, delta = inputs(golden)
+    alrp = run_alrp(logits, labels, errors, delta, device=device)
+    ap = run_ap(logits, labels, delta, device=device)
+    assert_published(golden, *alrp[:3], *ap, rtol=1e-9)

@@ -1,0 +1,109 @@
+"""A run that was stopped goes on as if it had not been."""
+
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmdet.registry import HOOKS
+from mmengine.hooks import Hook
+
+ROOT = Path(__file__).parents[2]
+
+
+class Stopped(Exception):
+    pass
+
+
+@HOOKS.register_module(force=True)
+class StopForTest(Hook):
+    def __init__(self, after):
+        self.after = after
+
+    def after_train_iter(self, runner, *args, **kwargs):
+        if runner.iter + 1 == self.after:
+            raise Stopped
+
+
+BY_ITERATION = """
+train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=9, val_interval=4)
+train_dataloader = dict(sampler=dict(type='InfiniteSampler', shuffle=True))
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=3))
+param_scheduler = [dict(type='MultiStepLR', begin=0, end=9, by_epoch=False, milestones=[7])]
+model = dict(bbox_head=dict(loss_cls=dict(self_balance=dict(interval=2))))
+log_processor = dict(by_epoch=False)
+"""
+
+
+# By epoch, four steps each: amid the second, and where it ends. By iteration: amid epochs.
+@pytest.mark.parametrize('num_workers', [0, 1])
+@pytest.mark.parametrize(
+    'change, stop_after, last',
+    [('', 6, 'epoch_3.pth'), ('', 9, 'epoch_3.pth'), (BY_ITERATION, 5, 'iter_9.pth')],
+)
+def test_resumed_run_ends_as_the_uninterrupted_one(
+    tmp_path, config, tool, change, stop_after, last, num_workers
+):
+    whole = derived(config, 'whole', change)
+    stop = f"[dict(type='EpochSeedHook'), dict(type='StopForTest', after={stop_after})]"
+    stopped = derived(whole, 'stopped', f'custom_hooks = {stop}')
+    workers = (f'train_dataloader.num_workers={num_workers}',)
+
+    tool('train.py', whole, '--work-dir', 'whole', options=workers)
+    with pytest.raises(Stopped):
+        tool('train.py', stopped, '--work-dir', 'parts', options=workers)
+    tool('train.py', whole, '--work-dir', 'parts', '--resume', options=workers)
+
+    whole, parts = (torch.load(tmp_path / d / last)['state_dict'] for d in ('whole', 'parts'))
+    differing = [name for name in whole if not torch.equal(whole[name], parts[name])]
+    assert not differing
+    weight = whole['bbox_head.loss_cls.self_balance.weight']
+    assert weight.isfinite() and weight != 50  # the state that is compared is a state
+    assert 'resumed epoch' in log_of(tmp_path / 'parts')
+
+
+def test_killed_while_it_writes_a_checkpoint(tmp_path, config, tool, command):
+    config = derived(config, 'one', 'default_hooks = dict(checkpoint=dict(max_keep_ckpts=1))')
+    (tmp_path / 'killer.py').write_text(
+        'import os, pathlib, signal\n'
+        'open_ = pathlib.Path.open\n'
+        'def open_and_die(self, *args, **kwargs):\n'
+        '    file = open_(self, *args, **kwargs)\n'
+        "    if self.name.startswith('epoch_2.pth'):\n"
+        "        file.write(b'half a checkpoint')\n"
+        '        file.flush()\n'
+        '        os.kill(os.getpid(), signal.SIGKILL)\n'
+        '    return file\n'
+        'pathlib.Path.open = open_and_die\n'
+    )
+    imports = "custom_imports = dict(imports=['alrp_mmdet', 'killer'])"
+    killed = derived(config, 'killed', imports)
+    result = command(sys.executable, ROOT / 'tools' / 'train.py', killed, '--work-dir', 'run')
+    assert result.returncode == -signal.SIGKILL, result.stderr
+    assert checkpoints(tmp_path / 'run') == ['epoch_1.pth', 'epoch_2.pth.partial']
+
+    tool('train.py', config, '--work-dir', 'run', '--resume')
+    assert 'resumed epoch: 1' in log_of(tmp_path / 'run')
+    assert checkpoints(tmp_path / 'run') == ['epoch_3.pth']
+
+
+def test_resume_where_there_is_nothing_yet_starts_anew(tmp_path, config, tool, capsys):
+    one = ('train_cfg.max_epochs=1',)
+    tool('train.py', config, '--work-dir', 'run', '--resume', options=one)
+    assert 'no checkpoint in run to resume from' in capsys.readouterr().out
+    assert checkpoints(tmp_path / 'run') == ['epoch_1.pth']
+
+
+def derived(config: Path, name: str, change: str) -> Path:
+    path = config.with_name(f'{name}.py')
+    path.write_text(f'_base_ = {config.name!r}\n{change}\n')
+    return path
+
+
+def checkpoints(work_dir: Path) -> list[str]:
+    return sorted(path.name for path in work_dir.glob('epoch_*'))
+
+
+def log_of(work_dir: Path) -> str:
+    return '\n'.join(path.read_text() for path in work_dir.glob('*/*.log'))

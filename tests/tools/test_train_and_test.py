@@ -1,0 +1,166 @@
+import json
+import pickle
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_saved_checkpoint_has_the_ap_of_the_end_of_training(tmp_path, config, tool):
+    options = ('train_cfg.max_epochs=12', 'param_scheduler=[]')
+    tool('train.py', config, '--work-dir', 'run', options=options)
+    in_training = metrics(tmp_path / 'run' / '*' / 'vis_data' / 'scalars.json')
+    assert in_training['coco/bbox_mAP_50'] > 0.05  # it has learnt something to be compared
+
+    tool('test.py', config, 'run/epoch_12.pth', '--work-dir', 'tested', '--out', 'detections.pkl')
+    tested = metrics(tmp_path / 'tested' / '*' / '*.json')
+    assert {key: tested[key] for key in tested if 'bbox' in key} == {
+        key: in_training[key] for key in in_training if 'bbox' in key
+    }
+    assert len(pickle.loads((tmp_path / 'detections.pkl').read_bytes())) == 8
+
+
+def test_two_processes_on_the_cpu_end_with_equal_weights(tmp_path, config, command):
+    (tmp_path / 'witness.py').write_text(
+        'import torch\n'
+        'from mmdet.registry import HOOKS\n'
+        'from mmengine.hooks import Hook\n'
+        '@HOOKS.register_module()\n'
+        'class Witness(Hook):\n'
+        '    def after_train(self, runner):\n'
+        "        torch.save(runner.model.module.state_dict(), f'rank{runner.rank}.pth')\n"
+    )
+    text = config.read_text()
+    config.write_text(
+        f"{text}\ncustom_imports = dict(imports=['alrp_mmdet', 'witness'])\n"
+        "custom_hooks = [dict(type='EpochSeedHook'), dict(type='Witness')]\n"
+    )
+    train = ['bash', ROOT / 'tools' / 'dist_train.sh', config, 2, '--work-dir', 'run']
+    result = command('env', f'PORT={free_port()}', *train)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count('There is no GPU') == 1
+
+    first, second = (torch.load(tmp_path / f'rank{rank}.pth') for rank in (0, 1))
+    # Batch normalisation keeps its statistics by process, as in MMDetection.
+    learnt = [name for name in first if 'running' not in name]
+    assert [name for name in learnt if not torch.equal(first[name], second[name])] == []
+    logged = metrics(tmp_path / 'run' / '*' / 'vis_data' / 'scalars.json')
+    weight = first['bbox_head.loss_cls.self_balance.weight'].item()
+    assert logged['self_balance'] == pytest.approx(weight, rel=1e-4)
+    assert weight != 50
+
+
+def test_nan_stops_training_and_the_last_checkpoint_survives(tmp_path, config, tool):
+    (tmp_path / 'poison.py').write_text(
+        'from mmdet.registry import HOOKS\n'
+        'from mmengine.hooks import Hook\n'
+        '@HOOKS.register_module(force=True)\n'
+        'class Poison(Hook):\n'
+        '    def before_train_iter(self, runner, *args, **kwargs):\n'
+        '        if runner.iter + 1 == 6:\n'
+        '            runner.model.bbox_head.retina_cls.bias.data[0] = float("nan")\n'
+    )
+    sys.path.insert(0, str(tmp_path))
+    try:
+        config.write_text(
+            f"{config.read_text()}\ncustom_imports = dict(imports=['alrp_mmdet', 'poison'])\n"
+            "custom_hooks = [dict(type='Poison')]\n"
+        )
+        with pytest.raises(SystemExit, match='error: Training stopped at iteration 6: '):
+            tool('train.py', config, '--work-dir', 'run')
+    finally:
+        sys.path.remove(str(tmp_path))
+    saved = torch.load(tmp_path / 'run' / 'epoch_1.pth')['state_dict']
+    assert all(value.isfinite().all() for value in saved.values())
+
+
+@pytest.mark.parametrize('by', ['cfg-options', 'config'])
+def test_learning_rate_follows_the_batch(tmp_path, config, tool, by):
+    if by == 'config':
+        config.write_text(f'{config.read_text()}\nauto_scale_lr = dict(base_batch_size=8)\n')
+    options = ('train_cfg.max_epochs=1',)
+    if by == 'cfg-options':
+        options += ('auto_scale_lr.base_batch_size=8',)
+    tool('train.py', config, '--work-dir', 'run', '--auto-scale-lr', options=options)
+    scalars = metrics(tmp_path / 'run' / '*' / 'vis_data' / 'scalars.json')
+    assert scalars['lr'] == pytest.approx(0.01 * 2 / 8)
+
+
+def test_pictures_of_detections(tmp_path, config, tool):
+    tool('train.py', config, '--work-dir', 'run', options=('train_cfg.max_epochs=1',))
+    tool('test.py', config, 'run/epoch_1.pth', '--work-dir', 'tested', '--show-dir', 'shown')
+    assert len(list((tmp_path / 'tested').glob('*/shown/*.png'))) == 8
+
+
+def test_missing_config(tool):
+    with pytest.raises(SystemExit, match='error: there is no config nothing.py'):
+        tool('train.py', 'nothing.py')
+
+
+@pytest.mark.parametrize(
+    'args, message',
+    [
+        (('train.py', '--resume', 'gone.pth'), 'there is no checkpoint gone.pth to resume from'),
+        (('train.py', '--auto-scale-lr'), 'auto_scale_lr = dict'),
+        (('test.py', 'gone.pth'), 'there is no checkpoint gone.pth'),
+        (('test.py', 'gone.pth', '--out', 'detections.txt'), '--out must end with .pkl'),
+    ],
+)
+def test_wrong_command(config, tool, args, message):
+    name, *args = args
+    with pytest.raises(SystemExit, match=f'error: .*{message}'):
+        tool(name, config, *args)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='it would run')
+def test_amp_without_gpu(config, tool):
+    with pytest.raises(SystemExit, match='error: --amp needs a GPU'):
+        tool('train.py', config, '--amp')
+
+
+@pytest.mark.parametrize('name', ['train.py', 'test.py'])
+def test_bad_annotations_are_told_before_anything_runs(tmp_path, config, tool, name):
+    (tmp_path / 'annotations.json').write_text('{"images": [')
+    checkpoint = tmp_path / 'any.pth'
+    checkpoint.touch()
+    args = [config, checkpoint] if name == 'test.py' else [config]
+    with pytest.raises(SystemExit, match=r'error: .*annotations\.json:\n.*not JSON'):
+        tool(name, *args, '--work-dir', 'run')
+    assert not (tmp_path / 'run').exists()
+
+
+def test_damaged_checkpoint_is_told_in_a_line(tmp_path, config, tool):
+    (tmp_path / 'damaged.pth').write_bytes(b'PK\x03\x04 and so on')
+    with pytest.raises(SystemExit, match=r'error: The checkpoint damaged\.pth cannot be read'):
+        tool('test.py', config, 'damaged.pth', '--work-dir', 'tested')
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        ('model.bbox_head.loss_cls.delta=0', 'delta'),
+        ('model.bbox_head.loss_cls.tau=1.0', 'tau'),
+    ],
+)
+def test_wrong_loss_is_told_before_training(config, tool, change, message):
+    with pytest.raises(ValueError, match=message):
+        tool('train.py', config, '--work-dir', 'run', options=(change,))
+
+
+def metrics(pattern: Path) -> dict:
+    """The last values that a run wrote of everything."""
+    (path,) = Path('/').glob(str(pattern.relative_to('/')))
+    last = {}
+    for line in path.read_text().splitlines():
+        last.update(json.loads(line))
+    return last
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
