@@ -33,7 +33,7 @@ LOGITS = {
 SIZES = [(500, 1_000_000), (1000, 2_600_000), (1000, 20_000_000)]
 GROWTH_OF_N = [(1000, 2**k * 10**6) for k in range(5)]
 GROWTH_OF_P = [(4**k * 64, 4_000_000) for k in range(4)]
-ENOUGH = 2.0  # seconds in one method's passes, after which it is not repeated
+ENOUGH = 5.0  # seconds in one method's passes, after which it is not repeated
 
 
 class PlainLoop(torch.autograd.Function):
@@ -242,7 +242,7 @@ def main():
     parser.add_argument('--sizes', type=size, nargs='+', default=SIZES, metavar='PxN')
     parser.add_argument('--distributions', choices=LOGITS, nargs='+', default=list(LOGITS))
     parser.add_argument('--repeat', type=int, default=5)
-    parser.add_argument('--max-loop-pairs', type=float, default=math.inf, metavar='P*N')
+    parser.add_argument('--max-loop-pairs', type=float, default=1e10, metavar='P*N')
     parser.add_argument('--output', type=Path, help='write the tables to this file as well')
     args = parser.parse_args()
     if args.device == 'auto':

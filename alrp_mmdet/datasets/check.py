@@ -51,7 +51,7 @@ def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
                 continue
             checked.add((ann_file, str(classes)))
             found = (
-                _problems_of_notation(classes)
+                _problems_of_notation(dataset, classes)
                 or _AnnotationFile(ann_file, split, classes).problems(
                     _images(dataset), cfg.get('drop_degenerate_boxes', False)
                 )
@@ -267,13 +267,19 @@ def _images(dataset: ConfigDict) -> str | None:
     return None if '://' in prefix else os.path.join(dataset.get('data_root') or '', prefix)
 
 
-def _problems_of_notation(classes: tuple[str, ...] | str) -> list[str]:
-    if not isinstance(classes, str):
-        return []
-    return [
-        f'metainfo.classes is the text {classes!r}, and there is no such file of names. A single '
-        f'class is written with a comma: metainfo=dict(classes=({classes!r},))'
-    ]
+def _problems_of_notation(dataset: ConfigDict, classes: tuple[str, ...] | str) -> list[str]:
+    problems = []
+    if isinstance(classes, str):
+        problems.append(
+            f'metainfo.classes is the text {classes!r}, and there is no such file of names. A '
+            f'single class is written with a comma: metainfo=dict(classes=({classes!r},))'
+        )
+    if 'img' not in (dataset.get('data_prefix') or {}):
+        problems.append(
+            'data_prefix does not say in which folder of data_root the images are: set '
+            "data_prefix=dict(img='FOLDER/'), with '' for data_root itself"
+        )
+    return problems
 
 
 def _problems_of_heads(model: ConfigDict, classes: tuple[str, ...]) -> list[str]:

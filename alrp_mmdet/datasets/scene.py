@@ -5,9 +5,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-CLASSES = ('circle', 'square', 'triangle', 'star', 'cross', 'ring')
+CLASSES = ('circle', 'square', 'triangle', 'cross')
 WIDTH, HEIGHT = 256, 192  # pixels
-MIN_SIZE, MAX_SIZE = 14, 130  # pixels, of a shape's diameter
+MIN_SIZE, MAX_SIZE = 20, 130  # pixels, of a shape's diameter
+TILT = dict(circle=0, square=np.pi / 4, triangle=-np.pi / 2, cross=0)  # of a shape that stands
+MAX_TURN = np.pi / 8  # either way
 MIN_VISIBLE = 0.4  # of a shape's pixels; what is hidden more is left to be clutter
 
 
@@ -33,7 +35,7 @@ def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, list[SceneObject]]
         tuple: The picture, of shape (HEIGHT, WIDTH, 3), uint8, BGR, and its objects.
     """
     image = _background(rng)
-    for _ in range(rng.integers(4, 10)):
+    for _ in range(rng.integers(3, 7)):
         _draw_clutter(image, rng)
     owner = np.full((HEIGHT, WIDTH), -1)  # index of the topmost shape
     labels, areas = [], []
@@ -49,7 +51,7 @@ def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, list[SceneObject]]
         cv2.line(line, _point(rng), _point(rng), 1, int(rng.integers(1, 4)))
         owner[line > 0] = -1  # in front of the shapes
         image[line > 0] = _colour(rng)
-    image = np.clip(image + rng.normal(0, rng.uniform(4, 16), image.shape), 0, 255)
+    image = np.clip(image + rng.normal(0, rng.uniform(3, 12), image.shape), 0, 255)
 
     objects = []
     for index, label in enumerate(labels):
@@ -59,26 +61,20 @@ def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, list[SceneObject]]
     return image.astype(np.uint8), objects
 
 
-def outline(name: str) -> list[np.ndarray]:
-    """Polygons of a shape with radius one around the origin; each further one cuts a hole.
+def outline(name: str) -> np.ndarray:
+    """Polygon of a shape with radius one around the origin.
 
     Args:
         name (str): One of ``CLASSES``.
 
     Returns:
-        list[np.ndarray]: Polygons, each of shape (N, 2).
+        np.ndarray: Shape (N, 2).
     """
-    if name in ('circle', 'ring'):
-        circle = _regular(48)
-        return [circle] if name == 'circle' else [circle, 0.55 * circle]
-    if name == 'star':
-        radii = np.where(np.arange(10) % 2, 0.42, 1.0)
-        return [_regular(10) * radii[:, None]]
     if name == 'cross':
-        a, b = 0.94, 0.34
+        a, b = 0.94, 0.3
         corners = [(b, b), (b, a), (-b, a), (-b, b), (-a, b), (-a, -b)]
-        return [np.array(corners + [(-x, -y) for x, y in corners])]
-    return [_regular({'triangle': 3, 'square': 4}[name])]
+        return np.array(corners + [(-x, -y) for x, y in corners])
+    return _regular({'triangle': 3, 'square': 4, 'circle': 48}[name])
 
 
 def _regular(corners: int) -> np.ndarray:
@@ -87,23 +83,21 @@ def _regular(corners: int) -> np.ndarray:
 
 
 def _shape_mask(name: str, rng: np.random.Generator) -> np.ndarray:
-    """Pixels of a shape at a random place, size, rotation and slight distortion."""
+    """Pixels of a shape at a random place and size, a little turned and distorted."""
     radius = np.exp(rng.uniform(np.log(MIN_SIZE), np.log(MAX_SIZE))) / 2
     centre = rng.uniform(0.15 * radius, [WIDTH - 0.15 * radius, HEIGHT - 0.15 * radius])
-    angle = rng.uniform(0, 2 * np.pi)
+    angle = TILT[name] + rng.uniform(-MAX_TURN, MAX_TURN)
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     transform = radius * rotation * rng.uniform(0.8, 1.0, size=2)
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
-    for i, polygon in enumerate(outline(name)):
-        points = np.rint(polygon @ transform.T + centre).astype(np.int32)
-        cv2.fillPoly(mask, [points], 0 if i else 1)
+    cv2.fillPoly(mask, [np.rint(outline(name) @ transform.T + centre).astype(np.int32)], 1)
     return mask.astype(bool)
 
 
 def _background(rng: np.random.Generator) -> np.ndarray:
     coarse = rng.uniform(0, 255, size=(rng.integers(2, 7), rng.integers(2, 7), 3))
     smooth = cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
-    contrast = rng.uniform(0.2, 0.7)
+    contrast = rng.uniform(0.1, 0.45)
     return contrast * smooth + (1 - contrast) * rng.uniform(30, 225, size=3)
 
 
@@ -111,7 +105,7 @@ def _paint(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> Non
     """Fill a shape with a colour, shaded or striped, that is not quite what lies behind it."""
     colour = _colour(rng)
     behind = image[mask].mean(axis=0) if mask.any() else colour
-    if np.abs(colour - behind).max() < 40:
+    if np.abs(colour - behind).max() < 70:
         colour = (colour + 110) % 255
     x, y = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
     direction = rng.uniform(-1, 1, size=2)

@@ -17,8 +17,8 @@ SPLITS = ('train', 'val', 'test')
 class ShapesDataset(CocoDataset):
     """A small detection dataset that needs no download: shapes among clutter.
 
-    Six classes that differ by shape, not by colour, from 14 to 130 pixels in pictures of 256x192,
-    rotated, distorted, textured, hiding each other, between strokes and scraps that are no object,
+    Four classes that differ by shape, not by colour, from 20 to 130 pixels in pictures of 256x192,
+    turned, distorted, textured, hiding each other, between strokes and scraps that are no object,
     under noise. Boxes are tight around what can be seen. It is generated when it is first used, the
     same everywhere, and lies in ``data_root`` as images and a COCO annotation file
     (``SPLIT/annotations.json``), so that ``CocoMetric`` evaluates it.
@@ -40,9 +40,7 @@ class ShapesDataset(CocoDataset):
             (230, 60, 60),
             (60, 180, 75),
             (66, 110, 240),
-            (245, 170, 40),
-            (150, 60, 200),
-            (40, 190, 190),
+            (200, 110, 20),
         ],
     )
     generates_annotations = True

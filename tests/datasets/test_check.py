@@ -191,6 +191,11 @@ def test_forgotten_comma(refused, config, content):
     assert "metainfo=dict(classes=('cell',))" in refused(content)
 
 
+def test_forgotten_folder_of_images(refused, config, content):
+    del config.train_dataloader.dataset['data_prefix']
+    assert 'data_prefix=dict(img=' in refused(content)
+
+
 def test_classes_from_a_file(check, config, content, tmp_path):
     names = tmp_path / 'names.txt'
     names.write_text('cell\nplate\n')

@@ -40,7 +40,6 @@ def test_theorem_1_primary_terms_add_up_to_the_loss(ranking):
 @given(rankings(min_pos=1))
 def test_theorem_2_positive_and_negative_gradients_balance(ranking):
     logits, labels, _, delta = ranking
-    rounding = 1e-14 * (1 + np.ptp(logits) / delta)
     for grad in (run_alrp(*ranking)[2], run_ap(logits, labels, delta)[1]):
         assert (grad[labels == 1] <= 0).all() and (grad[labels == 0] >= 0).all()
         assert not grad[labels == -1].any()

@@ -36,7 +36,7 @@ train_dataloader = dict(
     persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='CocoDataset', metainfo=metainfo, data_root=data_root, ann_file='annotations.json',
+        type='CocoDataset', metainfo=metainfo, data_root=data_root, ann_file='annotations.json', data_prefix=dict(img=''),
         pipeline=train_pipeline,
     ),
 )
@@ -45,7 +45,7 @@ val_dataloader = dict(
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='CocoDataset', metainfo=metainfo, data_root=data_root, ann_file='annotations.json',
+        type='CocoDataset', metainfo=metainfo, data_root=data_root, ann_file='annotations.json', data_prefix=dict(img=''),
         test_mode=True, pipeline=test_pipeline,
     ),
 )

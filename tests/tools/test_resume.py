@@ -12,7 +12,7 @@ from mmengine.hooks import Hook
 ROOT = Path(__file__).parents[2]
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     pass
 
 
@@ -23,7 +23,7 @@ class StopForTest(Hook):
 
     def after_train_iter(self, runner, *args, **kwargs):
         if runner.iter + 1 == self.after:
-            raise Stopped
+            raise StoppedError
 
 
 BY_ITERATION = """
@@ -51,7 +51,7 @@ def test_resumed_run_ends_as_the_uninterrupted_one(
     workers = (f'train_dataloader.num_workers={num_workers}',)
 
     tool('train.py', whole, '--work-dir', 'whole', options=workers)
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         tool('train.py', stopped, '--work-dir', 'parts', options=workers)
     tool('train.py', whole, '--work-dir', 'parts', '--resume', options=workers)
 

@@ -97,7 +97,7 @@ def test_pictures_of_detections(tmp_path, config, tool):
 
 
 def test_missing_config(tool):
-    with pytest.raises(SystemExit, match='error: there is no config nothing.py'):
+    with pytest.raises(SystemExit, match=r'there is no config nothing\.py'):
         tool('train.py', 'nothing.py')
 
 

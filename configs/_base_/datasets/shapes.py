@@ -26,7 +26,7 @@ train_dataloader = dict(
         type='ShapesDataset',
         data_root=data_root,
         split='train',
-        num_images=400,
+        num_images=600,
         filter_cfg=dict(filter_empty_gt=True),
         pipeline=train_pipeline,
     ),
