@@ -7,7 +7,7 @@ import numpy as np
 
 CLASSES = ('circle', 'square', 'triangle', 'cross')
 WIDTH, HEIGHT = 256, 192  # pixels
-MIN_SIZE, MAX_SIZE = 20, 130  # pixels, of a shape's diameter
+MIN_SIZE, MAX_SIZE = 24, 130  # pixels, of a shape's diameter
 TILT = dict(circle=0, square=np.pi / 4, triangle=-np.pi / 2, cross=0)  # of a shape that stands
 MAX_TURN = np.pi / 8  # either way
 MIN_VISIBLE = 0.4  # of a shape's pixels; what is hidden more is left to be clutter

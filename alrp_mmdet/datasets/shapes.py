@@ -17,7 +17,7 @@ SPLITS = ('train', 'val', 'test')
 class ShapesDataset(CocoDataset):
     """A small detection dataset that needs no download: shapes among clutter.
 
-    Four classes that differ by shape, not by colour, from 20 to 130 pixels in pictures of 256x192,
+    Four classes that differ by shape, not by colour, from 24 to 130 pixels in pictures of 256x192,
     turned, distorted, textured, hiding each other, between strokes and scraps that are no object,
     under noise. Boxes are tight around what can be seen. It is generated when it is first used, the
     same everywhere, and lies in ``data_root`` as images and a COCO annotation file

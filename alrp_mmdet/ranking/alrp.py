@@ -34,7 +34,7 @@ def alrp_loss(
 
     Returns:
         tuple[Tensor, Tensor]: Scalars ``(loss_cls, loss_loc)``, zero without positives. Each in the
-        dtype of what its gradient reaches, but at least float32; gradients have their input's dtype.
+        dtype of what its gradient reaches, but at least float32; gradients in their input's dtype.
 
     Raises:
         ValueError: If shapes, dtypes, labels or delta are not as described, or if there is not one
@@ -61,8 +61,8 @@ def localisation_weights(ranking: Ranking) -> Tensor:
     """What each positive's localisation error counts in ``loss_loc``. Shape (P,), float64.
 
     Sorted the other way round, the double sum of ``loss_loc`` gives positive k the weight
-    ``1/P sum_{i: s_i <= s_k} 1/rank(i)``. Among equal scores any order is as good as another; taking
-    the mean over all orders makes the loss independent of the order of its input.
+    ``1/P sum_{i: s_i <= s_k} 1/rank(i)``. Among equal scores any order is as good as another;
+    taking the mean over all makes the loss independent of the order of its input.
     """
     inverse_rank = 1 / ranking.rank
     ascending, order = ranking.pos_logits.sort()

@@ -88,9 +88,10 @@ class Ranking:
         """The negatives that count for any positive, chunk by chunk: indices there, and place."""
         if len(self) == 0:
             return
-        lowest = self._steps.knots[0]
+        # Rounded to the dtype of the logits, it can only let in some that count for nothing.
+        lowest = self._steps.knots[0].to(self._logits.dtype)
         for logits_part, labels_part in zip(chunks(self._logits), chunks(labels)):
-            inds = ((labels_part == 0) & (logits_part > lowest)).nonzero()[:, 0]
+            inds = ((labels_part == 0) & (logits_part >= lowest)).nonzero()[:, 0]
             yield inds, self._steps.locate(logits_part.index_select(0, inds))
 
 
@@ -153,9 +154,9 @@ def _check(logits: Tensor, labels: Tensor) -> None:
     if not -float('inf') < low <= high < float('inf'):
         bad = (~logits.isfinite()).nonzero()[:, 0]
         raise NonFiniteLogitsError(
-            f'{len(bad)} of {len(logits)} logits are not finite (NaN or infinity), the first at index '
-            f'{bad[0].item()}: training has diverged, or its input is broken. Try a lower learning '
-            'rate, a longer warm-up or gradient clipping.'
+            f'{len(bad)} of {len(logits)} logits are not finite (NaN or infinity), the first at '
+            f'index {bad[0].item()}: training has diverged, or its input is broken. Try a lower '
+            'learning rate, a longer warm-up or gradient clipping.'
         )
     if least < -1 or most > 1:
         raise ValueError(

@@ -113,8 +113,8 @@ class Steps:
     def collect(self, located: Iterable[tuple[Located, Tensor | None]]) -> Tensor:
         """For every point, ``sum_j weights[j] * H(values[j] - point)``.
 
-        ``2 * delta * H(x) = relu(x + delta) - relu(x - delta)``, so that a point needs two values of
-        ``F(t) = sum_j weights[j] * relu(values[j] - t)``, both at knots.
+        ``2 * delta * H(x) = relu(x + delta) - relu(x - delta)``, so that a point needs two values
+        of ``F(t) = sum_j weights[j] * relu(values[j] - t)``, both at knots.
 
         Args:
             located: Pairs of located values and their weights, of shape (V,); None for all ones.
@@ -190,5 +190,5 @@ class Steps:
 
 
 def _sum_from_top(values: Tensor) -> Tensor:
-    """``out[i] = sum(values[i:])``, added from the end, where ranks are small and need precision."""
+    """``out[i] = sum(values[i:])``, added from the end, where small ranks need precision."""
     return values.flip(0).cumsum(0).flip(0)

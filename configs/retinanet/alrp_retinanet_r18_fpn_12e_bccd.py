@@ -1,4 +1,4 @@
-# aLRP Loss on one's own data: BCCD, three classes, from scratch, about six minutes on two CPU cores.
+# aLRP Loss on one's own data: BCCD, three classes, from scratch; minutes on two CPU cores.
 _base_ = [
     '../_base_/models/alrp_retinanet_r18_fpn_small.py',
     '../_base_/datasets/bccd.py',

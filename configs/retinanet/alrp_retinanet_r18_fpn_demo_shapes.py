@@ -8,18 +8,20 @@ _base_ = [
 
 # So short a training leaves no time to start with boxes alone, as the published start of 50 does.
 model = dict(
+    backbone=dict(base_channels=32),
+    neck=dict(in_channels=[32, 64, 128, 256]),
     bbox_head=dict(
         num_classes=4,
         loss_cls=dict(self_balance=dict(start_weight=5.0, interval=50)),
     )
 )
 
-train_cfg = dict(max_epochs=9, val_interval=1)
+train_cfg = dict(max_epochs=10, val_interval=1)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=100),
-    dict(type='MultiStepLR', begin=0, end=9, by_epoch=True, milestones=[7, 8], gamma=0.1),
+    dict(type='MultiStepLR', begin=0, end=10, by_epoch=True, milestones=[8, 9], gamma=0.1),
 ]
 optim_wrapper = dict(
-    optimizer=dict(_delete_=True, type='AdamW', lr=0.001, weight_decay=0.01),
+    optimizer=dict(_delete_=True, type='AdamW', lr=0.002, weight_decay=0.01),
 )
 default_hooks = dict(logger=dict(interval=25))

@@ -24,10 +24,11 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(64, 64), keep_ratio=True),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(
         type='PackDetInputs',
-        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape'),
+        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
     ),
 ]
 train_dataloader = dict(
@@ -36,7 +37,8 @@ train_dataloader = dict(
     persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='CocoDataset', metainfo=metainfo, data_root=data_root, ann_file='annotations.json', data_prefix=dict(img=''),
+        type='CocoDataset', metainfo=metainfo, data_root=data_root,
+        ann_file='annotations.json', data_prefix=dict(img=''),
         pipeline=train_pipeline,
     ),
 )
@@ -45,7 +47,8 @@ val_dataloader = dict(
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='CocoDataset', metainfo=metainfo, data_root=data_root, ann_file='annotations.json', data_prefix=dict(img=''),
+        type='CocoDataset', metainfo=metainfo, data_root=data_root,
+        ann_file='annotations.json', data_prefix=dict(img=''),
         test_mode=True, pipeline=test_pipeline,
     ),
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use('Agg')
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 TITLES = {
     'loss_cls': 'classification loss (1 - mean precision)',

@@ -13,8 +13,8 @@ class APLoss(RankingLoss):
     Args:
         delta (float): Half the width of the smoothed step, in units of the logits. Defaults to 1.
         interpolate (bool): Whether precision is interpolated, as published. Defaults to True.
-        **kwargs: Further arguments of ``RankingLoss``. Its ``loss_weight`` is that of classification;
-            localisation is weighted by ``loss_bbox.loss_weight``.
+        **kwargs: Further arguments of ``RankingLoss``. Its ``loss_weight`` is that of
+            classification; localisation is weighted by ``loss_bbox.loss_weight``.
 
     Raises:
         ValueError: If ``delta`` is not positive.
