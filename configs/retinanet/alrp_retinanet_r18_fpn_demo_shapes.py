@@ -13,7 +13,7 @@ model = dict(
     bbox_head=dict(
         num_classes=4,
         loss_cls=dict(self_balance=dict(start_weight=5.0, interval=50)),
-    )
+    ),
 )
 
 train_cfg = dict(max_epochs=10, val_interval=1)

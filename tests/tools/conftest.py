@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from mmdet.visualization import DetLocalVisualizer
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """
@@ -24,6 +25,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(64, 64), keep_ratio=True),
     dict(type='Resize', scale=(64, 64), keep_ratio=True),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(
@@ -134,6 +136,7 @@ def tool(monkeypatch, tmp_path):
     def run(name: str, *args, options: tuple[str, ...] = ()) -> None:
         # MMEngine names its loggers after the second, in which several runs may begin here.
         options = ['--cfg-options', f'experiment_name={next(names)}', *options]
+        DetLocalVisualizer._instance_dict.clear()  # or the first run's would write for all
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, 'argv', [name, *map(str, args), *options])
         runpy.run_path(str(ROOT / 'tools' / name), run_name='__main__')
