@@ -22,6 +22,7 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=['alrp_mmdet', 'alrp_mmdet.*']),
     package_data={'alrp_mmdet': [f'.mim/**/{pattern}' for pattern in SHIPPED]},
+    exclude_package_data={'alrp_mmdet': ['.mim/tools/dev/*']},  # of use in a clone only
     # MMDetection and MMCV are not required here: the loss works without them, MMCV must be built
     # for the torch at hand, and maintained forks have other names. `import alrp_mmdet` checks them.
     install_requires=['torch>=2.4'],

@@ -1,30 +1,29 @@
 """Says which versions are needed, beside versions that are known not to work."""
 
-from importlib.metadata import PackageNotFoundError, version
+import runpy
+from importlib.machinery import PathFinder
 from importlib.util import find_spec
+from pathlib import Path
 
 from packaging.version import Version
 
-NEEDED = 'mmdet>=3.0,<3.4, mmcv>=2.0.0,<2.2 (with its compiled ops) and mmengine>=0.10,<1'
+STACK = ('torch', 'mmengine', 'mmcv', 'mmdet')
 
 
 def check_versions() -> None:
     """Look at what is installed, before MMDetection is imported.
 
-    The distributions are asked by name. A maintained fork under other names (such as
-    onedl-mmdetection) brings its own combination of versions and is not judged by these.
-
     Raises:
         ImportError: If the versions do not go together; says what is installed and what is needed.
     """
-    installed = {name: _version(name) for name in ('torch', 'mmdet', 'mmcv', 'mmengine')}
+    installed = {name: _version(name) for name in STACK}
     problems = problems_of(installed, has_ops=_has_ops())
     if problems:
         found = ', '.join(f'{name} {v or "not found"}' for name, v in installed.items())
         raise ImportError(
-            f'alrp_mmdet cannot run here: {"; ".join(problems)}. Needed are torch>=2.4, {NEEDED}; '
-            f'installed are {found}. `pip install -U openmim` and `mim install "mmcv>=2.0.0,<2.2" '
-            '"mmdet>=3.0,<3.4"` put them right.'
+            f'alrp_mmdet cannot run here: {"; ".join(problems)}. Installed: {found}. '
+            'Beside torch>=2.4 and setuptools<81, this puts it right: MMCV_WITH_OPS=1 pip install '
+            '--no-build-isolation "mmengine>=0.10,<1" "mmcv>=2.0.0,<2.2" "mmdet>=3.0,<3.4"'
         )
 
 
@@ -32,33 +31,41 @@ def problems_of(installed: dict[str, str | None], has_ops: bool) -> list[str]:
     """What is wrong with a combination of versions.
 
     Args:
-        installed (dict[str, str | None]): Version by distribution; None if it is not installed
-            under this name.
+        installed (dict[str, str | None]): Version by the name under which it is imported; None if
+            it is not installed.
         has_ops (bool): Whether MMCV has its compiled ops.
 
     Returns:
         list[str]: One clause for each problem.
     """
+    bounds = dict(
+        torch=('2.4', '3'), mmengine=('0.10', '1'), mmcv=('2.0.0', '3'), mmdet=('3.0', '4')
+    )
+    if installed['mmdet'] and Version(installed['mmdet']) < Version('3.4'):
+        bounds['mmcv'] = ('2.0.0', '2.2')  # what these releases insist on; maintained forks do not
     problems = []
-    bounds = dict(mmengine=('0.10', '1'))
-    if installed['mmdet'] is not None:  # the official release, which dictates the others
-        bounds.update(mmdet=('3.0.0', '3.4'), mmcv=('2.0.0', '2.2'))
-    bounds.update(torch=('2.4', '3'))
     for name, (least, below) in bounds.items():
         found = installed[name]
-        if found is not None and not Version(least) <= Version(found) < Version(below):
+        if found is None:
+            problems.append(f'{name} is not installed')
+        elif not Version(least) <= Version(found) < Version(below):
             problems.append(f'{name} is {found}, but must be at least {least} and below {below}')
-    if not has_ops:
-        problems.append('mmcv is missing, or lacks its compiled ops as mmcv-lite does')
+    if installed['mmcv'] and not has_ops:
+        problems.append('mmcv lacks its compiled ops (as mmcv-lite does)')
     return problems
 
 
-def _has_ops() -> bool:
-    return find_spec('mmcv') is not None and find_spec('mmcv._ext') is not None
-
-
 def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
+    """Read without importing, and whatever the distribution is called: forks rename theirs."""
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
         return None
+    return str(runpy.run_path(Path(spec.origin).with_name('version.py'))['__version__'])
+
+
+def _has_ops() -> bool:
+    spec = find_spec('mmcv')
+    return (
+        spec is not None
+        and PathFinder.find_spec('_ext', spec.submodule_search_locations) is not None
+    )

@@ -134,8 +134,10 @@ def tool(monkeypatch, tmp_path):
     """Runs a tool in this process, as the command line would, in another folder."""
 
     def run(name: str, *args, options: tuple[str, ...] = ()) -> None:
-        # MMEngine names its loggers after the second, in which several runs may begin here.
-        options = ['--cfg-options', f'experiment_name={next(names)}', *options]
+        # MMEngine keeps one logger and one visualizer for each name in a process.
+        run_name = next(names)
+        unique = (f'experiment_name={run_name}', f'visualizer.name={run_name}')
+        options = ['--cfg-options', *unique, *options]
         DetLocalVisualizer._instance_dict.clear()  # or the first run's would write for all
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, 'argv', [name, *map(str, args), *options])

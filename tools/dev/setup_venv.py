@@ -7,9 +7,11 @@ has changed.
 """
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -31,12 +33,16 @@ CACHE = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'alrp
 
 # Run by the new environment's Python: what decides for which build a wheel of MMCV is good.
 ASK_TORCH = """
-import json, torch
+import json, os, subprocess, torch
 from torch.utils import cpp_extension as cpp
-print(json.dumps(dict(
-    torch=torch.__version__,
-    cuda=torch.cuda.is_available() and cpp.CUDA_HOME is not None,
-)))
+ops = 'cpu'
+if torch.cuda.is_available() and cpp.CUDA_HOME:
+    nvcc = os.path.join(cpp.CUDA_HOME, 'bin', 'nvcc')
+    toolkit = subprocess.run([nvcc, '--version'], capture_output=True, text=True).stdout
+    if f'release {torch.version.cuda.split(".")[0]}.' in toolkit:
+        cards = {torch.cuda.get_device_capability(i) for i in range(torch.cuda.device_count())}
+        ops = '-'.join(['cuda', *('sm%d%d' % card for card in sorted(cards))])
+print(json.dumps(dict(torch=torch.__version__, ops=ops)))
 """
 
 # Likewise: the very command by which setuptools and torch compile a C++ file of an extension. A
@@ -57,9 +63,15 @@ print(json.dumps([
 
 def main() -> None:
     check_python()
-    fingerprint = fingerprint_of_setup()
-    if STAMP.exists() and STAMP.read_text() == fingerprint:
-        return
+    with alone(Path(__file__)):
+        fingerprint = fingerprint_of_setup()
+        if STAMP.exists() and STAMP.read_text() == fingerprint:
+            return
+        set_up()
+        STAMP.write_text(fingerprint)
+
+
+def set_up() -> None:
     started = time.monotonic()
     print(f'Setting up {VENV} (details: {LOG.relative_to(ROOT)})', flush=True)
     with step('virtual environment'):
@@ -68,20 +80,20 @@ def main() -> None:
         pip('install', 'torch', 'setuptools', 'wheel', 'ninja', 'psutil')
     mmcv = mmcv_wheel()
     with step('MMDetection and test tools'):
-        pip('install', '-r', ROOT / 'requirements/runtime.txt', mmcv)
-        pip('install', '-r', ROOT / 'requirements/tests.txt')
+        lists = [ROOT / 'requirements' / name for name in ('runtime.txt', 'tests.txt')]
+        pip('install', '-r', lists[0], '-r', lists[1], mmcv)
     with step('alrp_mmdet, editable'):
         pip('install', '--no-deps', '--no-build-isolation', '--editable', ROOT)
-    STAMP.write_text(fingerprint)
+    with step('does it work?'):
+        run(PYTHON, '-c', 'import mmdet.apis, mmcv.ops')
     print(f'Set-up done in {time.monotonic() - started:.0f} s', flush=True)
 
 
 def check_python() -> None:
-    if not (3, 10) <= sys.version_info[:2] <= (3, 12):
+    if sys.version_info < (3, 10):  # noqa: UP036 - this is run by whatever `python3` is
         sys.exit(
-            f'Python 3.10, 3.11 or 3.12 is needed, but {sys.executable} is '
-            f'{sys.version_info[0]}.{sys.version_info[1]} (MMCV 2.1 does not build from 3.13 on). '
-            'Name another one: make PYTHON=python3.11 ...'
+            f'Python 3.10 or newer is needed, but {sys.executable} is '
+            f'{platform.python_version()}. Name another one: make PYTHON=python3.11 ...'
         )
 
 
@@ -95,8 +107,15 @@ def fingerprint_of_setup() -> str:
 
 def make_venv() -> None:
     """Start from nothing, so that what an interrupted set-up left behind cannot matter."""
+    if VENV.exists() and not LOG.exists():
+        sys.exit(f'{VENV} was not made by this set-up. Move it away, and run this again.')
+    if VENV.exists():
+        STAMP.unlink(missing_ok=True)
+        shutil.rmtree(VENV)
+    VENV.mkdir()
+    LOG.touch()
     try:
-        venv.create(VENV, clear=True, with_pip=True)
+        venv.create(VENV, with_pip=True)
     except subprocess.CalledProcessError:
         sys.exit(
             f'{sys.executable} cannot make a virtual environment: its venv module lacks pip. '
@@ -106,39 +125,40 @@ def make_venv() -> None:
 
 def mmcv_wheel() -> Path:
     """The wheel of MMCV for this environment, from the cache or compiled into it."""
-    torch = json.loads(run(PYTHON, '-c', ASK_TORCH))
+    found = json.loads(run(PYTHON, '-c', ASK_TORCH))
     version = re.search(r'^mmcv==(\S+)', CONSTRAINTS.read_text(), re.MULTILINE)[1]
-    ops = 'cuda' if torch['cuda'] else 'cpu'
-    python = f'{sys.implementation.cache_tag}-{sysconfig.get_platform()}'
-    shelf = CACHE / f'mmcv-{version}-{ops}-torch-{torch["torch"]}-{python}'
-    if not any(shelf.glob('*.whl')):
-        shelf.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the shelf, so that a finished wheel gets there in one move.
-        with tempfile.TemporaryDirectory(dir=CACHE, prefix='building-') as workspace:
-            wheel = build_mmcv(Path(workspace), version, ops)
-            shelf.mkdir(exist_ok=True)
-            wheel.replace(shelf / wheel.name)
+    system = f'{sysconfig.get_platform()}-{"".join(platform.libc_ver())}'
+    build = f'torch-{found["torch"]}-{sys.implementation.cache_tag}-{system}'
+    shelf = CACHE / f'mmcv-{version}-{found["ops"]}-{build}'
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with alone(CACHE / 'lock'):
+        if not any(shelf.glob('*.whl')):
+            for killed in CACHE.glob('building-*'):
+                shutil.rmtree(killed)
+            # Beside the shelf, so that a finished wheel gets there in one move.
+            with tempfile.TemporaryDirectory(dir=CACHE, prefix='building-') as workspace:
+                wheel = build_mmcv(Path(workspace), version, found['ops'])
+                shelf.mkdir(exist_ok=True)
+                wheel.replace(shelf / wheel.name)
     return next(shelf.glob('*.whl'))
 
 
 def build_mmcv(workspace: Path, version: str, ops: str) -> Path:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-    os.environ.setdefault('MAX_JOBS', str(cores))
-    os.environ.update(MMCV_WITH_OPS='1', FORCE_CUDA='1' if ops == 'cuda' else '0', CFLAGS='-O2 -g0')
-    if ops == 'cpu':  # a GPU without a toolkit would be tried, and fail
-        os.environ['CUDA_VISIBLE_DEVICES'] = ''
+    # CFLAGS replaces Python's own flags, NDEBUG among them; without it torch's headers check a lot.
+    os.environ.update(MMCV_WITH_OPS='1', CFLAGS='-O2 -g0 -DNDEBUG -fwrapv')
+    os.environ.setdefault('MAX_JOBS', str(jobs()))
+    if ops == 'cpu':  # a GPU without a fitting toolkit would be tried, and fail
+        os.environ.update(FORCE_CUDA='0', CUDA_VISIBLE_DEVICES='')
     compiler = json.loads(run(PYTHON, '-c', ASK_COMPILER))
-    if shutil.which(compiler[0]) is None:
-        sys.exit(
-            f'MMCV has to be compiled, but there is no C++ compiler {compiler[0]!r}. Install one '
-            '(on Debian and Ubuntu: g++), or set CXX.'
-        )
+    check_compiler(compiler[0])
     with step('MMCV, source'):
         pip('download', '--no-deps', '--no-build-isolation', '--no-binary=mmcv', '-d', workspace,
             f'mmcv=={version}')  # fmt: skip
         with tarfile.open(next(workspace.glob('*.tar.gz'))) as archive:
             archive.extractall(workspace)
     source = workspace / f'mmcv-{version}'
+    script = source / 'setup.py'  # reads its version in a way that fails from Python 3.13 on
+    script.write_text(script.read_text().replace("locals()['__version__']", repr(version)))
     if ops == 'cpu':
         with step('MMCV, precompiled header'):
             precompile_header(source, compiler)
@@ -147,14 +167,50 @@ def build_mmcv(workspace: Path, version: str, ops: str) -> Path:
     return next(workspace.glob('*.whl'))
 
 
-def precompile_header(source: Path, compiler: list[str]) -> None:
-    """Parse torch's headers once instead of 63 times. Only a speed-up: without it, all goes on."""
+def jobs() -> int:
+    """As many compilers at once as there are cores, and a GiB of memory for each."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    gib = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') >> 30
+    return max(1, min(cores, gib))
+
+
+def check_compiler(name: str) -> None:
+    if shutil.which(name) is None:
+        sys.exit(
+            f'MMCV has to be compiled, but there is no C++ compiler {name!r}. Install one '
+            '(on Debian and Ubuntu: g++), or set CXX.'
+        )
+    headers = Path(sysconfig.get_paths()['include'])
+    if not (headers / 'Python.h').exists():
+        sys.exit(
+            f'MMCV has to be compiled, but there is no Python.h in {headers}. '
+            'On Debian and Ubuntu, install the package python3-dev.'
+        )
+
+
+def precompile_header(source: Path, compiler: list) -> None:
+    """Parse torch's headers once instead of 77 times. Only a speed-up: without it, all goes on."""
     header = source / 'mmcv/ops/csrc/common/pytorch_cpp_helper.hpp'
     out = header.with_suffix('.hpp.gch')
     command = [*compiler, '-x', 'c++-header', str(header), '-o', str(out)]
     with LOG.open('a') as log:
         if subprocess.run(command, stdout=log, stderr=log).returncode != 0:
             out.unlink(missing_ok=True)
+            return
+    # Some files include torch before this header, which is too late for the precompiled one.
+    os.environ['CFLAGS'] += f' -include {header.name}'
+
+
+@contextlib.contextmanager
+def alone(path: Path):
+    """Hold a file's lock, so that of two set-ups at once the second waits for the first."""
+    with path.open('a') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print('Waiting for another set-up to finish ...', flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextlib.contextmanager
@@ -174,7 +230,7 @@ def pip(command: str, *args) -> None:
 
 
 def run(*command) -> str:
-    """Output of a command; its log is kept, and shown where it ends if the command fails."""
+    """Output of a command; what it says goes to the log, whose end is shown if it fails."""
     command = [str(part) for part in command]
     with LOG.open('a') as log:
         log.write(f'$ {" ".join(command)}\n')

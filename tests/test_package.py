@@ -1,0 +1,137 @@
+"""The package as a whole: versions it accepts, what it ships, how it is run."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*args, cwd):
+    return subprocess.run(
+        [sys.executable, *map(str, args)], cwd=cwd, capture_output=True, text=True, timeout=300
+    )
+
+
+def stack(**changes):
+    return {**dict(torch='2.13.0+cpu', mmengine='0.10.7', mmcv='2.1.0', mmdet='3.3.0'), **changes}
+
+
+@pytest.mark.parametrize(
+    'installed',
+    [
+        stack(),
+        stack(torch='2.4.0', mmcv='2.0.0', mmdet='3.0.0'),
+        stack(mmengine='0.10.12', mmcv='2.3.6', mmdet='3.5.0'),  # the maintained forks
+    ],
+)
+def test_versions_that_work_are_accepted(installed):
+    compat = pytest.importorskip('alrp_mmdet.compat')
+    assert compat.problems_of(installed, has_ops=True) == []
+
+
+@pytest.mark.parametrize(
+    'changes, named',
+    [
+        (dict(torch='2.3.1'), 'torch is 2.3.1'),
+        (dict(mmdet='2.28.2'), 'mmdet is 2.28.2'),
+        (dict(mmcv='2.2.0'), 'mmcv is 2.2.0'),
+        (dict(mmcv='2.3.6'), 'mmcv is 2.3.6'),
+        (dict(mmcv='1.7.2'), 'mmcv is 1.7.2'),
+        (dict(mmcv=None), 'mmcv is not installed'),
+        (dict(mmengine=None), 'mmengine is not installed'),
+        (dict(mmengine='0.7.0'), 'mmengine is 0.7.0'),
+    ],
+)
+def test_versions_known_not_to_work_are_named(changes, named):
+    compat = pytest.importorskip('alrp_mmdet.compat')
+    problems = compat.problems_of(stack(**changes), has_ops=True)
+    assert len(problems) == 1
+    assert problems[0].startswith(named)
+
+
+def test_mmcv_without_ops_is_named():
+    compat = pytest.importorskip('alrp_mmdet.compat')
+    [problem] = compat.problems_of(stack(), has_ops=False)
+    assert 'compiled ops' in problem
+
+
+def test_error_says_what_is_installed_and_what_to_type(monkeypatch):
+    compat = pytest.importorskip('alrp_mmdet.compat')
+    monkeypatch.setattr(compat, '_version', stack(mmcv='2.2.0').get)
+    with pytest.raises(ImportError, match=r'mmdet 3\.3\.0.*pip install') as error:
+        compat.check_versions()
+    assert 'mmcv is 2.2.0' in str(error.value)
+
+
+def test_versions_are_read_without_importing():
+    pytest.importorskip('mmdet')
+    code = (
+        'import runpy, sys; '
+        f'compat = runpy.run_path({str(ROOT / "alrp_mmdet/compat.py")!r}); '
+        'compat["check_versions"](); '
+        'assert not {"mmdet", "mmcv"} & set(sys.modules)'
+    )
+    result = run('-c', code, cwd=ROOT)
+    assert result.returncode == 0, result.stderr
+
+
+def test_ranking_needs_torch_only():
+    code = (
+        'import sys; sys.modules.update(dict.fromkeys(["mmdet", "mmcv", "mmengine"])); '
+        'import alrp_mmdet, alrp_mmdet.ranking; print(alrp_mmdet.__version__)'
+    )
+    result = run('-c', code, cwd=ROOT)
+    assert result.returncode == 0, result.stderr
+
+
+def test_configs_can_be_inherited_by_the_name_of_the_package(tmp_path):
+    pytest.importorskip('alrp_mmdet.models')
+    from mmengine.config import Config
+
+    config = tmp_path / 'mine.py'
+    config.write_text(
+        "_base_ = 'alrp_mmdet::retinanet/alrp_retinanet_r50_fpn_100e_coco500.py'\n"
+        'train_dataloader = dict(batch_size=3)\n'
+    )
+    cfg = Config.fromfile(config)
+    assert cfg.model.bbox_head.type == 'ALRPRetinaHead'
+    assert cfg.train_dataloader.batch_size == 3
+
+
+@pytest.mark.parametrize('arguments', [(), ('no_such_tool',)])
+def test_module_lists_its_tools(arguments, tmp_path):
+    result = run('-m', 'alrp_mmdet', *arguments, cwd=tmp_path)
+    assert result.returncode != 0
+    assert 'train' in result.stderr
+    assert 'test' in result.stderr
+
+
+def test_module_runs_a_tool_from_anywhere(tmp_path):
+    result = run('-m', 'alrp_mmdet', 'train', '--help', cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert '--resume' in result.stdout
+
+
+@pytest.mark.slow
+def test_wheel_ships_configs_and_tools(tmp_path):
+    source = tmp_path / 'source'
+    source.mkdir()
+    for name in ('alrp_mmdet', 'configs', 'tools'):
+        shutil.copytree(ROOT / name, source / name, symlinks=True)
+    for path in ROOT.glob('*.*'):
+        if path.is_file():
+            shutil.copy(path, source)
+    options = ['--no-deps', '--no-build-isolation', '-w', tmp_path]
+    result = run('-m', 'pip', 'wheel', *options, source, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    [wheel] = tmp_path.glob('*.whl')
+    shipped = set(zipfile.ZipFile(wheel).namelist())
+    for folder, kept in (('configs', '*.py'), ('tools', '*.py'), ('tools', '*.sh')):
+        files = {path.relative_to(ROOT) for path in (ROOT / folder).rglob(kept)}
+        needed = {f'alrp_mmdet/.mim/{path}' for path in files if 'dev' not in path.parts}
+        assert needed <= shipped

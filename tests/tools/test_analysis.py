@@ -1,0 +1,112 @@
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+ANALYSIS = Path(__file__).parents[2] / 'tools' / 'analysis'
+
+
+@pytest.fixture
+def analyse(monkeypatch, tmp_path):
+    """Runs a script of tools/analysis in this process, in another folder than the clone's."""
+
+    def run(name: str, *args) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, 'argv', [name, *map(str, args)])
+        runpy.run_path(str(ANALYSIS / name), run_name='__main__')
+
+    return run
+
+
+def log_of(work_dir: Path, timestamp: str, entries: list[dict]) -> Path:
+    log = work_dir / timestamp / 'vis_data' / 'scalars.json'
+    log.parent.mkdir(parents=True)
+    log.write_text('\n'.join(json.dumps(entry) for entry in entries))
+    return work_dir
+
+
+def size_of(picture: Path) -> tuple[int, int]:
+    """Height and width in pixels; fails on a picture of one colour."""
+    pixels = cv2.imread(str(picture))
+    assert pixels.std() > 5
+    return pixels.shape[:2]
+
+
+ENTRIES = [
+    dict(step=10, loss_cls=0.9, loss_bbox=1.0, self_balance=50.0),
+    dict(step=20, loss_cls=0.7, loss_bbox=1.2, self_balance=50.0),
+    {'step': 1, 'coco/bbox_mAP': 0.25},
+]
+
+
+def test_curves_of_a_run_have_a_panel_for_each_quantity(analyse, tmp_path):
+    run = log_of(tmp_path / 'run', '20250101_000000', ENTRIES)
+    analyse('plot_curves.py', run, '--out', 'all.png')
+    analyse('plot_curves.py', run, '--out', 'one.png', '--keys', 'loss_cls')
+    height, width = size_of(tmp_path / 'all.png')
+    single_height, single_width = size_of(tmp_path / 'one.png')
+    assert height == pytest.approx(2 * single_height, rel=0.05)  # four panels, three a row
+    assert width == pytest.approx(3 * single_width, rel=0.05)
+
+
+def test_curves_compare_runs(analyse, tmp_path):
+    focal = log_of(tmp_path / 'focal', '20250101_000000', ENTRIES)
+    alrp = log_of(tmp_path / 'alrp', '20250101_000000', [dict(ENTRIES[0], loss_cls=0.2)])
+    for name, runs in (('focal', [focal]), ('both', [focal, alrp])):
+        analyse('plot_curves.py', *runs, '--out', f'{name}.png', '--keys', 'loss_cls')
+    focal, both = (cv2.imread(str(tmp_path / f'{name}.png')) for name in ('focal', 'both'))
+    assert not np.array_equal(focal, both)
+
+
+def test_training_is_drawn_by_iteration_and_validation_by_epoch():
+    script = runpy.run_path(str(ANALYSIS / 'plot_curves.py'))
+    assert script['curve'](ENTRIES, 'loss_cls') == ([10, 20], [0.9, 0.7])
+    assert script['curve'](ENTRIES, 'coco/bbox_mAP') == ([1], [0.25])
+
+
+def test_logs_are_read_in_the_order_of_the_runs(tmp_path):
+    run = log_of(tmp_path / 'run', '20250102_000000', [dict(step=30, loss_cls=0.5)])
+    log_of(run, '20250101_000000', ENTRIES)
+    script = runpy.run_path(str(ANALYSIS / 'plot_curves.py'))
+    assert script['curve'](script['read_scalars'](run), 'loss_cls')[0] == [10, 20, 30]
+
+
+@pytest.mark.parametrize(
+    ('entries', 'message'),
+    [(None, 'holds no log'), ([dict(step=1, lr=0.1)], 'nothing of loss_cls.* logged')],
+)
+def test_curves_say_what_is_missing(analyse, tmp_path, entries, message):
+    run = tmp_path / 'run'
+    if entries is not None:
+        log_of(run, '20250101_000000', entries)
+    with pytest.raises(SystemExit, match=message):
+        analyse('plot_curves.py', run)
+    assert not (tmp_path / 'training_curves.png').exists()
+
+
+def test_detections_are_drawn_from_a_training(analyse, config, tool, tmp_path):
+    options = ('train_cfg.max_epochs=1', 'train_cfg.val_interval=1')
+    tool('train.py', config, '--work-dir', 'run', options=options)
+    checkpoint = (tmp_path / 'run' / 'last_checkpoint').read_text().strip()
+    common = [config, checkpoint, '--device', 'cpu']
+    analyse('draw_detections.py', *common, '--num-images', 4, '--columns', 2, '--out', 'four.png')
+    analyse('draw_detections.py', *common, '--num-images', 2, '--columns', 2, '--out', 'two.png')
+    (four, width), (two, width_of_two) = (
+        size_of(tmp_path / f'{name}.png') for name in ('four', 'two')
+    )
+    assert width == width_of_two
+    assert four == pytest.approx(2 * two, rel=0.1)
+
+    analyse('plot_curves.py', 'run', '--out', 'curves.png')
+    size_of(tmp_path / 'curves.png')
+
+
+def test_detections_say_which_file_is_missing(analyse, config):
+    with pytest.raises(SystemExit, match=r'there is no file .*absent\.py'):
+        analyse('draw_detections.py', 'absent.py', 'absent.pth')
+    with pytest.raises(SystemExit, match=r'there is no file absent\.pth'):
+        analyse('draw_detections.py', config, 'absent.pth')
