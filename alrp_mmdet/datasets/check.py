@@ -94,12 +94,15 @@ class _AnnotationFile:
                 f'this is not COCO format, it has no list of entries {_few(map(repr, missing))}: '
                 'export the annotations again, as COCO JSON for object detection'
             ]
-        return [
+        problems = [
             *self._problems_of_categories(),
             *self._problems_of_entries(),
             *self._problems_of_boxes(drop),
             *self._problems_of_images(images),
         ]
+        if not problems and self.split == 'train' and not self._has_objects():
+            problems.append('no image has an object of the classes: nothing to train on')
+        return problems
 
     def _problems_of_categories(self) -> list[str]:
         names = [category.get('name') for category in self.content['categories']]
@@ -189,12 +192,14 @@ class _AnnotationFile:
         small = [a for a in boxes if 0 < min(a['bbox'][2:]) < 1]
         if small:
             _warn(self.path, f'{len(small)} boxes narrower than a pixel are dropped')
-        if self.split == 'train' and not problems:
-            wanted = {c['id'] for c in self.content['categories'] if c.get('name') in self.classes}
-            left = len(boxes) - len(flat) - len(zero) - len(small)
-            if not left or not any(a.get('category_id') in wanted for a in boxes):
-                problems.append('no image has an object of the classes: nothing to train on')
         return problems
+
+    def _has_objects(self) -> bool:
+        wanted = {c['id'] for c in self.content['categories'] if c.get('name') in self.classes}
+        return any(
+            a['category_id'] in wanted and min(a['bbox'][2:]) >= 1 and a['area'] > 0
+            for a in self.content['annotations']
+        )
 
     def _problems_of_images(self, folder: str | None) -> list[str]:
         images = self.content['images']

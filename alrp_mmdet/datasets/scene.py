@@ -39,7 +39,7 @@ def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, list[SceneObject]]
         _draw_clutter(image, rng)
     owner = np.full((HEIGHT, WIDTH), -1)  # index of the topmost shape
     labels, areas = [], []
-    for index in range(rng.integers(2, 8)):
+    for index in range(rng.integers(4, 10)):
         label = int(rng.integers(len(CLASSES)))
         mask = _shape_mask(CLASSES[label], rng)
         owner[mask] = index

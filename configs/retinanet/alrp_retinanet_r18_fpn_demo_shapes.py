@@ -16,12 +16,12 @@ model = dict(
     ),
 )
 
-train_cfg = dict(max_epochs=10, val_interval=1)
+train_cfg = dict(max_epochs=12, val_interval=3)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=100),
-    dict(type='MultiStepLR', begin=0, end=10, by_epoch=True, milestones=[8, 9], gamma=0.1),
+    dict(type='CosineAnnealingLR', begin=0, T_max=12, eta_min=0, by_epoch=True),
 ]
 optim_wrapper = dict(
-    optimizer=dict(_delete_=True, type='AdamW', lr=0.002, weight_decay=0.01),
+    optimizer=dict(_delete_=True, type='AdamW', lr=0.001, weight_decay=0.01),
 )
 default_hooks = dict(logger=dict(interval=25))

@@ -161,6 +161,7 @@ def test_forgotten_metainfo(refused, config, content):
     del config.train_dataloader.dataset['metainfo']
     message = refused(content)
     assert '80 of the 80 classes have no category' in message
+    assert 'nothing to train on' not in message
     assert "metainfo=dict(classes=('cell', 'plate',))" in message
 
 
