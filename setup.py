@@ -25,6 +25,6 @@ setup(
     exclude_package_data={'alrp_mmdet': ['.mim/tools/dev/*']},  # of use in a clone only
     # MMDetection and MMCV are not required here: the loss works without them, MMCV must be built
     # for the torch at hand, and maintained forks have other names. `import alrp_mmdet` checks them.
-    install_requires=['torch>=2.4'],
+    install_requires=['torch>=2.6'],
     extras_require={'mmdet': ['mmengine>=0.10,<1', 'mmcv>=2.0.0,<2.2', 'mmdet>=3.0,<3.4']},
 )

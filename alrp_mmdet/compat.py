@@ -22,7 +22,7 @@ def check_versions() -> None:
         found = ', '.join(f'{name} {v or "not found"}' for name, v in installed.items())
         raise ImportError(
             f'alrp_mmdet cannot run here: {"; ".join(problems)}. Installed: {found}. '
-            'Beside torch>=2.4 and setuptools<81, this puts it right: MMCV_WITH_OPS=1 pip install '
+            'Beside torch>=2.6 and setuptools<81, this puts it right: MMCV_WITH_OPS=1 pip install '
             '--no-build-isolation "mmengine>=0.10,<1" "mmcv>=2.0.0,<2.2" "mmdet>=3.0,<3.4"'
         )
 
@@ -39,7 +39,7 @@ def problems_of(installed: dict[str, str | None], has_ops: bool) -> list[str]:
         list[str]: One clause for each problem.
     """
     bounds = dict(
-        torch=('2.4', '3'), mmengine=('0.10', '1'), mmcv=('2.0.0', '3'), mmdet=('3.0', '4')
+        torch=('2.6', '3'), mmengine=('0.10', '1'), mmcv=('2.0.0', '3'), mmdet=('3.0', '4')
     )
     if installed['mmdet'] and Version(installed['mmdet']) < Version('3.4'):
         bounds['mmcv'] = ('2.0.0', '2.2')  # what these releases insist on; maintained forks do not

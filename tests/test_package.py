@@ -25,7 +25,7 @@ def stack(**changes):
     'installed',
     [
         stack(),
-        stack(torch='2.4.0', mmcv='2.0.0', mmdet='3.0.0'),
+        stack(torch='2.6.0', mmcv='2.0.0', mmdet='3.0.0'),
         stack(mmengine='0.10.12', mmcv='2.3.6', mmdet='3.5.0'),  # the maintained forks
     ],
 )
@@ -37,7 +37,7 @@ def test_versions_that_work_are_accepted(installed):
 @pytest.mark.parametrize(
     'changes, named',
     [
-        (dict(torch='2.3.1'), 'torch is 2.3.1'),
+        (dict(torch='2.5.1'), 'torch is 2.5.1'),
         (dict(mmdet='2.28.2'), 'mmdet is 2.28.2'),
         (dict(mmcv='2.2.0'), 'mmcv is 2.2.0'),
         (dict(mmcv='2.3.6'), 'mmcv is 2.3.6'),

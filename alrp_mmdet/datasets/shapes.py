@@ -19,15 +19,16 @@ class ShapesDataset(CocoDataset):
 
     Four classes that differ by shape, not by colour, from 24 to 130 pixels in pictures of 256x192,
     turned, distorted, textured, hiding each other, between strokes and scraps that are no object,
-    under noise. Boxes are tight around what can be seen. It is generated when it is first used, the
-    same everywhere, and lies in ``data_root`` as images and a COCO annotation file
-    (``SPLIT/annotations.json``), so that ``CocoMetric`` evaluates it.
+    under noise. Boxes are tight around what can be seen. It is generated when it is first used and
+    lies in ``data_root`` as images and a COCO annotation file (``SPLIT/annotations.json``), so that
+    ``CocoMetric`` evaluates it. The annotations are the same everywhere; pictures drawn by another
+    version of OpenCV may differ in a few pixels along the edges.
 
     Args:
         data_root (str): Folder that holds the splits, or will. Other content is never overwritten.
         split (str): ``train``, ``val`` or ``test``, which share no picture.
         num_images (int): Number of pictures, at least 1.
-        seed (int): Another seed gives other pictures. Defaults to 0.
+        seed (int): At least 0; another seed gives other pictures. Defaults to 0.
         **kwargs: Arguments of ``CocoDataset``, other than ``ann_file`` and ``data_prefix``.
 
     Raises:
@@ -48,8 +49,9 @@ class ShapesDataset(CocoDataset):
     def __init__(self, data_root: str, split: str, num_images: int, seed: int = 0, **kwargs):
         if split not in SPLITS:
             raise ValueError(f'split must be one of {", ".join(SPLITS)}, but is {split!r}')
-        if num_images < 1:
-            raise ValueError(f'num_images must be at least 1, but is {num_images}')
+        for name, value, least in (('num_images', num_images, 1), ('seed', seed, 0)):
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f'{name} must be an integer, at least {least}, but is {value!r}')
         generate_shapes(Path(data_root), split, num_images, seed)
         super().__init__(
             data_root=data_root,
@@ -78,13 +80,27 @@ def generate_shapes(data_root: Path, split: str, num_images: int, seed: int) -> 
             except OSError:  # another process was first
                 if not place.exists():
                     raise
-    annotations = place / 'annotations.json'
-    found = json.loads(annotations.read_text())['info'] if annotations.is_file() else None
+    found = _recipe_of(place / 'annotations.json')
     if found != recipe:
         raise ValueError(
             f'{place} holds something else ({found}) than the split asked for ({recipe}): choose '
             'another data_root, or remove that folder if it is not needed'
         )
+    pictures = sum(1 for _ in place.glob('*.png'))
+    if pictures != num_images:
+        raise ValueError(
+            f'{place} holds {pictures} pictures of {num_images}: remove that folder, and it is '
+            'generated again'
+        )
+
+
+def _recipe_of(annotations: Path) -> object:
+    """What an annotation file says it was generated from; None if it does not."""
+    try:
+        content = json.loads(annotations.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return content.get('info') if isinstance(content, dict) else None
 
 
 def _write_split(folder: Path, recipe: dict) -> None:

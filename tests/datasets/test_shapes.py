@@ -1,5 +1,4 @@
 import hashlib
-import json
 import multiprocessing
 from pathlib import Path
 
@@ -227,21 +226,32 @@ def test_pictures_of_another_version_are_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('name', ['notes.txt', 'annotations.json'])
-def test_a_folder_of_somebody_else_is_kept(tmp_path, name):
+@pytest.mark.parametrize('text', ['{"info": {"description": "mine"}}', '["mine"]', '{"mine": '])
+def test_a_folder_of_somebody_else_is_kept(tmp_path, name, text):
     theirs = tmp_path / 'val' / name
     theirs.parent.mkdir()
-    theirs.write_text(json.dumps(dict(info=dict(description='mine'))))
+    theirs.write_text(text)
     with pytest.raises(ValueError, match='holds something else'):
         build(tmp_path)
     assert [path.name for path in theirs.parent.iterdir()] == [name]
-    assert 'mine' in theirs.read_text()
+    assert theirs.read_text() == text
+
+
+def test_a_missing_picture_is_noticed(tmp_path):
+    build(tmp_path)
+    (tmp_path / 'val' / '000001.png').unlink()
+    with pytest.raises(ValueError, match='val holds 3 pictures of 4'):
+        build(tmp_path)
 
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
         (dict(split='validation'), "train, val, test, but is 'validation'"),
-        (dict(num_images=0), 'num_images must be at least 1, but is 0'),
+        (dict(num_images=0), 'num_images must be an integer, at least 1, but is 0'),
+        (dict(num_images=4.0), 'num_images must be an integer, at least 1, but is 4.0'),
+        (dict(seed=-1), 'seed must be an integer, at least 0, but is -1'),
+        (dict(seed=None), 'seed must be an integer, at least 0, but is None'),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_is_written(tmp_path, arguments, message):

@@ -54,12 +54,13 @@ def test_curves_of_a_run_have_a_panel_for_each_quantity(analyse, tmp_path):
 
 
 def test_curves_compare_runs(analyse, tmp_path):
-    focal = log_of(tmp_path / 'focal', '20250101_000000', ENTRIES)
-    alrp = log_of(tmp_path / 'alrp', '20250101_000000', [dict(ENTRIES[0], loss_cls=0.2)])
-    for name, runs in (('focal', [focal]), ('both', [focal, alrp])):
-        analyse('plot_curves.py', *runs, '--out', f'{name}.png', '--keys', 'loss_cls')
-    focal, both = (cv2.imread(str(tmp_path / f'{name}.png')) for name in ('focal', 'both'))
-    assert not np.array_equal(focal, both)
+    focal = log_of(tmp_path / 'focal' / 'run', '20250101_000000', ENTRIES)
+    alrp = log_of(tmp_path / 'alrp' / 'run', '20250101_000000', [dict(ENTRIES[0], loss_cls=0.2)])
+    pictures = []
+    for runs in ([focal], [alrp], [focal, alrp]):
+        analyse('plot_curves.py', *runs, '--out', 'curves.png', '--keys', 'loss_cls')
+        pictures.append(cv2.imread(str(tmp_path / 'curves.png')))
+    assert not any(np.array_equal(picture, pictures[2]) for picture in pictures[:2])
 
 
 def test_training_is_drawn_by_iteration_and_validation_by_epoch():

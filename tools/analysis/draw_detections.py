@@ -70,13 +70,7 @@ def main():
                 text = f'{classes[label]} {score:.2f}'
                 draw_box(axis, box, palette[label], text, linewidth=1.8)
     legend = [
-        Line2D(
-            [],
-            [],
-            color='tab:red',
-            linewidth=1.8,
-            label=f'detection, score over {args.score_thr:g}',
-        ),
+        Line2D([], [], color='black', label=f'detection, score over {args.score_thr:g}'),
         Line2D([], [], color='grey', linestyle=(0, (2, 2)), label='ground truth'),
     ]
     figure.legend(handles=legend, loc='lower center', ncol=2, frameon=False)

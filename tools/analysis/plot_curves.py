@@ -9,6 +9,7 @@ import matplotlib
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt
+from matplotlib.ticker import MaxNLocator
 
 TITLES = {
     'loss_cls': 'classification loss (1 - mean precision)',
@@ -51,7 +52,7 @@ def curve(entries: list[dict], key: str) -> tuple[list[float], list[float]]:
 
 def main():
     args = parse_args()
-    runs = {Path(work_dir).name: read_scalars(Path(work_dir)) for work_dir in args.work_dirs}
+    runs = {work_dir: read_scalars(Path(work_dir)) for work_dir in args.work_dirs}
     keys = [key for key in args.keys if any(curve(run, key)[0] for run in runs.values())]
     if not keys:
         sys.exit(f'error: nothing of {", ".join(args.keys)} has been logged yet')
@@ -66,6 +67,7 @@ def main():
             validation = '/' in key
             axis.plot(steps, values, marker='o' if validation else None, label=name, linewidth=1.5)
             axis.set_xlabel('epoch' if validation else 'iteration')
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         axis.set_title(TITLES.get(key, key), fontsize=10)
         axis.grid(alpha=0.3)
     if len(runs) > 1:
