@@ -1,4 +1,4 @@
-# `make demo` and `make test` need nothing before them but Python 3.10 to 3.12, a C++ compiler and git.
+# `make demo` and `make test` need nothing before them but Python 3.10 or later, a C++ compiler and git.
 PYTHON ?= python3
 RUN := .venv/bin/python
 

@@ -23,7 +23,8 @@ def step_sums(queries: Tensor, keys: Tensor, delta: float, weights: Tensor | Non
     """For every query, the weighted number of keys above it, counted by a smoothed step.
 
     ``out[i] = sum_j weights[j] * H(keys[j] - queries[i])`` with
-    ``H(x) = clamp(x / (2 * delta) + 1/2, 0, 1)``, exact up to float64 rounding.
+    ``H(x) = clamp(x / (2 * delta) + 1/2, 0, 1)``. Exact but for float64 rounding, of about
+    ``1e-16 * K * spread / delta``, the spread being that of queries and keys.
 
     Args:
         queries (Tensor): Shape (Q,), any floating-point dtype, finite.
