@@ -45,10 +45,10 @@ def problems_of(installed: dict[str, str | None], has_ops: bool) -> list[str]:
         bounds['mmcv'] = ('2.0.0', '2.2')  # what these releases insist on; maintained forks do not
     problems = []
     for name, (least, below) in bounds.items():
-        found = installed[name]
+        found = installed[name]  # vendors' builds of torch call themselves pre-releases
         if found is None:
             problems.append(f'{name} is not installed')
-        elif not Version(least) <= Version(found) < Version(below):
+        elif not Version(least) <= Version(Version(found).base_version) < Version(below):
             problems.append(f'{name} is {found}, but must be at least {least} and below {below}')
     if installed['mmcv'] and not has_ops:
         problems.append('mmcv lacks its compiled ops (as mmcv-lite does)')

@@ -19,6 +19,12 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 
 SHOWN = 5  # entries that a message names
+NUMBER = (int, float)
+TYPES = dict(
+    images=dict(id=(int, str), file_name=str, width=NUMBER, height=NUMBER),
+    annotations=dict(id=(int, str), image_id=(int, str), category_id=int, area=NUMBER, iscrowd=int),
+    categories=dict(id=int, name=str),
+)
 
 
 class AnnotationError(ValueError):
@@ -29,8 +35,8 @@ def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
     """Check every COCO-format dataset that a config is going to use.
 
     Args:
-        cfg (Config): A config of MMDetection. ``drop_degenerate_boxes=True`` in it turns boxes
-            without area from an error into a warning.
+        cfg (Config): A config of MMDetection. ``drop_degenerate_boxes`` in it lists the
+            ``ann_file`` in which boxes without area are known of and not an error but a warning.
         splits (tuple[str, ...]): Of ``train``, ``val`` and ``test``.
 
     Raises:
@@ -42,7 +48,7 @@ def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
     problems = {}
     checked = set()
     for split in splits:
-        for dataset in _leaves((cfg.get(f'{split}_dataloader') or {}).get('dataset')):
+        for dataset in _leaves(cfg.get(f'{split}_dataloader')):
             if not _is_local_coco(dataset):
                 continue
             ann_file = os.path.join(dataset.get('data_root') or '', dataset.get('ann_file', ''))
@@ -53,7 +59,8 @@ def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
             found = (
                 _problems_of_notation(dataset, classes)
                 or _AnnotationFile(ann_file, split, classes).problems(
-                    _images(dataset), cfg.get('drop_degenerate_boxes', False)
+                    _images(dataset),
+                    drop=dataset.get('ann_file') in cfg.get('drop_degenerate_boxes', []),
                 )
                 or _problems_of_heads(cfg.get('model', {}), classes)
             )
@@ -94,6 +101,9 @@ class _AnnotationFile:
                 f'this is not COCO format, it has no list of entries {_few(map(repr, missing))}: '
                 'export the annotations again, as COCO JSON for object detection'
             ]
+        wrong_types = self._problems_of_types()
+        if wrong_types:
+            return wrong_types
         problems = [
             *self._problems_of_categories(),
             *self._problems_of_entries(),
@@ -103,6 +113,23 @@ class _AnnotationFile:
         if not problems and self.split == 'train' and not self._has_objects():
             problems.append('no image has an object of the classes: nothing to train on')
         return problems
+
+    def _problems_of_types(self) -> list[str]:
+        problems = []
+        for key, types in TYPES.items():
+            for name, accepted in types.items():
+                wrong = [e for e in self._entries(key) if not isinstance(e.get(name, 0), accepted)]
+                if wrong:
+                    problems.append(
+                        f"{len(wrong)} of the {key} have as '{name}' "
+                        f'{_few(repr(e[name]) for e in wrong)}, which is no '
+                        f'{"text" if accepted is str else "number"}: ids '
+                        f'{_few(e.get("id") for e in wrong)}'
+                    )
+        return problems
+
+    def _entries(self, key: str) -> list[dict]:
+        return self.content.get(key) or []  # a test set may do without annotations
 
     def _problems_of_categories(self) -> list[str]:
         names = [category.get('name') for category in self.content['categories']]
@@ -135,9 +162,9 @@ class _AnnotationFile:
 
     def _problems_of_entries(self) -> list[str]:
         problems = []
-        annotations = self.content.get('annotations', [])
+        annotations = self._entries('annotations')
         for key in ('images', 'annotations', 'categories'):
-            ids = Counter(entry.get('id') for entry in self.content.get(key, []))
+            ids = Counter(entry.get('id') for entry in self._entries(key))
             if None in ids:
                 problems.append(f"{ids[None]} of the {key} have no 'id'")
             repeated = [i for i, count in ids.items() if count > 1 and i is not None]
@@ -165,7 +192,7 @@ class _AnnotationFile:
 
     def _problems_of_boxes(self, drop: bool) -> list[str]:
         problems = []
-        annotations = [a for a in self.content.get('annotations', []) if 'bbox' in a]
+        annotations = [a for a in self._entries('annotations') if 'bbox' in a]
         boxes = [a for a in annotations if _is_box(a['bbox'])]
         malformed = [a for a in annotations if not _is_box(a['bbox'])]
         flat = [a for a in boxes if min(a['bbox'][2:]) <= 0]
@@ -186,8 +213,8 @@ class _AnnotationFile:
                 _warn(self.path, f'{text}: dropped')
             else:
                 problems.append(
-                    f'{text}. {advice}, or set drop_degenerate_boxes = True in the config to do '
-                    'without them'
+                    f'{text}. {advice}, or list this ann_file in the config to do without them: '
+                    'drop_degenerate_boxes = [...]'
                 )
         small = [a for a in boxes if 0 < min(a['bbox'][2:]) < 1]
         if small:
@@ -197,7 +224,10 @@ class _AnnotationFile:
     def _has_objects(self) -> bool:
         wanted = {c['id'] for c in self.content['categories'] if c.get('name') in self.classes}
         return any(
-            a['category_id'] in wanted and min(a['bbox'][2:]) >= 1 and a['area'] > 0
+            a['category_id'] in wanted
+            and min(a['bbox'][2:]) >= 1
+            and a['area'] > 0
+            and not a.get('iscrowd')
             for a in self.content['annotations']
         )
 
@@ -254,7 +284,8 @@ def _is_local_coco(dataset: ConfigDict) -> bool:
 
 
 def _type(dataset: ConfigDict) -> type | None:
-    return dataset.type if isinstance(dataset.type, type) else DATASETS.get(dataset.type)
+    name = dataset.get('type', '')
+    return name if isinstance(name, type) else DATASETS.get(name)
 
 
 def _classes(dataset: ConfigDict) -> tuple[str, ...] | str:

@@ -7,7 +7,7 @@ import numpy as np
 
 CLASSES = ('circle', 'square', 'triangle', 'cross')
 WIDTH, HEIGHT = 256, 192  # pixels
-MIN_SIZE, MAX_SIZE = 24, 130  # pixels, of a shape's diameter
+MIN_SIZE, MAX_SIZE = 28, 130  # pixels, of a shape's diameter
 TILT = dict(circle=0, square=np.pi / 4, triangle=-np.pi / 2, cross=0)  # of a shape that stands
 MAX_TURN = np.pi / 8  # either way
 MIN_VISIBLE = 0.4  # of a shape's pixels; what is hidden more is left to be clutter
@@ -39,7 +39,7 @@ def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, list[SceneObject]]
         _draw_clutter(image, rng)
     owner = np.full((HEIGHT, WIDTH), -1)  # index of the topmost shape
     labels, areas = [], []
-    for index in range(rng.integers(4, 10)):
+    for index in range(rng.integers(3, 9)):
         label = int(rng.integers(len(CLASSES)))
         mask = _shape_mask(CLASSES[label], rng)
         owner[mask] = index

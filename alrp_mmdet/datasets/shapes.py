@@ -9,7 +9,7 @@ from mmdet.registry import DATASETS
 
 from .scene import CLASSES, HEIGHT, WIDTH, draw_scene
 
-VERSION = 3  # of the pictures: another number, other pictures
+VERSION = 4  # of the pictures: another number, other pictures
 SPLITS = ('train', 'val', 'test')
 
 
@@ -17,7 +17,7 @@ SPLITS = ('train', 'val', 'test')
 class ShapesDataset(CocoDataset):
     """A small detection dataset that needs no download: shapes among clutter.
 
-    Four classes that differ by shape, not by colour, from 24 to 130 pixels in pictures of 256x192,
+    Four classes that differ by shape, not by colour, from 28 to 130 pixels in pictures of 256x192,
     turned, distorted, textured, hiding each other, between strokes and scraps that are no object,
     under noise. Boxes are tight around what can be seen. It is generated when it is first used and
     lies in ``data_root`` as images and a COCO annotation file (``SPLIT/annotations.json``), so that

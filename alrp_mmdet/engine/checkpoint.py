@@ -17,7 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.config import ConfigDict
 from mmengine.logging.history_buffer import HistoryBuffer
+from mmengine.optim import OneCycleParamScheduler
 from mmengine.runner import CheckpointLoader
 
 
@@ -59,6 +61,8 @@ def _safely(loader: Callable) -> Callable:
         try:
             with _weights_only():
                 return loader(filename, *args, **kwargs)
+        except torch.OutOfMemoryError:
+            raise
         except FileNotFoundError as error:
             raise CheckpointError(f'There is no checkpoint {filename}') from error
         except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
@@ -67,8 +71,9 @@ def _safely(loader: Callable) -> Callable:
                 # Without the cause, whose text recommends to load it nevertheless.
                 raise CheckpointError(
                     f'The checkpoint {filename} was refused, and nothing in it was run: it asks '
-                    f'for {asked_for[1]}, which no checkpoint of MMEngine needs. If you trust its '
-                    'source, have it saved again there with its weights alone: '
+                    f'for {asked_for[1]}, which is not among what MMEngine puts into a '
+                    'checkpoint. If you trust its source, have it saved again there with its '
+                    'weights alone: '
                     "torch.save(dict(state_dict=model.state_dict()), 'weights.pth')"
                 ) from None
             raise CheckpointError(
@@ -82,16 +87,22 @@ def _safely(loader: Callable) -> Callable:
 @contextlib.contextmanager
 def _weights_only() -> Iterator[None]:
     """Hold torch to its list, also where a caller says ``weights_only=False``."""
-    name = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
-    before = os.environ.get(name)
-    os.environ[name] = '1'
+    # The second is a common workaround for what this module mends; torch takes one of the two.
+    wanted = dict(TORCH_FORCE_WEIGHTS_ONLY_LOAD='1', TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=None)
+    before = {name: os.environ.get(name) for name in wanted}
+    _set_environment(wanted)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[name]
+        _set_environment(before)
+
+
+def _set_environment(variables: dict[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
         else:
-            os.environ[name] = before
+            os.environ[name] = value
 
 
 def _reason(error: Exception) -> str:
@@ -101,9 +112,17 @@ def _reason(error: Exception) -> str:
     return f'{type(error).__name__}: {error}'.split('. ')[0].strip().rstrip(':')
 
 
-def _statistic(owner: type, name: str):
-    """What stands for ``getattr`` in a checkpoint: a log's statistics are pickled by name."""
-    if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current'):
+# What MMEngine pickles by name: a log's statistics, and how a schedule goes from one value to the
+# next.
+_METHODS = {
+    HistoryBuffer: ('min', 'max', 'mean', 'current'),
+    OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear'),
+}
+
+
+def _method(owner: type, name: str):
+    """What stands for ``getattr`` in a checkpoint."""
+    if name not in _METHODS.get(owner, ()):
         raise pickle.UnpicklingError('Unsupported class encountered: GLOBAL builtins.getattr')
     return getattr(owner, name)
 
@@ -111,17 +130,17 @@ def _statistic(owner: type, name: str):
 def _numpy_globals() -> list:
     """Logged numbers are NumPy arrays and scalars. NumPy 1 and 2 differ in a module's name."""
     functions = [np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]]
-    number_types = [np.float64, np.float32, np.int64, np.int32, np.bool_]
     aliases = [
         (function, f'numpy.{module}.multiarray.{function.__name__}')
         for function in functions
         for module in ('core', '_core')
     ]
-    return [*aliases, np.ndarray, np.dtype, *(type(np.dtype(number)) for number in number_types)]
+    types = {type(np.dtype(name)) for name in (*np.typecodes['All'], 'bool')}
+    return [*aliases, np.ndarray, np.dtype, *(types - {type(np.dtype(object))})]
 
 
 torch.serialization.add_safe_globals(
-    [HistoryBuffer, (_statistic, 'builtins.getattr'), *_numpy_globals()]
+    [ConfigDict, *_METHODS, (_method, 'builtins.getattr'), *_numpy_globals()]
 )
 for _prefix, _loader in list(CheckpointLoader._schemes.items()):
     CheckpointLoader.register_scheme(_prefix, _safely(_loader), force=True)

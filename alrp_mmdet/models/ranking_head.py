@@ -9,6 +9,8 @@ from torch import Tensor
 
 # Largest value of the localisation losses that are bounded and known by MMDetection.
 LOC_RANGE = dict(IoULoss=1.0, GIoULoss=2.0, DIoULoss=2.0, CIoULoss=2.0, SIoULoss=2.0)
+# Localisation losses on what the head regresses; any other is taken to compare boxes.
+ENCODED = ('L1Loss', 'SmoothL1Loss', 'BalancedL1Loss', 'MSELoss')
 
 
 class RankingHeadMixin:
@@ -35,7 +37,7 @@ class RankingHeadMixin:
             _check_bounded(loss_bbox)
             loss_cls.setdefault('loc_range', LOC_RANGE[_type_name(loss_bbox)])
         super().__init__(*args, loss_cls=loss_cls, loss_bbox=loss_bbox, **kwargs)
-        self.compares_boxes = _type_name(loss_bbox) in LOC_RANGE
+        self.compares_boxes = _type_name(loss_bbox) not in ENCODED
 
     def loss_by_ranking(
         self,

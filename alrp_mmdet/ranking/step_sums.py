@@ -12,8 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# Values are visited in chunks, so that temporaries stay in the processor's cache and the memory
-# needed beside inputs and outputs does not grow with their number.
+# Values are visited in chunks, so that temporaries stay in the processor's cache and their memory
+# does not grow with the number of values.
 CPU_CHUNK = 1 << 17
 GPU_CHUNK = 1 << 24
 NUM_CELLS = 1 << 16

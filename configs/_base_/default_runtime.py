@@ -9,8 +9,10 @@ default_hooks = dict(
     checkpoint=dict(type='AtomicCheckpointHook', interval=1, max_keep_ckpts=3),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='DetVisualizationHook'),
+    # Here rather than in custom_hooks, where one's own list would replace it.
+    epoch_seed=dict(type='EpochSeedHook'),
 )
-custom_hooks = [dict(type='EpochSeedHook'), dict(type='NumClassCheckHook')]
+custom_hooks = [dict(type='NumClassCheckHook')]
 
 # A run is repeatable, and a resumed run ends where the uninterrupted one would have.
 randomness = dict(seed=0)

@@ -22,6 +22,6 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', begin=0, T_max=12, eta_min=0, by_epoch=True),
 ]
 optim_wrapper = dict(
-    optimizer=dict(_delete_=True, type='AdamW', lr=0.001, weight_decay=0.01),
+    optimizer=dict(_delete_=True, type='AdamW', lr=0.002, weight_decay=0.01),
 )
 default_hooks = dict(logger=dict(interval=25))

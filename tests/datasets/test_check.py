@@ -134,15 +134,40 @@ def test_shared_ids(refused, content):
 def test_box_without_area(refused, check, config, content, bbox):
     content['annotations'][0]['bbox'] = bbox
     assert_matches(refused(content), '1 boxes have no area: id 0 of image 1.*drop_degenerate_boxes')
-    config.drop_degenerate_boxes = True
+    config.drop_degenerate_boxes = ['somebody/elses.json']
+    refused(content)
+    config.drop_degenerate_boxes = [config.train_dataloader.dataset.ann_file]
     check(content)
 
 
 def test_area_of_zero(refused, check, config, content):
     content['annotations'][0]['area'] = 0
     assert_matches(refused(content), "1 annotations have an 'area' of 0: id 0 of image 1")
-    config.drop_degenerate_boxes = True
+    config.drop_degenerate_boxes = ['somebody/elses.json']
+    refused(content)
+    config.drop_degenerate_boxes = [config.train_dataloader.dataset.ann_file]
     check(content)
+
+
+@pytest.mark.parametrize(
+    'key, name, value, message',
+    [
+        ('annotations', 'area', None, "1 of the annotations have as 'area' None, .* number: ids 0"),
+        ('annotations', 'area', '81', "1 of the annotations have as 'area' '81'"),
+        ('annotations', 'image_id', [1], r"1 of the annotations have as 'image_id' \[1\]"),
+        ('images', 'file_name', None, "1 of the images have as 'file_name' None, which is no text"),
+        ('categories', 'name', 7, "1 of the categories have as 'name' 7, which is no text"),
+    ],
+)
+def test_values_of_another_type(refused, content, key, name, value, message):
+    content[key][0][name] = value
+    assert_matches(refused(content), message)
+
+
+def test_nothing_but_crowds_to_train_on(refused, content):
+    for annotation in content['annotations']:
+        annotation['iscrowd'] = 1
+    assert 'nothing to train on' in refused(content)
 
 
 def test_nothing_to_train_on(refused, content):

@@ -2,6 +2,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from mmengine.fileio import get_file_backend
 from mmengine.logging import MessageHub, MMLogger
 
@@ -27,6 +28,7 @@ def runner(tmp_path):
         epoch=0,
         iter=0,
         disk_full=False,
+        model=torch.nn.Linear(2, 1),
     )
 
 
@@ -65,6 +67,18 @@ def test_nothing_is_removed_when_saving_fails(tmp_path, runner):
     with pytest.raises(OSError, match='No space'):
         hook._save_checkpoint(runner)
     assert names(tmp_path) == ['epoch_1.pth']
+
+
+def test_spoilt_weights_are_not_saved(tmp_path, runner):
+    hook = AtomicCheckpointHook(interval=1, max_keep_ckpts=1)
+    hook.before_train(runner)
+    hook._save_checkpoint(runner)
+    runner.epoch = 1
+    torch.nn.init.constant_(runner.model.bias, float('nan'))
+    with pytest.raises(FloatingPointError, match=r'such as bias.*latest checkpoint is good'):
+        hook._save_checkpoint(runner)
+    assert names(tmp_path) == ['epoch_1.pth']
+    assert (tmp_path / 'last_checkpoint').read_text().endswith('epoch_1.pth')
 
 
 def test_file_is_replaced_only_by_a_whole_one(tmp_path, monkeypatch):

@@ -6,7 +6,9 @@ import re
 import numpy as np
 import pytest
 import torch
+from mmengine.config import ConfigDict
 from mmengine.logging import MessageHub
+from mmengine.optim import OneCycleLR
 from mmengine.runner import load_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 
@@ -43,6 +45,32 @@ def test_training_checkpoint_is_loaded_whole(tmp_path):
     assert history.mean() == pytest.approx(7.25 / 5)
     assert history.statistics('max') == 3
     assert loaded['message_hub']['runtime_info']['best_score'] == 0.3
+
+
+def test_whatever_a_run_may_log_or_schedule_is_loaded(tmp_path):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    content = dict(
+        param_schedulers=[OneCycleLR(optimizer, eta_max=0.1, total_steps=9).state_dict()],
+        meta=dict(dataset_meta=ConfigDict(classes=('a', 'b'))),
+        logged=[np.zeros(2, dtype) for dtype in ('u1', 'f2', 'i8', 'c16', 'bool')],
+        names=np.array(['a', 'bc']),
+    )
+    torch.save(content, tmp_path / 'epoch_1.pth')
+    loaded = CheckpointLoader.load_checkpoint(str(tmp_path / 'epoch_1.pth'))
+    assert loaded['param_schedulers'] == content['param_schedulers']
+    assert loaded['meta'] == content['meta']
+    assert [x.dtype for x in loaded['logged']] == [x.dtype for x in content['logged']]
+    assert loaded['names'].tolist() == ['a', 'bc']
+
+
+def test_the_workaround_for_other_programs_does_not_disturb(tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
+    torch.save(dict(x=torch.ones(1)), tmp_path / 'good.pth')
+    torch.save(dict(x=functools.partial(print, 1)), tmp_path / 'odd.pth')
+    assert CheckpointLoader.load_checkpoint(str(tmp_path / 'good.pth'))['x'] == 1
+    with pytest.raises(CheckpointError, match='refused'):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'odd.pth'))
+    assert os.environ['TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'] == '1'
 
 
 def test_training_checkpoint_of_the_other_numpy(tmp_path):

@@ -230,6 +230,14 @@ def test_broken_predictions_stop_training_and_say_when(where):
             dict(loss_cls=dict(type='APLoss'), loss_bbox=dict(type='SmoothL1Loss')),
             'reg_decoded_bbox=False',
         ),
+        (
+            dict(
+                loss_cls=dict(type='APLoss'),
+                loss_bbox=dict(type='EIoULoss'),
+                reg_decoded_bbox=False,
+            ),
+            'EIoULoss compares boxes: set reg_decoded_bbox=True',
+        ),
         (dict(loss_cls=dict(type='aLRPLoss', delta=0)), 'delta'),
         (dict(loss_cls=dict(type='aLRPLoss', tau=1.0)), 'tau'),
     ],

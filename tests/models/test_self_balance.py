@@ -1,3 +1,5 @@
+import uuid
+
 import pytest
 import torch
 from mmengine.logging import MessageHub
@@ -8,7 +10,7 @@ from alrp_mmdet.models import SelfBalance
 @pytest.fixture
 def runtime():
     """A message hub as a runner would have it, in the first of three epochs."""
-    hub = MessageHub.get_instance(f'self_balance_{id(object())}')
+    hub = MessageHub.get_instance(f'self_balance_{uuid.uuid4()}')
     hub.update_info('max_epochs', 3)
     hub.update_info('epoch', 0)
     return hub
@@ -73,13 +75,38 @@ def test_state_dict_holds_all_state(runtime, interval):
     assert len(set(expected)) > 2
 
 
-def test_single_epoch_is_warned_of_once(runtime, caplog):
-    runtime.update_info('max_epochs', 1)
+@pytest.mark.parametrize('interval', [None, 2])
+def test_a_new_run_starts_anew_from_anybodys_checkpoint(runtime, interval):
+    trained = SelfBalance(interval=interval)
+    for i in range(5):
+        runtime.update_info('iter', i)
+        runtime.update_info('epoch', i // 2)
+        step(trained, 0.9, 0.1)
+    assert trained.weight == pytest.approx(10)
+    runtime.update_info('iter', 0)
+    runtime.update_info('epoch', 0)
+    balance = SelfBalance(start_weight=7, interval=interval)
+    balance.load_state_dict(trained.state_dict())
+    assert step(balance, 0.6, 0.2) == 7
+    runtime.update_info('iter', 1)
+    assert step(balance, 0.6, 0.2) == 7
+    runtime.update_info('iter', 2)
+    runtime.update_info('epoch', 1)
+    assert step(balance, 0.1, 0.1) == pytest.approx(4)
+
+
+@pytest.mark.parametrize('max_epochs, warnings', [(1, 1), (2, 0)])
+def test_single_epoch_is_warned_of_once(runtime, monkeypatch, max_epochs, warnings):
+    printed = []
+    monkeypatch.setattr(
+        'alrp_mmdet.models.losses.self_balance.print_log', lambda text, **_: printed.append(text)
+    )
+    runtime.update_info('max_epochs', max_epochs)
     balance = SelfBalance()
-    with caplog.at_level('WARNING'):
-        step(balance, 0.6, 0.2)
-        step(balance, 0.6, 0.2)
-    assert caplog.text.count('self_balance=dict(interval=n)') <= 1
+    step(balance, 0.6, 0.2)
+    step(balance, 0.6, 0.2)
+    assert len(printed) == warnings
+    assert all('self_balance=dict(interval=n)' in text for text in printed)
 
 
 @pytest.mark.parametrize('bad', [dict(start_weight=0), dict(start_weight=-1), dict(interval=0)])

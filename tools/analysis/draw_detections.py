@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D  # noqa: E402
 from matplotlib.patches import Rectangle  # noqa: E402
 from mmdet.apis import inference_detector, init_detector  # noqa: E402
 from mmdet.registry import DATASETS  # noqa: E402
+from mmdet.visualization import get_palette  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 
 
@@ -51,7 +52,8 @@ def main():
     model = init_detector(cfg, args.checkpoint, device=args.device)
     dataset = DATASETS.build({**cfg.test_dataloader.dataset, '_scope_': 'mmdet'})
     classes = dataset.metainfo['classes']
-    palette = [tuple(c / 255 for c in colour) for colour in model.dataset_meta['palette']]
+    palette = get_palette(model.dataset_meta['palette'], len(classes))
+    palette = [tuple(c / 255 for c in colour) for colour in palette]
 
     number = min(args.num_images, len(dataset))
     columns = min(args.columns, number)

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from mmdet.registry import HOOKS
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
@@ -35,14 +36,17 @@ class AtomicCheckpointHook(CheckpointHook):
     """``CheckpointHook`` that always leaves a checkpoint to resume from, whenever it is killed.
 
     A checkpoint appears under its name only when it is whole, and an outdated one is removed only
-    after the new one is there. Takes the arguments of ``CheckpointHook``; ``backend_args`` other
-    than the default send checkpoints elsewhere, with the guarantees of that place.
+    after the new one is there. A model with NaN or infinite weights is not saved: training stops,
+    and the checkpoint before it stays the latest. Takes the arguments of ``CheckpointHook``;
+    ``backend_args`` other than the default send checkpoints elsewhere, with the guarantees of that
+    place.
     """
 
     def __init__(self, *args, backend_args: dict | None = None, **kwargs):
         super().__init__(*args, backend_args=backend_args or dict(backend='atomic'), **kwargs)
 
     def _save_checkpoint_with_step(self, runner, step, meta):
+        _check_finite(runner.model)
         with self._removing_last():
             super()._save_checkpoint_with_step(runner, step, meta)
 
@@ -61,6 +65,16 @@ class AtomicCheckpointHook(CheckpointHook):
                 backend.remove(path)
         finally:
             self.file_backend = backend
+
+
+def _check_finite(model: torch.nn.Module) -> None:
+    spoilt = [name for name, x in model.state_dict().items() if not x.isfinite().all()]
+    if spoilt:
+        raise FloatingPointError(
+            f'The weights have become NaN or infinite ({len(spoilt)} tensors, such as '
+            f'{spoilt[0]}) and were not saved; the latest checkpoint is good. Lower the learning '
+            'rate, or clip gradients (optim_wrapper.clip_grad), and resume'
+        )
 
 
 class _RemovesLater:

@@ -19,10 +19,11 @@ def seed_worker(worker_id: int) -> None:
 class EpochSeedHook(Hook):
     """Makes every epoch's random numbers follow from seed, epoch and rank alone.
 
-    A resumed run then augments its images as the uninterrupted run would have, and ends with the
-    same weights. In data loading workers, that needs ``persistent_workers=False``: persistent ones
-    go on with the random numbers of earlier epochs. Runs that count iterations need no such help:
-    MMEngine replays their data when they are resumed.
+    A resumed run then augments its images as the uninterrupted run would have and, where the
+    arithmetic is deterministic as on the CPU, ends with the same weights. In data loading workers,
+    that needs ``persistent_workers=False``: persistent ones go on with the random numbers of
+    earlier epochs. Runs that count iterations need no such help: MMEngine replays their data when
+    they are resumed.
     """
 
     def before_train_epoch(self, runner) -> None:

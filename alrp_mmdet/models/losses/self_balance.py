@@ -16,9 +16,10 @@ class SelfBalance(nn.Module):
     the fraction are means over the same steps, so that sums serve as well, and a batch without
     objects, whose losses are zero, drops out by itself.
 
-    All state lives in buffers: checkpoints save and restore it. The losses are averaged over all
-    processes at each step, so that every process has the same weight and the checkpoint of any one
-    of them holds the state of all.
+    All state lives in buffers: checkpoints save and restore it. A run that starts anew from
+    somebody's checkpoint (``load_from``) starts with ``start_weight`` again. The losses are
+    averaged over all processes at each step, so that every process has the same weight and the
+    checkpoint of any one of them holds the state of all.
 
     Args:
         start_weight (float): The weight until the first epoch or interval has ended. Defaults to
@@ -42,6 +43,7 @@ class SelfBalance(nn.Module):
             raise ValueError(f'self_balance.start_weight must be positive, but is {start_weight}')
         if interval is not None and interval < 1:
             raise ValueError(f'self_balance.interval must be at least 1, but is {interval}')
+        self.start_weight = start_weight
         self.interval = interval
         self._warned = False
         self.register_buffer('weight', torch.tensor(float(start_weight)))
@@ -65,6 +67,8 @@ class SelfBalance(nn.Module):
 
     @torch.no_grad()
     def _update(self, losses: Tensor) -> None:
+        if MessageHub.get_current_instance().get_info('iter') == 0:
+            self._start()
         losses = losses.to(self.loss_sums)
         all_reduce(losses, op='mean')
         period = self._epoch() if self.interval is None else self.steps // self.interval
@@ -76,6 +80,11 @@ class SelfBalance(nn.Module):
         self.loss_sums.copy_(torch.where(ended, losses, self.loss_sums + losses))
         self.period.copy_(torch.as_tensor(period))
         self.steps += 1
+
+    def _start(self) -> None:
+        self.weight.fill_(self.start_weight)
+        for state in (self.loss_sums, self.steps, self.period):
+            state.zero_()
 
     def _epoch(self) -> int:
         """The runner's epoch. MMEngine publishes it, so that no hook is needed for it."""

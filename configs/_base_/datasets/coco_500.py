@@ -4,7 +4,7 @@ data_root = 'data/coco/'
 backend_args = None
 
 # One box of train2017 has no height (image 200365). It is dropped, with a warning.
-drop_degenerate_boxes = True
+drop_degenerate_boxes = ['annotations/instances_train2017.json']
 
 train_pipeline = [
     dict(type='LoadImageFromFile', to_float32=True, backend_args=backend_args),

@@ -16,7 +16,11 @@ model = dict(
         norm_cfg=dict(type='BN', requires_grad=True),
         norm_eval=True,
         style='pytorch',
-        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50'),
+        init_cfg=dict(
+            type='Pretrained',
+            # Not as torchvision://resnet50, which needs torchvision to be installed.
+            checkpoint='https://download.pytorch.org/models/resnet50-0676ba61.pth',
+        ),
     ),
     neck=dict(
         type='FPN',
