@@ -10,7 +10,7 @@ WIDTH, HEIGHT = 256, 192  # pixels
 MIN_SIZE, MAX_SIZE = 28, 130  # pixels, of a shape's diameter
 TILT = dict(circle=0, square=np.pi / 4, triangle=-np.pi / 2, cross=0)  # of a shape that stands
 MAX_TURN = np.pi / 8  # either way
-MIN_VISIBLE = 0.4  # of a shape's pixels; what is hidden more is left to be clutter
+MIN_VISIBLE = 0.5  # of a shape's pixels; what is hidden more is left to be clutter
 
 
 class SceneObject(NamedTuple):
@@ -35,7 +35,7 @@ def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, list[SceneObject]]
         tuple: The picture, of shape (HEIGHT, WIDTH, 3), uint8, BGR, and its objects.
     """
     image = _background(rng)
-    for _ in range(rng.integers(3, 7)):
+    for _ in range(rng.integers(2, 6)):
         _draw_clutter(image, rng)
     owner = np.full((HEIGHT, WIDTH), -1)  # index of the topmost shape
     labels, areas = [], []
@@ -51,7 +51,7 @@ def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, list[SceneObject]]
         cv2.line(line, _point(rng), _point(rng), 1, int(rng.integers(1, 4)))
         owner[line > 0] = -1  # in front of the shapes
         image[line > 0] = _colour(rng)
-    image = np.clip(image + rng.normal(0, rng.uniform(3, 12), image.shape), 0, 255)
+    image = np.clip(image + rng.normal(0, rng.uniform(3, 10), image.shape), 0, 255)
 
     objects = []
     for index, label in enumerate(labels):

@@ -9,7 +9,7 @@ from mmdet.registry import DATASETS
 
 from .scene import CLASSES, HEIGHT, WIDTH, draw_scene
 
-VERSION = 4  # of the pictures: another number, other pictures
+VERSION = 5  # of the pictures: another number, other pictures
 SPLITS = ('train', 'val', 'test')
 
 
