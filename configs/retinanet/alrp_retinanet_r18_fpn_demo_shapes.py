@@ -16,10 +16,10 @@ model = dict(
     ),
 )
 
-train_cfg = dict(max_epochs=16, val_interval=4)
+train_cfg = dict(max_epochs=12, val_interval=3)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=100),
-    dict(type='CosineAnnealingLR', begin=0, T_max=16, eta_min=0, by_epoch=True),
+    dict(type='CosineAnnealingLR', begin=0, T_max=12, eta_min=0, by_epoch=True),
 ]
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='AdamW', lr=0.002, weight_decay=0.01),
