@@ -29,7 +29,7 @@ def parse_args():
     parser.add_argument('--out', default='detections.png', help='picture to write')
     parser.add_argument('--num-images', type=int, default=9)
     parser.add_argument('--columns', type=int, default=3)
-    parser.add_argument('--score-thr', type=float, default=0.5, help='least score of a detection')
+    parser.add_argument('--score-thr', type=float, default=0.3, help='least score of a detection')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     return parser.parse_args()
 
@@ -40,7 +40,8 @@ def draw_box(axis, box, colour, text: str | None = None, **style) -> None:
     axis.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, **style))
     if text is not None:
         label = dict(facecolor=colour, edgecolor='none', pad=0.8)
-        axis.text(x1, y1, text, fontsize=7, color='white', va='bottom', bbox=label, clip_on=True)
+        above = 'bottom' if y1 > 12 else 'top'  # at the upper edge of the image, within the box
+        axis.text(max(x1, 0), max(y1, 0), text, fontsize=7, color='white', va=above, bbox=label)
 
 
 def main():
