@@ -1,7 +1,20 @@
 """What a config can name. Mirrors ``mmdet.models``."""
 
-from .dense_heads import ALRPRetinaHead
+from .anchor_ranking_head import AnchorRankingMixin
+from .dense_heads import ALRPATSSHead, ALRPFoveaHead, ALRPRetinaHead, ALRPRPNHead
 from .losses import APLoss, SelfBalance, aLRPLoss
 from .ranking_head import RankingHeadMixin
+from .roi_heads import ALRPBBoxHead
 
-__all__ = ['ALRPRetinaHead', 'APLoss', 'RankingHeadMixin', 'SelfBalance', 'aLRPLoss']
+__all__ = [
+    'ALRPATSSHead',
+    'ALRPBBoxHead',
+    'ALRPFoveaHead',
+    'ALRPRPNHead',
+    'ALRPRetinaHead',
+    'APLoss',
+    'AnchorRankingMixin',
+    'RankingHeadMixin',
+    'SelfBalance',
+    'aLRPLoss',
+]

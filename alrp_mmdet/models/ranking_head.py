@@ -22,22 +22,34 @@ class RankingHeadMixin:
     That holds for anchors, points and RoIs alike.
 
     Args:
-        loss_cls (dict): Config of the ranking-based loss, ``aLRPLoss`` or ``APLoss``.
-        loss_bbox (dict): Config of the localisation loss. With ``aLRPLoss`` it must be bounded:
-            ``IoULoss`` with ``mode='linear'``, ``GIoULoss``, ``DIoULoss``, ``CIoULoss`` or
-            ``SIoULoss``, with ``loss_weight`` 1.
+        loss_cls (dict): Config of the ranking-based loss, ``aLRPLoss`` (the default) or ``APLoss``.
+        loss_bbox (dict): Config of the localisation loss. Defaults to ``GIoULoss``. With
+            ``aLRPLoss`` it must be bounded: ``IoULoss`` with ``mode='linear'``, ``GIoULoss``,
+            ``DIoULoss``, ``CIoULoss`` or ``SIoULoss``, with ``loss_weight`` 1.
 
     Raises:
-        ValueError: If the losses do not go together.
+        ValueError: If the losses do not go together, or not with the head's ``reg_decoded_bbox``.
     """
 
-    def __init__(self, *args, loss_cls: dict, loss_bbox: dict, **kwargs):
+    def __init__(
+        self,
+        *args,
+        loss_cls: dict = dict(type='aLRPLoss'),  # noqa: B006 - as MMDetection writes defaults
+        loss_bbox: dict = dict(type='GIoULoss'),  # noqa: B006
+        **kwargs,
+    ):
         loss_cls = dict(loss_cls, use_sigmoid=loss_cls.get('use_sigmoid', True))
         if _type_name(loss_cls) == 'aLRPLoss':
             _check_bounded(loss_bbox)
             loss_cls.setdefault('loc_range', LOC_RANGE[_type_name(loss_bbox)])
         super().__init__(*args, loss_cls=loss_cls, loss_bbox=loss_bbox, **kwargs)
         self.compares_boxes = _type_name(loss_bbox) not in ENCODED
+        if getattr(self, 'reg_decoded_bbox', self.compares_boxes) != self.compares_boxes:
+            raise ValueError(
+                f'{_type_name(loss_bbox)} compares '
+                f'{"boxes" if self.compares_boxes else "encoded boxes"}: set '
+                f'reg_decoded_bbox={self.compares_boxes}'
+            )
 
     def loss_by_ranking(
         self,

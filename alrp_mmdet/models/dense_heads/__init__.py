@@ -1,3 +1,6 @@
+from .alrp_atss_head import ALRPATSSHead
+from .alrp_fovea_head import ALRPFoveaHead
 from .alrp_retina_head import ALRPRetinaHead
+from .alrp_rpn_head import ALRPRPNHead
 
-__all__ = ['ALRPRetinaHead']
+__all__ = ['ALRPATSSHead', 'ALRPFoveaHead', 'ALRPRPNHead', 'ALRPRetinaHead']

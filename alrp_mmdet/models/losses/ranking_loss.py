@@ -1,5 +1,6 @@
 """What the ranking-based loss modules have in common."""
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...ranking.alrp import localisation_weights
@@ -22,6 +23,8 @@ class RankingLoss(nn.Module):
     Raises:
         ValueError: If ``delta`` is not positive or ``use_sigmoid`` is False.
     """
+
+    custom_cls_channels = True  # asks BBoxHead to call get_cls_channels and get_activation
 
     def __init__(self, delta: float = 1.0, loss_weight: float = 1.0, use_sigmoid: bool = True):
         super().__init__()
@@ -57,6 +60,21 @@ class RankingLoss(nn.Module):
             weights = localisation_weights(ranking)
             results['ranked_iou'] = (weights * ious).sum() / weights.sum().clamp(min=1e-12)
         return results
+
+    def get_cls_channels(self, num_classes: int) -> int:
+        """Number of logits of a RoI: none for the background."""
+        return num_classes
+
+    def get_activation(self, cls_score: Tensor) -> Tensor:
+        """Scores of RoIs for ``BBoxHead``, which expects the background's in a last column.
+
+        Args:
+            cls_score (Tensor): Shape (R, C), logits.
+
+        Returns:
+            Tensor: Shape (R, C + 1), scores in [0, 1], the last column zero.
+        """
+        return F.pad(cls_score.sigmoid(), (0, 1))
 
     def components(self, ranking: Ranking, logits: Tensor, loc_losses: Tensor) -> dict[str, Tensor]:
         """``loss_cls``, ``loss_bbox`` and what else is to be logged of a ranked batch."""

@@ -1,0 +1,3 @@
+from .alrp_bbox_head import ALRPBBoxHead
+
+__all__ = ['ALRPBBoxHead']
