@@ -1,0 +1,291 @@
+"""What all heads have in common. Each is compared with the core on inputs flattened by hand."""
+
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmdet.structures.bbox import bbox_overlaps
+from mmengine.config import ConfigDict
+from mmengine.structures import InstanceData
+
+import alrp_mmdet.models  # noqa: F401 - registers
+from alrp_mmdet.ranking import alrp_loss
+
+SHAPE = (64, 96)
+STRIDES = (8, 16)
+NMS = dict(type='nms', iou_threshold=0.5)
+TEST_CFG = ConfigDict(nms_pre=50, score_thr=0.0, nms=NMS, max_per_img=10)
+MAX_IOU = dict(type='MaxIoUAssigner', pos_iou_thr=0.5, neg_iou_thr=0.4, min_pos_iou=0)
+ANCHORS = dict(
+    type='AnchorGenerator',
+    octave_base_scale=4,
+    scales_per_octave=1,
+    ratios=[0.5, 1.0, 2.0],
+    strides=STRIDES,
+)
+HEADS = dict(
+    ALRPRetinaHead=dict(anchor_generator=ANCHORS, train_cfg=dict(assigner=MAX_IOU)),
+    ALRPATSSHead=dict(
+        anchor_generator={**ANCHORS, 'ratios': [1.0]},
+        train_cfg=dict(assigner=dict(type='ATSSAssigner', topk=4)),
+    ),
+    ALRPRPNHead=dict(anchor_generator=ANCHORS, train_cfg=dict(assigner=MAX_IOU)),
+    ALRPFoveaHead=dict(
+        strides=STRIDES, base_edge_list=(16, 32), scale_ranges=((1, 48), (32, 96)), train_cfg={}
+    ),
+)
+OF_SEVERAL_CLASSES = [name for name in HEADS if name != 'ALRPRPNHead']
+
+
+def build(name: str, num_classes: int = 3, **kwargs) -> torch.nn.Module:
+    torch.manual_seed(0)
+    cfg = dict(type=name, in_channels=8, feat_channels=8, test_cfg=TEST_CFG, **HEADS[name])
+    if name == 'ALRPRPNHead':
+        cfg['test_cfg'] = ConfigDict(nms_pre=50, max_per_img=10, nms=NMS, min_bbox_size=0)
+    else:
+        cfg.update(num_classes=num_classes, stacked_convs=1)
+    cfg['train_cfg'] = ConfigDict(allowed_border=-1, pos_weight=-1, **cfg['train_cfg'])
+    head = MODELS.build({**cfg, **kwargs})
+    head.init_weights()
+    return head
+
+
+def batch(*boxes_and_labels, shapes=None):
+    gt = [
+        InstanceData(bboxes=torch.tensor(boxes).reshape(-1, 4), labels=torch.tensor(labels).long())
+        for boxes, labels in boxes_and_labels
+    ]
+    shapes = shapes or [SHAPE] * len(gt)
+    return gt, [dict(img_shape=s, pad_shape=SHAPE, scale_factor=(1.0, 1.0)) for s in shapes]
+
+
+OBJECTS = ([[4.0, 4.0, 40.0, 36.0], [30.0, 10.0, 90.0, 60.0]], [0, 2])
+OTHERS = ([[20.0, 20.0, 52.0, 52.0]], [1])
+NOTHING = ([], [])
+
+
+def features(batch_size: int = 2) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    sizes = [(SHAPE[0] // stride, SHAPE[1] // stride) for stride in STRIDES]
+    return [torch.randn(batch_size, 8, *size, generator=generator) for size in sizes]
+
+
+def losses_of(head, gt, metas) -> dict[str, torch.Tensor]:
+    if type(head).__name__ == 'ALRPRPNHead':
+        for objects in gt:
+            objects.labels = torch.zeros_like(objects.labels)
+    return head.loss_by_feat(*head(features(len(gt))), gt, metas)
+
+
+def total(losses) -> torch.Tensor:
+    return sum(value for name, value in losses.items() if 'loss' in name)
+
+
+def by_image(maps: list[torch.Tensor], image: int, channels: int) -> torch.Tensor:
+    """Predictions of one image: levels, then places, then what is predicted there."""
+    return torch.cat([x[image].permute(1, 2, 0).reshape(-1, channels) for x in maps])
+
+
+def assigned_by_hand(head, image: int, objects, maps):
+    """Labels (-1: ignored, C: background), predicted boxes and their targets of one image."""
+    cls_scores, bbox_preds = maps
+    sizes = [x.shape[-2:] for x in cls_scores]
+    priors = head.prior_generator.grid_priors(sizes, device='cpu')
+    encoded = by_image(bbox_preds, image, 4)
+    if type(head).__name__ == 'ALRPFoveaHead':
+        labels, targets = head._get_targets_single(objects, sizes, priors)
+        labels = torch.cat([x.flatten() for x in labels])
+        targets = torch.cat([x.reshape(-1, 4) for x in targets])
+        edges = torch.cat([p.new_full((len(p), 1), e) for p, e in zip(priors, (16, 32))])
+        points = torch.cat(priors)
+        signs = torch.tensor([-1, -1, 1, 1])
+        boxes, wanted = (points.repeat(1, 2) + signs * edges * x.exp() for x in (encoded, targets))
+        return labels, boxes, wanted
+    anchors = InstanceData(priors=torch.cat(priors))
+    extra = [[len(p) for p in priors]] if type(head).__name__ == 'ALRPATSSHead' else []
+    gt_inds = head.assigner.assign(anchors, *extra, objects).gt_inds
+    labels = torch.full_like(gt_inds, head.num_classes).masked_fill(gt_inds < 0, -1)
+    labels[gt_inds > 0] = objects.labels[gt_inds[gt_inds > 0] - 1]
+    boxes = head.bbox_coder.decode(anchors.priors, encoded)
+    return labels, boxes, objects.bboxes[(gt_inds - 1).clamp(min=0)]
+
+
+@pytest.mark.parametrize('name', HEADS)
+def test_losses_are_the_cores_on_inputs_flattened_by_hand(name):
+    head = build(name)
+    gt, metas = batch(OBJECTS, OTHERS)
+    results = losses_of(head, gt, metas)
+    maps = head(features())
+
+    logits, labels, errors = [], [], []
+    for image, objects in enumerate(gt):
+        scores = by_image(maps[0], image, head.cls_out_channels)
+        own_labels, boxes, targets = assigned_by_hand(head, image, objects, maps)
+        for i, label in enumerate(own_labels.tolist()):
+            logits.append(scores[i])
+            labels.append(torch.full((len(scores[i]),), -1 if label < 0 else 0))
+            if 0 <= label < head.num_classes:
+                labels[-1][label] = 1
+                giou = bbox_overlaps(boxes[i : i + 1], targets[i : i + 1], 'giou')
+                errors.append(1 - giou[0, 0])
+    loss_cls, loss_loc = alrp_loss(torch.cat(logits), torch.cat(labels), torch.stack(errors))
+    expected = loss_cls + 50 * loss_loc
+
+    assert len(errors) >= 4
+    assert total(results).item() == pytest.approx(expected.item(), rel=1e-5)
+    parameters = list(head.parameters())
+    ours = torch.autograd.grad(total(results), parameters)
+    for a, b in zip(ours, torch.autograd.grad(expected, parameters), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize('num_classes', [1, 500])
+@pytest.mark.parametrize('name', OF_SEVERAL_CLASSES)
+def test_any_number_of_classes_is_learned(name, num_classes):
+    head = build(name, num_classes)
+    gt, metas = batch((OBJECTS[0], [0, num_classes - 1]), NOTHING, shapes=[SHAPE, (40, 72)])
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.002)
+    seen = []
+    for _ in range(15):
+        losses = losses_of(head, gt, metas)
+        seen.append((losses['loss_cls'].item(), losses['ranked_iou'].item()))
+        optimizer.zero_grad()
+        total(losses).backward()
+        optimizer.step()
+    assert seen[-1][0] < seen[0][0]
+    assert seen[-1][1] > seen[0][1]
+
+
+@pytest.mark.parametrize('name', HEADS)
+def test_without_objects_losses_are_zero_and_reach_every_parameter(name):
+    head = build(name)
+    loss = total(losses_of(head, *batch(NOTHING, NOTHING)))
+    assert loss.item() == 0
+    loss.backward()
+    assert all(p.grad is not None and not p.grad.any() for p in head.parameters())
+
+
+@pytest.mark.parametrize('name', HEADS)
+def test_predicts_boxes_within_the_image(name):
+    head = build(name).eval()
+    shapes = [SHAPE, (40, 72)]
+    _, metas = batch(NOTHING, NOTHING, shapes=shapes)
+    for (height, width), found in zip(
+        shapes, head.predict_by_feat(*head(features()), batch_img_metas=metas, rescale=False)
+    ):
+        assert len(found) > 0
+        assert (found.scores >= 0).all() and (found.scores <= 1).all()
+        assert (found.bboxes >= 0).all()
+        assert (found.bboxes[:, [0, 2]] <= width).all()
+        assert (found.bboxes[:, [1, 3]] <= height).all()
+
+
+@pytest.mark.parametrize('name', HEADS)
+def test_ap_loss_goes_with_encoded_boxes(name):
+    kwargs = dict(loss_cls=dict(type='APLoss'), loss_bbox=dict(type='SmoothL1Loss', beta=0.11))
+    if name != 'ALRPFoveaHead':
+        kwargs['reg_decoded_bbox'] = False
+    losses = losses_of(build(name, **kwargs), *batch(OBJECTS, OTHERS))
+    assert total(losses).isfinite() and total(losses) > 0
+    assert not any('ranked_iou' in name for name in losses)
+
+
+def test_names_of_the_first_stage_differ_from_those_of_the_second():
+    losses = losses_of(build('ALRPRPNHead'), *batch(OBJECTS, OTHERS))
+    assert set(losses) == {
+        'loss_rpn_cls',
+        'loss_rpn_bbox',
+        'rpn_self_balance',
+        'rpn_num_pos',
+        'rpn_ranked_iou',
+    }
+
+
+def test_atss_has_its_own_layout_by_config():
+    published = {name for name, _ in build('ALRPATSSHead').named_parameters()}
+    own = build(
+        'ALRPATSSHead', norm_cfg=dict(type='GN', num_groups=2), learnable_scales=True
+    ).named_parameters()
+    assert not any('scale' in name or 'centerness' in name or 'gn' in name for name in published)
+    assert {'scales.0.scale', 'scales.1.scale', 'cls_convs.0.gn.weight'} <= {n for n, _ in own}
+
+
+def box_head(num_classes: int = 3, **kwargs) -> torch.nn.Module:
+    torch.manual_seed(0)
+    head = MODELS.build(
+        dict(
+            type='ALRPBBoxHead',
+            in_channels=4,
+            fc_out_channels=16,
+            roi_feat_size=2,
+            num_classes=num_classes,
+            **kwargs,
+        )
+    )
+    head.init_weights()
+    return head
+
+
+def rois_of_two_images(num_classes: int):
+    generator = torch.Generator().manual_seed(2)
+    corners = torch.rand(12, 2, generator=generator) * 40
+    boxes = torch.cat([corners, corners + 10 + torch.rand(12, 2, generator=generator) * 20], 1)
+    images = torch.arange(12)[:, None] // 6
+    labels = torch.full((12,), num_classes)
+    labels[[0, 1, 7]] = torch.tensor([0, num_classes - 1, 0])
+    weights = torch.ones(12)
+    weights[4] = 0  # ignored
+    targets = boxes + torch.rand(12, 4, generator=generator) * 4
+    return torch.cat([images, boxes], 1), labels, weights, targets
+
+
+@pytest.mark.parametrize('agnostic', [False, True])
+@pytest.mark.parametrize('num_classes', [1, 3, 500])
+def test_box_head_ranks_all_rois(num_classes, agnostic):
+    head = box_head(num_classes, reg_class_agnostic=agnostic)
+    rois, labels, weights, targets = rois_of_two_images(num_classes)
+    feats = torch.randn(12, 4, 2, 2, generator=torch.Generator().manual_seed(3))
+    cls_score, bbox_pred = head(feats)
+    assert cls_score.shape == (12, num_classes)
+    losses = head.loss(cls_score, bbox_pred, rois, labels, weights, targets, targets)
+
+    binary = torch.zeros(12, num_classes, dtype=torch.long)
+    binary[4] = -1
+    errors = []
+    for i in (0, 1, 7):
+        binary[i, labels[i]] = 1
+        first = 0 if agnostic else 4 * labels[i]
+        box = head.bbox_coder.decode(rois[i : i + 1, 1:], bbox_pred[i : i + 1, first : first + 4])
+        errors.append(1 - bbox_overlaps(box, targets[i : i + 1], 'giou')[0, 0])
+    loss_cls, loss_loc = alrp_loss(cls_score.flatten(), binary.flatten(), torch.stack(errors))
+    assert losses['num_pos'] == 3
+    assert losses['loss_cls'].item() == pytest.approx(loss_cls.item(), rel=1e-5)
+    assert losses['loss_bbox'].item() == pytest.approx(50 * loss_loc.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize('num_rois', [0, 12])
+def test_box_head_without_objects(num_rois):
+    head = box_head()
+    rois, labels, weights, targets = (x[:num_rois] for x in rois_of_two_images(3))
+    cls_score, bbox_pred = head(torch.randn(num_rois, 4, 2, 2))
+    labels = torch.full_like(labels, 3)
+    loss = total(head.loss(cls_score, bbox_pred, rois, labels, weights, targets, targets))
+    assert loss.item() == 0
+    loss.backward()
+    assert all(p.grad is not None for p in head.parameters())
+
+
+def test_box_head_scores_start_low_and_have_no_background():
+    head = box_head().eval()
+    rois, *_ = rois_of_two_images(3)
+    cls_score, bbox_pred = head(torch.randn(12, 4, 2, 2))
+    assert cls_score.sigmoid().mean() == pytest.approx(0.01, rel=0.5)
+    [found] = head.predict_by_feat(
+        (rois,),
+        (cls_score,),
+        (bbox_pred,),
+        [dict(img_shape=SHAPE, scale_factor=(1.0, 1.0))],
+        rcnn_test_cfg=ConfigDict(score_thr=0.0, nms=NMS, max_per_img=100),
+    )
+    best = found[0]
+    assert best.scores.item() == pytest.approx(cls_score.sigmoid().max().item())
+    assert best.labels.item() == cls_score.max(dim=0).values.argmax()

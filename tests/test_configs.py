@@ -1,0 +1,119 @@
+"""Every config trains and predicts: a new one is covered by being in the folder."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmdet.datasets import CocoDataset
+from mmdet.registry import DATASETS, MODELS
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+
+import alrp_mmdet  # noqa: F401 - registers
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+NAMES = sorted(
+    str(path.relative_to(CONFIGS))
+    for path in CONFIGS.glob('*/*.py')
+    if path.parent.name != '_base_'
+)
+LARGE = ('101', 'faster')
+
+
+@pytest.fixture(scope='module')
+def pictures(tmp_path_factory) -> Path:
+    """Four pictures, one of them without an object, and annotations for any list of classes."""
+    folder = tmp_path_factory.mktemp('pictures')
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        picture = rng.integers(0, 255, (96 + 16 * i, 160, 3), dtype=np.uint8)
+        cv2.imwrite(str(folder / f'{i}.jpg'), picture)
+    return folder
+
+
+def annotate(folder: Path, classes: tuple[str, ...]) -> str:
+    images = [
+        dict(id=i, file_name=f'{i}.jpg', width=160, height=96 + 16 * i, license=0) for i in range(4)
+    ]
+    boxes = [[5, 5, 60, 50], [70, 20, 80, 70], [10, 30, 40, 60], [40, 10, 90, 80]]
+    annotations = [
+        dict(id=i, image_id=i % 3, bbox=box, area=box[2] * box[3], iscrowd=0, category_id=label)
+        for i, box in enumerate(boxes)
+        for label in [i % len(classes)]
+    ]
+    content = dict(
+        images=images,
+        annotations=annotations,
+        categories=[dict(id=i, name=name) for i, name in enumerate(classes)],
+    )
+    path = folder / f'{len(classes)}_classes.json'
+    path.write_text(json.dumps(content))
+    return path.name
+
+
+def load(name: str, pictures: Path, tmp_path: Path) -> Config:
+    """A config whose data are the pictures, small, and whose weights are random."""
+    cfg = Config.fromfile(CONFIGS / name)
+    init_default_scope(cfg.default_scope)
+    cfg.model.backbone.init_cfg = None
+    for split in ('train', 'val'):
+        dataset = cfg[f'{split}_dataloader'].dataset
+        if dataset.type == 'CocoDataset':
+            classes = dataset.get('metainfo', CocoDataset.METAINFO)['classes']
+            dataset.update(data_root=str(pictures), data_prefix=dict(img=''))
+            dataset.ann_file = annotate(pictures, classes)
+        else:
+            dataset.update(data_root=str(tmp_path), num_images=4)
+        for step in dataset.pipeline:
+            if step.type == 'Resize':
+                step.scale = (160, 128)
+    return cfg
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        pytest.param(name, marks=pytest.mark.slow if any(x in name for x in LARGE) else ())
+        for name in NAMES
+    ],
+)
+def test_config_trains_and_predicts(name, pictures, tmp_path):
+    cfg = load(name, pictures, tmp_path)
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    model.train()
+    for _ in range(2):
+        batch = pseudo_collate([dataset[0], dataset[1]])
+        losses = model.train_step(batch, optim_wrapper)
+        assert all(value.isfinite().all() for value in losses.values())
+        assert losses['loss'] > 0
+    batch = model.data_preprocessor(pseudo_collate([dataset[0], dataset[1]]), True)
+    loss, _ = model.parse_losses(model(**batch, mode='loss'))
+    loss.backward()
+    trained = {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
+    assert [name for name, grad in trained.items() if grad is None] == []
+
+    model.eval()
+    dataset = DATASETS.build(cfg.val_dataloader.dataset)
+    for result in model.test_step(pseudo_collate([dataset[0], dataset[2]])):
+        height, width = result.ori_shape
+        boxes = result.pred_instances.bboxes
+        assert boxes.isfinite().all() and (boxes >= 0).all()
+        assert (boxes <= torch.tensor([width, height, width, height]) + 1e-3).all()
+
+
+@pytest.mark.parametrize('name', [name for name in NAMES if '100e' in name or '1x' in name])
+def test_the_base_batch_is_that_of_the_recipe(name):
+    cfg = Config.fromfile(CONFIGS / name)
+    assert cfg.auto_scale_lr.enable
+    assert cfg.auto_scale_lr.base_batch_size == (32 if '500' in name else 16)
+    assert cfg.train_cfg.max_epochs == cfg.param_scheduler[1].end
+    assert max(cfg.param_scheduler[1].milestones) < cfg.train_cfg.max_epochs
