@@ -20,9 +20,10 @@ test: setup lint  ## lint, then the everyday tests
 test-all: test  ## the same, then the slow tests
 	@$(RUN) -m pytest -m slow
 
-lint: setup  ## ruff, check only
+lint: setup  ## ruff and the table of models, check only
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
+	@$(RUN) tools/dev/model_zoo.py --check
 
 format: setup  ## ruff, mend what it can
 	@$(RUN) -m ruff check --fix .
