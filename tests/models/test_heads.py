@@ -130,7 +130,7 @@ def test_losses_are_the_cores_on_inputs_flattened_by_hand(name):
     loss_cls, loss_loc = alrp_loss(torch.cat(logits), torch.cat(labels), torch.stack(errors))
     expected = loss_cls + 50 * loss_loc
 
-    assert len(errors) >= 4
+    assert len(errors) >= 3
     assert total(results).item() == pytest.approx(expected.item(), rel=1e-5)
     parameters = list(head.parameters())
     ours = torch.autograd.grad(total(results), parameters)
@@ -278,7 +278,7 @@ def test_box_head_scores_start_low_and_have_no_background():
     head = box_head().eval()
     rois, *_ = rois_of_two_images(3)
     cls_score, bbox_pred = head(torch.randn(12, 4, 2, 2))
-    assert cls_score.sigmoid().mean() == pytest.approx(0.01, rel=0.5)
+    assert cls_score.sigmoid().mean().item() == pytest.approx(0.01, rel=0.5)
     [found] = head.predict_by_feat(
         (rois,),
         (cls_score,),
