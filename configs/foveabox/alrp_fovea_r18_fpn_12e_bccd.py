@@ -1,0 +1,13 @@
+# aLRP Loss on FoveaBox, on the example of one's own data.
+_base_ = [
+    '../_base_/models/alrp_fovea_r50_fpn.py',
+    '../_base_/datasets/bccd.py',
+    '../_base_/schedules/schedule_12e_small.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    backbone=dict(depth=18, frozen_stages=-1, norm_eval=False, init_cfg=None),
+    neck=dict(in_channels=[64, 128, 256, 512], out_channels=64),
+    bbox_head=dict(num_classes=3, in_channels=64, feat_channels=64, stacked_convs=2),
+)
