@@ -14,6 +14,7 @@ import pickle
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.error import URLError
 
 import numpy as np
 import torch
@@ -65,6 +66,12 @@ def _safely(loader: Callable) -> Callable:
             raise
         except FileNotFoundError as error:
             raise CheckpointError(f'There is no checkpoint {filename}') from error
+        except URLError as error:
+            raise CheckpointError(
+                f'The checkpoint {filename} cannot be downloaded ({error.reason}). Get it where '
+                'there is a connection and name the file instead, as init_cfg.checkpoint of the '
+                'backbone or as load_from'
+            ) from error
         except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
             asked_for = re.search(r'GLOBAL ([\w.]+)', str(error))
             if asked_for:

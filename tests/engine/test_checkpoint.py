@@ -2,6 +2,7 @@ import functools
 import os
 import pickle
 import re
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -147,6 +148,17 @@ def test_damaged_file(tmp_path, content):
     with pytest.raises(CheckpointError, match=r'damaged\.pth cannot be read') as error:
         CheckpointLoader.load_checkpoint(str(path))
     assert 'weights_only' not in str(error.value)
+
+
+def test_no_connection(monkeypatch, tmp_path):
+    def refuse(*args, **kwargs):
+        raise URLError('Name or service not known')
+
+    monkeypatch.setattr('urllib.request.urlopen', refuse)
+    monkeypatch.setattr('torch.hub.urlopen', refuse)
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    with pytest.raises(CheckpointError, match=r'resnet50\.pth cannot be downloaded \(Name or'):
+        CheckpointLoader.load_checkpoint('https://example.org/resnet50.pth')
 
 
 def test_missing_file(tmp_path):
