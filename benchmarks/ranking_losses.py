@@ -7,6 +7,7 @@ fresh process. benchmarks/README.md says how to read the table.
 """
 
 import argparse
+import functools
 import math
 import multiprocessing
 import platform
@@ -37,17 +38,19 @@ ENOUGH = 5.0  # seconds in one method's passes, after which it is not repeated
 
 
 class PlainLoop(torch.autograd.Function):
-    """The losses as the papers state them: one positive at a time against all relevant negatives.
+    """The losses as the papers state them: one positive at a time against the negatives.
 
-    With loc_errors it is aLRP Loss, without them AP Loss (interpolated). Returns the classification
-    loss and the rank of each positive.
+    With loc_errors it is aLRP Loss, without them AP Loss (interpolated). Unless every pair is
+    visited, negatives below all positives are left out, as published code does. Returns the
+    classification loss and the rank of each positive.
     """
 
     @staticmethod
-    def forward(ctx, logits, labels, loc_errors):
+    def forward(ctx, logits, labels, loc_errors, every_pair):
         positives = logits[labels == 1]
         candidates = labels == 0
-        candidates &= logits > positives.min() - DELTA
+        if not every_pair:
+            candidates &= logits > positives.min() - DELTA
         negatives = logits[candidates]
         pos_grad, neg_grad = torch.zeros_like(positives), torch.zeros_like(negatives)
         losses, ranks = torch.zeros_like(positives), torch.zeros_like(positives)
@@ -77,16 +80,16 @@ class PlainLoop(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad_output, _):
         (grad,) = ctx.saved_tensors
-        return grad * grad_output, None, None
+        return grad * grad_output, None, None, None
 
 
-def plain_loop_ap(logits, labels, loc_errors):
-    loss, _ = PlainLoop.apply(logits, labels, None)
+def loop_ap(logits, labels, loc_errors, every_pair=True):
+    loss, _ = PlainLoop.apply(logits, labels, None, every_pair)
     return loss
 
 
-def plain_loop_alrp(logits, labels, loc_errors):
-    loss_cls, ranks = PlainLoop.apply(logits, labels, loc_errors.detach())
+def loop_alrp(logits, labels, loc_errors, every_pair=True):
+    loss_cls, ranks = PlainLoop.apply(logits, labels, loc_errors.detach(), every_pair)
     order = logits.detach()[labels == 1].argsort(descending=True)
     return loss_cls + (loc_errors[order].cumsum(0) / ranks[order]).mean()
 
@@ -112,8 +115,10 @@ def focal(logits, labels, loc_errors, alpha=0.25, gamma=2.0):
 METHODS = {
     'ap_loss': ours_ap,
     'alrp_loss': ours_alrp,
-    'loop, AP': plain_loop_ap,
-    'loop, aLRP': plain_loop_alrp,
+    'loop, AP': loop_ap,
+    'loop, aLRP': loop_alrp,
+    'pruned loop, AP': functools.partial(loop_ap, every_pair=False),
+    'pruned loop, aLRP': functools.partial(loop_alrp, every_pair=False),
     'focal loss': focal,
 }
 
@@ -177,20 +182,26 @@ def ratio(value):
 
 
 def comparison(args):
-    yield '| logits | P | N | method | min | median | / focal | speed-up over loop | memory |'
-    yield '|---|--:|--:|---|--:|--:|--:|--:|--:|'
+    yield (
+        '| logits | P | N | method | min | median | / focal | speed-up over loop '
+        '| over pruned loop | memory |'
+    )
+    yield '|---|--:|--:|---|--:|--:|--:|--:|--:|--:|'
     for num_pos, num_neg in args.sizes:
         for distribution in args.distributions:
             job = num_pos, num_neg, distribution, args.device, args.threads, args.repeat
             measured = {}
             for method in METHODS:
-                is_loop = method.startswith('loop')
-                if is_loop and num_pos * num_neg > args.max_loop_pairs:
+                if 'loop' in method and num_pos * num_neg > args.max_loop_pairs:
                     continue
                 measured[method] = in_fresh_process(method, *job)
             best = {method: min(seconds) for method, (seconds, _) in measured.items()}
             for method, (seconds, memory) in measured.items():
                 loop = {'ap_loss': 'loop, AP', 'alrp_loss': 'loop, aLRP'}.get(method)
+                slower = [
+                    f'{ratio(best[name] / best[method])}x' if name in best else ''
+                    for name in (loop, f'pruned {loop}')
+                ]
                 cells = [
                     distribution,
                     f'{num_pos:,}',
@@ -199,7 +210,7 @@ def comparison(args):
                     duration(best[method]),
                     duration(statistics.median(seconds)),
                     ratio(best[method] / best['focal loss']),
-                    f'{ratio(best[loop] / best[method])}x' if loop in best else '',
+                    *slower,
                     f'{memory / 2**20:.0f} MiB',
                 ]
                 yield '| ' + ' | '.join(cells) + ' |'

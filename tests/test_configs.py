@@ -1,6 +1,7 @@
 """Every config trains and predicts: a new one is covered by being in the folder."""
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,9 @@ from mmengine.registry import init_default_scope
 
 import alrp_mmdet  # noqa: F401 - registers
 
-CONFIGS = Path(__file__).parents[1] / 'configs'
+ROOT = Path(__file__).parents[1]
+CONFIGS = ROOT / 'configs'
+TINY_COCO = ROOT.parent / 'shared' / 'data' / 'tiny_coco'
 NAMES = sorted(
     str(path.relative_to(CONFIGS))
     for path in CONFIGS.glob('*/*.py')
@@ -27,30 +30,38 @@ LARGE = ('101', 'faster')
 
 @pytest.fixture(scope='module')
 def pictures(tmp_path_factory) -> Path:
-    """Four pictures, one of them without an object, and annotations for any list of classes."""
+    """A folder of four pictures, one of them without an object: of COCO if they are at hand."""
     folder = tmp_path_factory.mktemp('pictures')
-    rng = np.random.default_rng(0)
-    for i in range(4):
-        picture = rng.integers(0, 255, (96 + 16 * i, 160, 3), dtype=np.uint8)
-        cv2.imwrite(str(folder / f'{i}.jpg'), picture)
+    if TINY_COCO.is_dir():
+        content = json.loads((TINY_COCO / 'annotations/instances_train2017.json').read_text())
+        crowded = {box['image_id'] for box in content['annotations'] if box['iscrowd']}
+        images = [image for image in content['images'] if image['id'] not in crowded][:4]
+        for image in images:
+            shutil.copy(TINY_COCO / 'train2017' / image['file_name'], folder)
+        boxes = content['annotations']
+    else:
+        images = [dict(id=i, file_name=f'{i}.jpg', width=160, height=96 + 16 * i) for i in range(4)]
+        rng = np.random.default_rng(0)
+        for image in images:
+            picture = rng.integers(0, 255, (image['height'], image['width'], 3), dtype=np.uint8)
+            cv2.imwrite(str(folder / image['file_name']), picture)
+        corners = [[5, 5, 60, 50], [70, 20, 80, 70], [10, 30, 40, 60], [40, 10, 90, 80]]
+        boxes = [
+            dict(id=i, image_id=i % 3, bbox=box, area=box[2] * box[3], iscrowd=0)
+            for i, box in enumerate(corners)
+        ]
+    with_objects = [image['id'] for image in images[:3]]
+    boxes = [box for box in boxes if box['image_id'] in with_objects]
+    (folder / 'boxes.json').write_text(json.dumps(dict(images=images, annotations=boxes)))
     return folder
 
 
 def annotate(folder: Path, classes: tuple[str, ...]) -> str:
-    images = [
-        dict(id=i, file_name=f'{i}.jpg', width=160, height=96 + 16 * i, license=0) for i in range(4)
-    ]
-    boxes = [[5, 5, 60, 50], [70, 20, 80, 70], [10, 30, 40, 60], [40, 10, 90, 80]]
-    annotations = [
-        dict(id=i, image_id=i % 3, bbox=box, area=box[2] * box[3], iscrowd=0, category_id=label)
-        for i, box in enumerate(boxes)
-        for label in [i % len(classes)]
-    ]
-    content = dict(
-        images=images,
-        annotations=annotations,
-        categories=[dict(id=i, name=name) for i, name in enumerate(classes)],
-    )
+    """Give the objects of the pictures these classes in turn; name of the annotation file."""
+    content = json.loads((folder / 'boxes.json').read_text())
+    for i, box in enumerate(content['annotations']):
+        box['category_id'] = i % len(classes)
+    content['categories'] = [dict(id=i, name=name) for i, name in enumerate(classes)]
     path = folder / f'{len(classes)}_classes.json'
     path.write_text(json.dumps(content))
     return path.name
