@@ -3,8 +3,9 @@ from pathlib import Path
 
 from hypothesis import settings
 
-# The slow reference is imported by name, from wherever pytest is started.
-sys.path.insert(0, str(Path(__file__).parent / 'ranking'))
+# What tests share is imported by name, from wherever pytest is started.
+for folder in ('ranking', 'models'):
+    sys.path.insert(0, str(Path(__file__).parent / folder))
 
 settings.register_profile('project', deadline=None, derandomize=True, print_blob=False)
 settings.load_profile('project')

@@ -2,82 +2,27 @@
 
 import pytest
 import torch
+from head_helpers import (
+    HEADS,
+    NMS,
+    NOTHING,
+    OBJECTS,
+    OTHERS,
+    SHAPE,
+    batch,
+    build,
+    features,
+    losses_of,
+    total,
+)
 from mmdet.registry import MODELS
 from mmdet.structures.bbox import bbox_overlaps
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 
-import alrp_mmdet.models  # noqa: F401 - registers
 from alrp_mmdet.ranking import alrp_loss
 
-SHAPE = (64, 96)
-STRIDES = (8, 16)
-NMS = dict(type='nms', iou_threshold=0.5)
-TEST_CFG = ConfigDict(nms_pre=50, score_thr=0.0, nms=NMS, max_per_img=10)
-MAX_IOU = dict(type='MaxIoUAssigner', pos_iou_thr=0.5, neg_iou_thr=0.4, min_pos_iou=0)
-ANCHORS = dict(
-    type='AnchorGenerator',
-    octave_base_scale=4,
-    scales_per_octave=1,
-    ratios=[0.5, 1.0, 2.0],
-    strides=STRIDES,
-)
-HEADS = dict(
-    ALRPRetinaHead=dict(anchor_generator=ANCHORS, train_cfg=dict(assigner=MAX_IOU)),
-    ALRPATSSHead=dict(
-        anchor_generator={**ANCHORS, 'ratios': [1.0]},
-        train_cfg=dict(assigner=dict(type='ATSSAssigner', topk=4)),
-    ),
-    ALRPRPNHead=dict(anchor_generator=ANCHORS, train_cfg=dict(assigner=MAX_IOU)),
-    ALRPFoveaHead=dict(
-        strides=STRIDES, base_edge_list=(16, 32), scale_ranges=((1, 48), (32, 96)), train_cfg={}
-    ),
-)
 OF_SEVERAL_CLASSES = [name for name in HEADS if name != 'ALRPRPNHead']
-
-
-def build(name: str, num_classes: int = 3, **kwargs) -> torch.nn.Module:
-    torch.manual_seed(0)
-    cfg = dict(type=name, in_channels=8, feat_channels=8, test_cfg=TEST_CFG, **HEADS[name])
-    if name == 'ALRPRPNHead':
-        cfg['test_cfg'] = ConfigDict(nms_pre=50, max_per_img=10, nms=NMS, min_bbox_size=0)
-    else:
-        cfg.update(num_classes=num_classes, stacked_convs=1)
-    cfg['train_cfg'] = ConfigDict(allowed_border=-1, pos_weight=-1, **cfg['train_cfg'])
-    head = MODELS.build({**cfg, **kwargs})
-    head.init_weights()
-    return head
-
-
-def batch(*boxes_and_labels, shapes=None):
-    gt = [
-        InstanceData(bboxes=torch.tensor(boxes).reshape(-1, 4), labels=torch.tensor(labels).long())
-        for boxes, labels in boxes_and_labels
-    ]
-    shapes = shapes or [SHAPE] * len(gt)
-    return gt, [dict(img_shape=s, pad_shape=SHAPE, scale_factor=(1.0, 1.0)) for s in shapes]
-
-
-OBJECTS = ([[4.0, 4.0, 40.0, 36.0], [30.0, 10.0, 90.0, 60.0]], [0, 2])
-OTHERS = ([[20.0, 20.0, 52.0, 52.0]], [1])
-NOTHING = ([], [])
-
-
-def features(batch_size: int = 2) -> list[torch.Tensor]:
-    generator = torch.Generator().manual_seed(1)
-    sizes = [(SHAPE[0] // stride, SHAPE[1] // stride) for stride in STRIDES]
-    return [torch.randn(batch_size, 8, *size, generator=generator) for size in sizes]
-
-
-def losses_of(head, gt, metas) -> dict[str, torch.Tensor]:
-    if type(head).__name__ == 'ALRPRPNHead':
-        for objects in gt:
-            objects.labels = torch.zeros_like(objects.labels)
-    return head.loss_by_feat(*head(features(len(gt))), gt, metas)
-
-
-def total(losses) -> torch.Tensor:
-    return sum(value for name, value in losses.items() if 'loss' in name)
 
 
 def by_image(maps: list[torch.Tensor], image: int, channels: int) -> torch.Tensor:
@@ -116,7 +61,7 @@ def test_losses_are_the_cores_on_inputs_flattened_by_hand(name):
     results = losses_of(head, gt, metas)
     maps = head(features())
 
-    logits, labels, errors = [], [], []
+    logits, labels, errors, ious = [], [], [], []
     for image, objects in enumerate(gt):
         scores = by_image(maps[0], image, head.cls_out_channels)
         own_labels, boxes, targets = assigned_by_hand(head, image, objects, maps)
@@ -127,11 +72,17 @@ def test_losses_are_the_cores_on_inputs_flattened_by_hand(name):
                 labels[-1][label] = 1
                 giou = bbox_overlaps(boxes[i : i + 1], targets[i : i + 1], 'giou')
                 errors.append(1 - giou[0, 0])
+                ious.append(bbox_overlaps(boxes[i : i + 1], targets[i : i + 1])[0, 0])
     loss_cls, loss_loc = alrp_loss(torch.cat(logits), torch.cat(labels), torch.stack(errors))
     expected = loss_cls + 50 * loss_loc
 
-    assert len(errors) >= 3
-    assert total(results).item() == pytest.approx(expected.item(), rel=1e-5)
+    prefix = 'rpn_' if name == 'ALRPRPNHead' else ''
+    if name in ('ALRPRetinaHead', 'ALRPRPNHead'):  # whose assigner knows what to ignore
+        assert any((x == -1).any() for x in labels)
+    assert results[f'{prefix}num_pos'] == len(errors) >= 3
+    assert results[f'loss_{prefix}cls'].item() == pytest.approx(loss_cls.item(), rel=1e-5)
+    assert results[f'loss_{prefix}bbox'].item() == pytest.approx(50 * loss_loc.item(), rel=1e-5)
+    assert min(ious) <= results[f'{prefix}ranked_iou'] <= max(ious)
     parameters = list(head.parameters())
     ours = torch.autograd.grad(total(results), parameters)
     for a, b in zip(ours, torch.autograd.grad(expected, parameters), strict=True):

@@ -1,0 +1,66 @@
+"""Both stages together: what the second one gets depends on what the first one proposes."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from head_helpers import NOTHING, OBJECTS, SHAPE, batch, total
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+import alrp_mmdet.models  # noqa: F401 - registers
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+
+
+def build(num_classes: int) -> torch.nn.Module:
+    cfg = Config.fromfile(CONFIGS / 'faster_rcnn' / 'alrp_faster-rcnn_r18_fpn_12e_bccd.py')
+    cfg.model.roi_head.bbox_head.num_classes = num_classes
+    init_default_scope(cfg.default_scope)
+    torch.manual_seed(0)
+    detector = MODELS.build(cfg.model)
+    detector.init_weights()
+    return detector
+
+
+def samples(*boxes_and_labels, shapes) -> tuple[torch.Tensor, list[DetDataSample]]:
+    samples = []
+    for gt_instances, meta in zip(*batch(*boxes_and_labels, shapes=shapes)):
+        sample = DetDataSample(metainfo=dict(meta, batch_input_shape=SHAPE))
+        sample.gt_instances = gt_instances
+        samples.append(sample)
+    pictures = torch.randn(len(samples), 3, *SHAPE, generator=torch.Generator().manual_seed(1))
+    return pictures, samples
+
+
+@pytest.mark.parametrize('num_classes', [1, 500])
+def test_trains_a_step_with_an_image_without_objects(num_classes):
+    detector = build(num_classes)
+    objects = (OBJECTS[0], [0, num_classes - 1])
+    inputs = samples(objects, NOTHING, shapes=[SHAPE, (40, 72)])
+    optimizer = torch.optim.SGD(detector.parameters(), lr=0.001)
+    losses = detector.loss(*inputs)
+    assert losses['rpn_num_pos'] > 0
+    assert losses['loss_rpn_cls'] > 0 and losses['loss_rpn_bbox'] > 0
+    total(losses).backward()
+    optimizer.step()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in detector.parameters())
+    assert all(value.isfinite() for value in detector.loss(*inputs).values())
+
+
+def test_without_objects_losses_are_zero_and_reach_every_parameter():
+    detector = build(num_classes=3)
+    losses = detector.loss(*samples(NOTHING, NOTHING, shapes=[SHAPE, SHAPE]))
+    assert losses['num_pos'] == losses['rpn_num_pos'] == total(losses) == 0
+    total(losses).backward()
+    assert all(p.grad is not None and not p.grad.any() for p in detector.parameters())
+
+
+def test_each_stage_balances_itself():
+    detector = build(num_classes=3)
+    rpn, rcnn = detector.rpn_head.loss_cls, detector.roi_head.bbox_head.loss_cls
+    assert rpn.self_balance is not rcnn.self_balance
+    assert (rpn.tau, rpn.loss_weight) == (0.7, 0.2)
+    assert (rcnn.tau, rcnn.loss_weight) == (0.5, 1.0)
