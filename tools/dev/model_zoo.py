@@ -1,4 +1,7 @@
-"""Writes the README's table of models from the metafiles: ``model_zoo.py [--check]``."""
+"""Writes the README's table of models from the metafiles: ``model_zoo.py [--check]``.
+
+Every config of a family has to stand in the family's metafile, and the other way round.
+"""
 
 import argparse
 import sys
@@ -11,21 +14,34 @@ README = ROOT / 'README.md'
 BEGIN, END = '<!-- model zoo -->\n', '<!-- end of model zoo -->'
 
 
-def table(root: Path) -> str:
-    """The models of all metafiles, as a table in Markdown."""
+def models() -> list[dict]:
+    """The entries of all metafiles."""
+    metafiles = sorted(ROOT.glob('configs/*/metafile.yml'))
+    entries = [m for path in metafiles for m in yaml.safe_load(path.read_text())['Models']]
+    listed = {entry['Config'] for entry in entries}
+    configs = {str(path.relative_to(ROOT)) for path in ROOT.glob('configs/[!_]*/*.py')}
+    if listed != configs:
+        sys.exit(
+            'error: metafiles and configs differ, one of them lacks '
+            f'{", ".join(sorted(listed ^ configs))}'
+        )
+    return entries
+
+
+def table(entries: list[dict]) -> str:
+    """The models as a table in Markdown."""
     rows = ['| config | trained on | AP | oLRP | figures are |', '|---|---|---|---|---|']
-    for metafile in sorted(root.glob('configs/*/metafile.yml')):
-        for model in yaml.safe_load(metafile.read_text())['Models']:
-            [result] = model.get('Results', [{}])
-            metrics = result.get('Metrics', {})
-            cells = [
-                f'[{model["Name"]}]({model["Config"]})',
-                result.get('Dataset', ''),
-                metrics.get('box AP', ''),
-                metrics.get('oLRP', ''),
-                model['Metadata']['Figures'],
-            ]
-            rows.append(f'| {" | ".join(map(str, cells))} |')
+    for model in entries:
+        [result] = model.get('Results', [{}])
+        metrics = result.get('Metrics', {})
+        cells = [
+            f'[{model["Name"]}]({model["Config"]})',
+            result.get('Dataset', ''),
+            metrics.get('box AP', ''),
+            metrics.get('oLRP', ''),
+            model['Metadata']['Figures'],
+        ]
+        rows.append(f'| {" | ".join(map(str, cells))} |')
     return '\n'.join(rows) + '\n'
 
 
@@ -37,11 +53,11 @@ def written(readme: str, new_table: str) -> str:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--check', action='store_true', help='write nothing, fail if it is stale')
     args = parser.parse_args()
     readme = README.read_text(encoding='utf-8')
-    wanted = written(readme, table(ROOT))
+    wanted = written(readme, table(models()))
     if args.check and readme != wanted:
         sys.exit('error: the table of models is stale, run python tools/dev/model_zoo.py')
     README.write_text(wanted, encoding='utf-8')
