@@ -3,9 +3,13 @@
 from collections.abc import Callable
 
 import torch
+from mmdet.registry import MODELS
 from mmdet.structures.bbox import bbox_overlaps
 from mmengine.logging import MessageHub
 from torch import Tensor
+
+from .losses import aLRPLoss
+from .losses.ranking_loss import RankingLoss
 
 # Largest value of the localisation losses that are bounded and known by MMDetection.
 LOC_RANGE = dict(IoULoss=1.0, GIoULoss=2.0, DIoULoss=2.0, CIoULoss=2.0, SIoULoss=2.0)
@@ -28,7 +32,8 @@ class RankingHeadMixin:
             ``DIoULoss``, ``CIoULoss`` or ``SIoULoss``, with ``loss_weight`` 1.
 
     Raises:
-        ValueError: If the losses do not go together, or not with the head's ``reg_decoded_bbox``.
+        ValueError: If ``loss_cls`` is not a ranking-based loss, or if the losses do not go
+            together, or not with the head's ``reg_decoded_bbox``.
     """
 
     def __init__(
@@ -38,8 +43,15 @@ class RankingHeadMixin:
         loss_bbox: dict = dict(type='GIoULoss'),  # noqa: B006
         **kwargs,
     ):
+        loss_type = loss_cls['type']
+        loss_type = loss_type if isinstance(loss_type, type) else MODELS.get(loss_type)
+        if not (loss_type and issubclass(loss_type, RankingLoss)):
+            raise ValueError(
+                f'{type(self).__name__} trains by ranking: set loss_cls to aLRPLoss or APLoss '
+                f"instead of {_type_name(loss_cls)}, as in dict(_delete_=True, type='aLRPLoss')"
+            )
         loss_cls = dict(loss_cls, use_sigmoid=loss_cls.get('use_sigmoid', True))
-        if _type_name(loss_cls) == 'aLRPLoss':
+        if issubclass(loss_type, aLRPLoss):
             _check_bounded(loss_bbox)
             loss_cls.setdefault('loc_range', LOC_RANGE[_type_name(loss_bbox)])
         super().__init__(*args, loss_cls=loss_cls, loss_bbox=loss_bbox, **kwargs)

@@ -20,6 +20,21 @@ def losses_of(head, *boxes_and_labels):
 
 
 @pytest.mark.parametrize(
+    'loss_bbox, loc_range',
+    [
+        (dict(type='GIoULoss'), 2),
+        (dict(type='IoULoss', mode='linear'), 1),
+        (dict(type='DIoULoss'), 2),
+        (dict(type='CIoULoss'), 2),
+        (dict(type='SIoULoss'), 2),
+    ],
+)
+def test_localisation_errors_are_brought_to_one_scale(loss_bbox, loc_range):
+    """The worst box has the error 1 / (1 - tau), whatever the loss."""
+    assert build(loss_bbox=loss_bbox).loss_cls.loc_range == loc_range
+
+
+@pytest.mark.parametrize(
     'losses',
     [
         dict(),

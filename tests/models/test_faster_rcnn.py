@@ -1,6 +1,7 @@
-"""Both stages together: what the second one gets depends on what the first one proposes."""
+"""Whole detectors of two stages: what a stage gets depends on what the one before it proposes."""
 
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -12,12 +13,18 @@ from mmengine.registry import init_default_scope
 
 import alrp_mmdet.models  # noqa: F401 - registers
 
+OBJECTS_OF_ONE_CLASS = (OBJECTS[0], [0, 0])
 CONFIGS = Path(__file__).parents[2] / 'configs'
 
 
-def build(num_classes: int) -> torch.nn.Module:
+def build(num_classes: int, cascade: bool = False) -> torch.nn.Module:
     cfg = Config.fromfile(CONFIGS / 'faster_rcnn' / 'alrp_faster-rcnn_r18_fpn_12e_bccd.py')
     cfg.model.roi_head.bbox_head.num_classes = num_classes
+    if cascade:
+        head = cfg.model.roi_head
+        head.update(type='CascadeRoIHead', num_stages=2, stage_loss_weights=[1, 0.5])
+        head.bbox_head = [head.bbox_head] * 2
+        cfg.model.train_cfg.rcnn = [cfg.model.train_cfg.rcnn] * 2
     init_default_scope(cfg.default_scope)
     torch.manual_seed(0)
     detector = MODELS.build(cfg.model)
@@ -42,7 +49,7 @@ def test_trains_a_step_with_an_image_without_objects(num_classes):
     inputs = samples(objects, NOTHING, shapes=[SHAPE, (40, 72)])
     optimizer = torch.optim.SGD(detector.parameters(), lr=0.001)
     losses = detector.loss(*inputs)
-    assert losses['rpn_num_pos'] > 0
+    assert losses['rpn_num_pos'] > 0 and losses['num_pos'] > 0
     assert losses['loss_rpn_cls'] > 0 and losses['loss_rpn_bbox'] > 0
     total(losses).backward()
     optimizer.step()
@@ -64,3 +71,23 @@ def test_each_stage_balances_itself():
     assert rpn.self_balance is not rcnn.self_balance
     assert (rpn.tau, rpn.loss_weight) == (0.7, 0.2)
     assert (rcnn.tau, rcnn.loss_weight) == (0.5, 1.0)
+
+
+@pytest.mark.parametrize('num_classes', [1, 3])
+def test_a_cascade_refines_the_boxes_of_the_class_that_scores_best(num_classes):
+    detector = build(num_classes, cascade=True)
+    pictures, data_samples = samples(OBJECTS_OF_ONE_CLASS, NOTHING, shapes=[SHAPE, SHAPE])
+    losses = detector.loss(pictures, data_samples)
+    total(losses).backward()
+    assert {'s0.loss_cls', 's1.loss_bbox', 's1.self_balance'} <= set(losses)
+
+    best = num_classes - 1
+    first = detector.eval().roi_head.bbox_head[0]
+    first.fc_cls.bias.data[best] = 5
+    with (
+        torch.no_grad(),
+        mock.patch.object(first, 'regress_by_class', wraps=first.regress_by_class) as refine,
+    ):
+        detector.predict(pictures, data_samples)
+    labels = torch.cat([call.args[1] for call in refine.call_args_list])
+    assert len(labels) > 0 and (labels == best).all()

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from head_helpers import (
     HEADS,
     NMS,
@@ -30,8 +31,9 @@ def by_image(maps: list[torch.Tensor], image: int, channels: int) -> torch.Tenso
     return torch.cat([x[image].permute(1, 2, 0).reshape(-1, channels) for x in maps])
 
 
-def assigned_by_hand(head, image: int, objects, maps):
-    """Labels (-1: ignored, C: background), predicted boxes and their targets of one image."""
+def assigned_by_hand(head, image: int, objects, maps, encode=False):
+    """Labels (-1: ignored, C: background) of one image, and its boxes beside their targets, as the
+    head regresses them or decoded."""
     cls_scores, bbox_preds = maps
     sizes = [x.shape[-2:] for x in cls_scores]
     priors = head.prior_generator.grid_priors(sizes, device='cpu')
@@ -40,6 +42,8 @@ def assigned_by_hand(head, image: int, objects, maps):
         labels, targets = head._get_targets_single(objects, sizes, priors)
         labels = torch.cat([x.flatten() for x in labels])
         targets = torch.cat([x.reshape(-1, 4) for x in targets])
+        if encode:
+            return labels, encoded, targets
         edges = torch.cat([p.new_full((len(p), 1), e) for p, e in zip(priors, (16, 32))])
         points = torch.cat(priors)
         signs = torch.tensor([-1, -1, 1, 1])
@@ -50,8 +54,10 @@ def assigned_by_hand(head, image: int, objects, maps):
     gt_inds = head.assigner.assign(anchors, *extra, objects).gt_inds
     labels = torch.full_like(gt_inds, head.num_classes).masked_fill(gt_inds < 0, -1)
     labels[gt_inds > 0] = objects.labels[gt_inds[gt_inds > 0] - 1]
-    boxes = head.bbox_coder.decode(anchors.priors, encoded)
-    return labels, boxes, objects.bboxes[(gt_inds - 1).clamp(min=0)]
+    targets = objects.bboxes[(gt_inds - 1).clamp(min=0)]
+    if encode:
+        return labels, encoded, head.bbox_coder.encode(anchors.priors, targets)
+    return labels, head.bbox_coder.decode(anchors.priors, encoded), targets
 
 
 @pytest.mark.parametrize('name', HEADS)
@@ -73,15 +79,17 @@ def test_losses_are_the_cores_on_inputs_flattened_by_hand(name):
                 giou = bbox_overlaps(boxes[i : i + 1], targets[i : i + 1], 'giou')
                 errors.append(1 - giou[0, 0])
                 ious.append(bbox_overlaps(boxes[i : i + 1], targets[i : i + 1])[0, 0])
-    loss_cls, loss_loc = alrp_loss(torch.cat(logits), torch.cat(labels), torch.stack(errors))
-    expected = loss_cls + 50 * loss_loc
+    errors = torch.stack(errors) / (1 - head.loss_cls.tau) / 2
+    loss_cls, loss_loc = alrp_loss(torch.cat(logits), torch.cat(labels), errors)
+    loss_cls, loss_bbox = (head.loss_cls.loss_weight * x for x in (loss_cls, 50 * loss_loc))
+    expected = loss_cls + loss_bbox
 
     prefix = 'rpn_' if name == 'ALRPRPNHead' else ''
     if name in ('ALRPRetinaHead', 'ALRPRPNHead'):  # whose assigner knows what to ignore
         assert any((x == -1).any() for x in labels)
     assert results[f'{prefix}num_pos'] == len(errors) >= 3
     assert results[f'loss_{prefix}cls'].item() == pytest.approx(loss_cls.item(), rel=1e-5)
-    assert results[f'loss_{prefix}bbox'].item() == pytest.approx(50 * loss_loc.item(), rel=1e-5)
+    assert results[f'loss_{prefix}bbox'].item() == pytest.approx(loss_bbox.item(), rel=1e-5)
     assert min(ious) <= results[f'{prefix}ranked_iou'] <= max(ious)
     parameters = list(head.parameters())
     ours = torch.autograd.grad(total(results), parameters)
@@ -135,9 +143,40 @@ def test_ap_loss_goes_with_encoded_boxes(name):
     kwargs = dict(loss_cls=dict(type='APLoss'), loss_bbox=dict(type='SmoothL1Loss', beta=0.11))
     if name != 'ALRPFoveaHead':
         kwargs['reg_decoded_bbox'] = False
-    losses = losses_of(build(name, **kwargs), *batch(OBJECTS, OTHERS))
-    assert total(losses).isfinite() and total(losses) > 0
-    assert not any('ranked_iou' in name for name in losses)
+    head = build(name, **kwargs)
+    gt, metas = batch(OBJECTS, OTHERS)
+    losses = losses_of(head, gt, metas)
+
+    maps = head(features())
+    boxes = []
+    for image, objects in enumerate(gt):
+        labels, encoded, targets = assigned_by_hand(head, image, objects, maps, encode=True)
+        positive = (labels >= 0) & (labels < head.num_classes)
+        boxes.append(torch.stack([encoded[positive], targets[positive]]))
+    preds, targets = torch.cat(boxes, dim=1)
+    expected = F.smooth_l1_loss(preds, targets, beta=0.11, reduction='none').sum(dim=1).mean()
+    [loss_bbox] = [value for key, value in losses.items() if 'bbox' in key]
+    assert loss_bbox.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert not any('ranked_iou' in key for key in losses)
+
+
+@pytest.mark.parametrize('name', HEADS)
+@pytest.mark.parametrize(
+    'loss_cls', [dict(type='FocalLoss', use_sigmoid=True), dict(type='L1Loss')]
+)
+def test_a_loss_that_does_not_rank_is_refused(name, loss_cls):
+    with pytest.raises(ValueError, match=f'{name} trains by ranking: set loss_cls to aLRPLoss'):
+        build(name, loss_cls=loss_cls)
+
+
+@pytest.mark.parametrize('name', HEADS)
+def test_a_prediction_gone_astray_leaves_losses_finite(name):
+    head = build(name)
+    cls_scores, bbox_preds = head(features())
+    for x in bbox_preds:
+        x.data.fill_(1e4)
+    gt, metas = batch(([OBJECTS[0][0]], [0]), NOTHING)
+    assert total(head.loss_by_feat(cls_scores, bbox_preds, gt, metas)).isfinite()
 
 
 def test_names_of_the_first_stage_differ_from_those_of_the_second():
@@ -158,6 +197,15 @@ def test_atss_has_its_own_layout_by_config():
     ).named_parameters()
     assert not any('scale' in name or 'centerness' in name or 'gn' in name for name in published)
     assert {'scales.0.scale', 'scales.1.scale', 'cls_convs.0.gn.weight'} <= {n for n, _ in own}
+
+
+def test_atss_scales_its_boxes_by_what_it_learns():
+    head = build('ALRPATSSHead', learnable_scales=True)
+    before = head(features())
+    head.scales[1].scale.data.fill_(2)
+    after = head(features())
+    torch.testing.assert_close(after[1], [before[1][0], 2 * before[1][1]])
+    torch.testing.assert_close(after[0], before[0])
 
 
 def box_head(num_classes: int = 3, **kwargs) -> torch.nn.Module:
@@ -211,6 +259,11 @@ def test_box_head_ranks_all_rois(num_classes, agnostic):
     assert losses['num_pos'] == 3
     assert losses['loss_cls'].item() == pytest.approx(loss_cls.item(), rel=1e-5)
     assert losses['loss_bbox'].item() == pytest.approx(50 * loss_loc.item(), rel=1e-5)
+    parameters = list(head.parameters())
+    ours = torch.autograd.grad(total(losses), parameters, retain_graph=True)
+    for a, b in zip(ours, torch.autograd.grad(loss_cls + 50 * loss_loc, parameters)):
+        assert a.any() or a.dim() == 1  # those of biases may cancel
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize('num_rois', [0, 12])

@@ -30,7 +30,7 @@ def models() -> list[dict]:
 
 def table(entries: list[dict]) -> str:
     """The models as a table in Markdown."""
-    rows = ['| config | trained on | AP | oLRP | figures are |', '|---|---|---|---|---|']
+    rows = ['| config | evaluated on | AP | oLRP | figures are |', '|---|---|---|---|---|']
     for model in entries:
         [result] = model.get('Results', [{}])
         metrics = result.get('Metrics', {})
@@ -58,9 +58,10 @@ def main():
     args = parser.parse_args()
     readme = README.read_text(encoding='utf-8')
     wanted = written(readme, table(models()))
-    if args.check and readme != wanted:
+    if not args.check:
+        README.write_text(wanted, encoding='utf-8')
+    elif readme != wanted:
         sys.exit('error: the table of models is stale, run python tools/dev/model_zoo.py')
-    README.write_text(wanted, encoding='utf-8')
 
 
 if __name__ == '__main__':

@@ -1,6 +1,6 @@
 from mmdet.models import ATSSHead
 from mmdet.registry import MODELS
-from mmdet.utils import InstanceList, OptConfigType, OptInstanceList
+from mmdet.utils import OptConfigType
 from torch import Tensor, nn
 
 from ..anchor_ranking_head import AnchorRankingMixin
@@ -10,7 +10,7 @@ from ..anchor_ranking_head import AnchorRankingMixin
 class ALRPATSSHead(AnchorRankingMixin, ATSSHead):
     """Anchors assigned by ATSS (arXiv 1912.02424), trained by one ranking over all of the batch.
 
-    There is no centerness: a ranking-based loss already ranks by localisation. Two layouts:
+    There is no centerness: aLRP Loss already ranks by localisation. Two layouts:
 
     - By default, that of the published aLRP models: RetinaNet's tower, without normalisation and
       without learnable scales.
@@ -23,7 +23,8 @@ class ALRPATSSHead(AnchorRankingMixin, ATSSHead):
         loss_cls (dict): Config of ``aLRPLoss`` (the default) or ``APLoss``.
         loss_bbox (dict): Config of the localisation loss. Defaults to ``GIoULoss``.
         reg_decoded_bbox (bool): Whether ``loss_bbox`` compares boxes. Defaults to True.
-        **kwargs: Arguments of ``ATSSHead``, other than ``loss_centerness``.
+        **kwargs: Arguments of ``ATSSHead``. ``loss_centerness`` has no effect, so that a config of
+            ATSS can be inherited.
 
     Raises:
         ValueError: If losses and ``reg_decoded_bbox`` do not go together.
@@ -61,43 +62,6 @@ class ALRPATSSHead(AnchorRankingMixin, ATSSHead):
             cls_feat, reg_feat = cls_conv(cls_feat), reg_conv(reg_feat)
         return self.atss_cls(cls_feat), scale(self.atss_reg(reg_feat))
 
-    def loss_by_feat(
-        self,
-        cls_scores: list[Tensor],
-        bbox_preds: list[Tensor],
-        batch_gt_instances: InstanceList,
-        batch_img_metas: list[dict],
-        batch_gt_instances_ignore: OptInstanceList = None,
-    ) -> dict[str, Tensor]:
-        """Losses of a batch.
-
-        Args:
-            cls_scores (list[Tensor]): Logits of each level, (N, anchors * C, H, W).
-            bbox_preds (list[Tensor]): Box predictions of each level, (N, anchors * 4, H, W).
-            batch_gt_instances (list[InstanceData]): Objects of each image.
-            batch_img_metas (list[dict]): What is known of each image.
-            batch_gt_instances_ignore (list[InstanceData], optional): What is to be ignored.
-
-        Returns:
-            dict[str, Tensor]: Scalars, see ``RankingHeadMixin.loss_by_ranking``.
-        """
-        anchors, valid_flags = self.get_anchors(
-            [cls_score.shape[-2:] for cls_score in cls_scores],
-            batch_img_metas,
-            device=cls_scores[0].device,
-        )
-        # Unlike AnchorHead's, ATSS's targets begin with the anchors, which it filters.
-        anchors, labels, label_weights, bbox_targets, *_ = self.get_targets(
-            anchors, valid_flags, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
-        )
-        return self.loss_by_levels(
-            map(
-                self.flatten_level,
-                cls_scores,
-                bbox_preds,
-                anchors,
-                labels,
-                label_weights,
-                bbox_targets,
-            )
-        )
+    def level_targets(self, *args) -> tuple[list[Tensor], ...]:
+        """As ``AnchorRankingMixin.level_targets``: ATSS's targets come with their anchors."""
+        return self.get_targets(*args)[:4]

@@ -1,3 +1,5 @@
+import math
+
 import torch
 from mmdet.models import FoveaHead
 from mmdet.registry import MODELS
@@ -76,7 +78,9 @@ def _decode(points: Tensor, encoded: Tensor, base_edges: Tensor) -> Tensor:
     """Boxes (x1, y1, x2, y2) from the log distances of their sides to a point within them.
 
     Unlike ``FoveaHead._bbox_decode``, does not cut them at the border of the image, which would
-    leave what lies outside without a gradient.
+    leave what lies outside without a gradient. As in MMDetection's box coders, a single prediction
+    gone astray does not make them infinite.
     """
-    left_top, right_bottom = (encoded.exp() * base_edges).chunk(2, dim=1)
+    limit = math.log(1000 / 16)
+    left_top, right_bottom = (encoded.clamp(max=limit).exp() * base_edges).chunk(2, dim=1)
     return torch.cat([points - left_top, points + right_bottom], dim=1)

@@ -24,7 +24,9 @@ class RankingLoss(nn.Module):
         ValueError: If ``delta`` is not positive or ``use_sigmoid`` is False.
     """
 
-    custom_cls_channels = True  # asks BBoxHead to call get_cls_channels and get_activation
+    # Have MMDetection's box heads, and the cascades of them, call the two methods below.
+    custom_cls_channels = True
+    custom_activation = True
 
     def __init__(self, delta: float = 1.0, loss_weight: float = 1.0, use_sigmoid: bool = True):
         super().__init__()

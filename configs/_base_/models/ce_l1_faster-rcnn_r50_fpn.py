@@ -1,4 +1,4 @@
-# MMDetection's Faster R-CNN: cross entropy, L1, and a sample of anchors and RoIs.
+# Losses and samplers of MMDetection's Faster R-CNN, with the box coder of the ranking one.
 _base_ = './alrp_faster-rcnn_r50_fpn.py'
 
 model = dict(

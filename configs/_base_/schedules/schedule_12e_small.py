@@ -14,4 +14,4 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=10),
 )
 
-auto_scale_lr = dict(enable=False, base_batch_size=4)
+auto_scale_lr = dict(enable=True, base_batch_size=4)
