@@ -72,6 +72,7 @@ def load(name: str, pictures: Path, tmp_path: Path) -> Config:
     cfg = Config.fromfile(CONFIGS / name)
     init_default_scope(cfg.default_scope)
     cfg.model.backbone.init_cfg = None
+    cfg.model.test_cfg.get('rcnn', cfg.model.test_cfg).score_thr = 0.0  # nothing scores yet
     for split in ('train', 'val'):
         dataset = cfg[f'{split}_dataloader'].dataset
         if dataset.type == 'CocoDataset':
@@ -111,20 +112,17 @@ def test_config_trains_and_predicts(name, pictures, tmp_path):
     loss.backward()
     trained = {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
     assert [name for name, grad in trained.items() if grad is None] == []
+    assert [
+        name
+        for name, grad in trained.items()
+        if not grad.any() and '.scales.' not in name  # those of levels without objects
+    ] == []
 
     model.eval()
     dataset = DATASETS.build(cfg.val_dataloader.dataset)
-    for result in model.test_step(pseudo_collate([dataset[0], dataset[2]])):
+    for result in model.test_step(pseudo_collate([dataset[0], dataset[-1]])):
         height, width = result.ori_shape
         boxes = result.pred_instances.bboxes
+        assert len(boxes) > 0
         assert boxes.isfinite().all() and (boxes >= 0).all()
         assert (boxes <= torch.tensor([width, height, width, height]) + 1e-3).all()
-
-
-@pytest.mark.parametrize('name', [name for name in NAMES if '100e' in name or '1x' in name])
-def test_the_base_batch_is_that_of_the_recipe(name):
-    cfg = Config.fromfile(CONFIGS / name)
-    assert cfg.auto_scale_lr.enable
-    assert cfg.auto_scale_lr.base_batch_size == (32 if '500' in name else 16)
-    assert cfg.train_cfg.max_epochs == cfg.param_scheduler[1].end
-    assert max(cfg.param_scheduler[1].milestones) < cfg.train_cfg.max_epochs
