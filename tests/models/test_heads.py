@@ -282,7 +282,7 @@ def test_box_head_scores_start_low_and_have_no_background():
     head = box_head().eval()
     rois, *_ = rois_of_two_images(3)
     cls_score, bbox_pred = head(torch.randn(12, 4, 2, 2))
-    assert cls_score.sigmoid().mean().item() == pytest.approx(0.01, rel=0.5)
+    assert cls_score.sigmoid().mean().item() == pytest.approx(0.1, rel=0.2)
     [found] = head.predict_by_feat(
         (rois,),
         (cls_score,),

@@ -20,8 +20,9 @@ class ALRPBBoxHead(RankingHeadMixin, Shared2FCBBoxHead):
         reg_decoded_bbox (bool): Whether ``loss_bbox`` compares boxes (True, the default), as losses
             on IoU do, or their encoding by ``bbox_coder`` (False), such as smooth L1 does.
         init_cfg (dict | list[dict], optional): Initialisation. By default MMDetection's for this
-            head, with all scores at 0.01: a ranking does not say where the scores lie, and at 0.5
-            nothing would ever be below a detector's threshold.
+            head, with all scores at 0.1. A ranking moves positives up from where the scores begin
+            and negatives down, by little more than ``delta``: a detector's threshold of 0.05 then
+            lies between the two, where from 0.01 it would be above many positives.
         **kwargs: Arguments of ``Shared2FCBBoxHead``.
 
     Raises:
@@ -38,7 +39,7 @@ class ALRPBBoxHead(RankingHeadMixin, Shared2FCBBoxHead):
         super().__init__(*args, reg_decoded_bbox=reg_decoded_bbox, init_cfg=init_cfg, **kwargs)
         if init_cfg is None:
             self.init_cfg.append(
-                dict(type='Normal', std=0.01, bias_prob=0.01, override=dict(name='fc_cls'))
+                dict(type='Normal', std=0.01, bias_prob=0.1, override=dict(name='fc_cls'))
             )
 
     def loss(
