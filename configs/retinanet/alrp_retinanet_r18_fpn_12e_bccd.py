@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# Anchors have to fit the objects: platelets are some 20 pixels wide in an image of 320, and the
-# smallest anchor, octave_base_scale * stride, is 32 on COCO. No loss would learn them with that.
+# Anchors have to fit the objects: platelets are some 20 pixels wide in an image of 320. On COCO the
+# smallest anchor, octave_base_scale * stride, is 32 and overlaps few of them by half.
 model = dict(bbox_head=dict(num_classes=3, anchor_generator=dict(octave_base_scale=2)))
 optim_wrapper = dict(optimizer=dict(lr=0.02))
