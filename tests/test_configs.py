@@ -20,11 +20,7 @@ import alrp_mmdet  # noqa: F401 - registers
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / 'configs'
 TINY_COCO = ROOT.parent / 'shared' / 'data' / 'tiny_coco'
-NAMES = sorted(
-    str(path.relative_to(CONFIGS))
-    for path in CONFIGS.glob('*/*.py')
-    if path.parent.name != '_base_'
-)
+NAMES = sorted(str(path.relative_to(CONFIGS)) for path in CONFIGS.glob('[!_]*/*.py'))
 LARGE = ('101', 'faster')
 
 
