@@ -76,14 +76,14 @@ def set_up() -> None:
     print(f'Setting up {VENV} (details: {LOG.relative_to(ROOT)})', flush=True)
     with step('virtual environment'):
         make_venv()
-    with step('torch and build tools'):
-        pip('install', 'torch', 'setuptools', 'wheel', 'ninja', 'psutil')
-    mmcv = mmcv_wheel()
-    with step('MMDetection and test tools'):
+    with step('packages'):
         lists = [ROOT / 'requirements' / name for name in ('runtime.txt', 'tests.txt')]
-        pip('install', '-r', lists[0], '-r', lists[1], mmcv)
-    with step('alrp_mmdet, editable'):
-        pip('install', '--no-deps', '--no-build-isolation', '--editable', ROOT)
+        build_tools = ['setuptools', 'wheel', 'ninja', 'psutil']
+        # Uncompiled: Python compiles what is imported when it is, a small part of all this.
+        pip('install', '--no-compile', *build_tools, '-r', lists[0], '-r', lists[1])
+    mmcv = mmcv_wheel()
+    with step('MMCV and alrp_mmdet, editable'):
+        pip('install', '--no-deps', '--no-build-isolation', mmcv, '--editable', ROOT)
     with step('does it work?'):
         run(PYTHON, '-c', 'import mmdet.apis, mmcv.ops')
     print(f'Set-up done in {time.monotonic() - started:.0f} s', flush=True)
