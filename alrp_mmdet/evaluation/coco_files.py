@@ -264,7 +264,7 @@ def _refuse(
     wrong: Sequence[int], values: Sequence, key: str, what: str, where: str, per_entry: int = 1
 ) -> None:
     raise ValueError(
-        f'{where}: {len(set(i // per_entry for i in wrong))} of {len(values) // per_entry} entries '
+        f'{where}: {len({i // per_entry for i in wrong})} of {len(values) // per_entry} entries '
         f'have a {key} that {what}: {_few(f"{values[i]} at {i // per_entry}" for i in wrong)} '
         '(counted from 0)'
     )

@@ -10,6 +10,7 @@ decided together.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -102,6 +103,8 @@ def match(
     crowd = truth.crowd[objects]
     counts = in_areas(truth.area[objects]) & ~crowd
 
+    counting = [truth.category[objects][c] for c in counts]
+
     considered = np.flatnonzero(rank_by_group < max_detections)
     rows = by_group[considered]
     floor = np.minimum(thresholds, 1 - 1e-10)  # as pycocotools, which lets 1 - 1e-10 pass for 1
@@ -130,11 +133,8 @@ def match(
         won_counting = won & counts_bits[pairs.object]
         won_ignored = won ^ won_counting
         won_counting[truth.id_is_zero[objects][pairs.object]] = 0
-        for target, bits in ((true_positive, won_counting), (ignored, won_ignored)):
-            bits = _unpack(np.bitwise_or.reduceat(bits, first) if len(first) else bits)
-            target[part] = bits[: target[part].size // max(len(rows), 1)].reshape(
-                target[part].shape
-            )
+        true_positive[part] = _by_setting(won_counting, first, true_positive[part].shape)
+        ignored[part] = _by_setting(won_ignored, first, ignored[part].shape)
         if start == 0:
             row = np.repeat(np.arange(len(rows)), np.diff(np.append(first, len(won))))
             for a, hit in enumerate(_unpack(won_counting)[: len(AREAS)].astype(bool)):
@@ -149,11 +149,7 @@ def match(
         ignored=ignored[..., by_row],
         iou=iou[:, by_row],
         num_objects=np.stack(
-            [
-                np.bincount(truth.category[objects][c], minlength=len(truth.categories))
-                for c in counts
-            ],
-            axis=-1,
+            [np.bincount(c, minlength=len(truth.categories)) for c in counting], 1
         ),
     )
 
@@ -202,7 +198,7 @@ def _pairs(
     part = np.concatenate([[0], ends])[starts] // PAIRS_AT_ONCE
     cuts = np.append(starts[np.flatnonzero(np.diff(part, prepend=-1))], len(meeting))
     found = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
-    for low, high in zip(cuts[:-1], cuts[1:]):
+    for low, high in pairwise(cuts):
         n = count[low:high]
         mine = np.repeat(np.arange(low, high), n)
         step = first[low:high] - (ends[low:high] - n - (ends[low] - n[0]))
@@ -230,7 +226,7 @@ class _Steps(NamedTuple):
 
 
 def _steps(pairs: _Pairs, group: np.ndarray, first: np.ndarray) -> _Steps:
-    """Args: the pairs, the group of each detection, where each detection's pairs begin."""
+    """The order of P pairs. ``first`` is where those of each detection begin."""
     preference = np.lexsort((-pairs.object, -pairs.iou, pairs.detection))
     count = np.diff(np.append(first, len(preference)))
     turn = np.arange(len(preference)) - np.repeat(first, count)
@@ -290,6 +286,13 @@ def _choose(
     unsorted = np.empty_like(won)
     unsorted[steps.order] = won
     return unsorted, counts_bits
+
+
+def _by_setting(bits: np.ndarray, first: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """The bits of all pairs of a detection, which begin at ``first``: shape (T, A, M), bool."""
+    if len(first):
+        bits = np.bitwise_or.reduceat(bits, first)
+    return _unpack(bits)[: shape[0] * shape[1]].reshape(shape)
 
 
 def _unpack(bits: np.ndarray) -> np.ndarray:

@@ -1,0 +1,256 @@
+"""Time and memory of AP and LRP together beside libraries that give AP alone.
+
+Every method starts from the loaded json, that is lists of dicts, in a fresh process. How to read
+the table: `min` of the repeats is what the machine can do, and what the ratios are taken of; if
+`median` is far from it, something else was running, and the measurement is to be repeated. `ours /
+it` below 1 means that AP and LRP together take less time than this method does. `memory` is the
+peak beyond the input. `AP` and `oLRP` must be the same in every row that has them.
+
+    python benchmarks/lrp.py --repeat 5 --output benchmarks/lrp_results.md
+
+- **pycocotools**: COCOeval's AP, no LRP.
+- **faster-coco-eval**: the same in C++, if it is installed; as many threads as it takes by default.
+- **plain LRP**: pycocotools, then for each class and range of areas a loop over its detections.
+"""
+
+import argparse
+import contextlib
+import importlib.util
+import io
+import multiprocessing
+import os
+import platform
+import resource
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from alrp_mmdet.evaluation import evaluate_lrp
+
+WIDTH, HEIGHT = 640, 480
+TAU = 0.5
+
+
+def make_set(num_images, num_detections, num_objects, num_classes, seed=0):
+    """Ground truth and results as loaded json, made up to be like COCO's.
+
+    Some classes are frequent and most are rare, an image has objects of few classes. Half of the
+    detections lie near an object, several on the same one and the better ones with higher scores;
+    the others are anywhere, half of them of a class that the image has. One object in 100 is a
+    crowd.
+    """
+    rng = np.random.default_rng(seed)
+    frequency = 1 / np.arange(1, num_classes + 1)
+    frequency /= frequency.sum()
+    classes_of_image = rng.choice(num_classes, (num_images, 3), p=frequency) + 1
+
+    def random_boxes(count):
+        size = np.exp(rng.uniform(np.log(8), np.log(320), (count, 2)))
+        corner = rng.uniform(0, 1, (count, 2)) * np.maximum([WIDTH, HEIGHT] - size, 1)
+        return np.concatenate([corner, size], axis=1)
+
+    image = rng.integers(0, num_images, num_objects)
+    category = classes_of_image[image, rng.integers(0, 3, num_objects)]
+    boxes = random_boxes(num_objects)
+    crowd = rng.uniform(size=num_objects) < 0.01
+
+    near = rng.integers(0, num_objects, num_detections // 2)
+    noise = rng.gamma(1.5, 0.06, len(near))
+    size = boxes[near][:, [2, 3, 2, 3]]
+    near_boxes = boxes[near] + size * noise[:, None] * rng.normal(size=(len(near), 4))
+    near_boxes[:, 2:] = np.maximum(near_boxes[:, 2:], 1)
+    rest = num_detections - len(near)
+    rest_image = rng.integers(0, num_images, rest)
+    rest_category = np.where(
+        rng.uniform(size=rest) < 0.5,
+        classes_of_image[rest_image, rng.integers(0, 3, rest)],
+        rng.integers(1, num_classes + 1, rest),
+    )
+    detected = np.concatenate([image[near], rest_image])
+    order = np.argsort(detected, kind='stable')
+    score = np.concatenate([rng.beta(2, 2, len(near)) * np.exp(-2 * noise), rng.beta(1, 9, rest)])
+    results = [
+        dict(image_id=i, category_id=c, bbox=b, score=s)
+        for i, c, b, s in zip(
+            (detected[order] + 1).tolist(),
+            np.concatenate([category[near], rest_category])[order].tolist(),
+            np.concatenate([near_boxes, random_boxes(rest)])[order].round(2).tolist(),
+            score[order].tolist(),
+        )
+    ]
+    columns = image.tolist(), category.tolist(), boxes.round(2).tolist(), crowd.tolist()
+    ground_truth = dict(
+        images=[
+            dict(id=i + 1, width=WIDTH, height=HEIGHT, file_name=f'{i}.jpg')
+            for i in range(num_images)
+        ],
+        categories=[dict(id=c + 1, name=f'class {c + 1}') for c in range(num_classes)],
+        annotations=[
+            dict(id=n, image_id=i + 1, category_id=c, bbox=b, area=b[2] * b[3], iscrowd=int(w))
+            for n, (i, c, b, w) in enumerate(zip(*columns), 1)
+        ],
+    )
+    return ground_truth, results
+
+
+def ours(ground_truth, results):
+    summary = evaluate_lrp(ground_truth, results).summary
+    return summary['AP'], summary['oLRP']
+
+
+def coco_eval(coco_class, eval_class, ground_truth, results):
+    """A COCOeval that has gone all the way to its 12 numbers."""
+    truth = coco_class()
+    truth.dataset = ground_truth
+    truth.createIndex()
+    evaluation = eval_class(truth, truth.loadRes(results), 'bbox')
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    return evaluation
+
+
+def pycocotools(ground_truth, results):
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    return coco_eval(COCO, COCOeval, ground_truth, results).stats[0], None
+
+
+def faster_coco_eval(ground_truth, results):
+    from faster_coco_eval import COCO, COCOeval_faster
+
+    return coco_eval(COCO, COCOeval_faster, ground_truth, results).stats[0], None
+
+
+def plain_lrp(ground_truth, results):
+    """oLRP in a loop over what pycocotools has matched."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    evaluation = coco_eval(COCO, COCOeval, ground_truth, results)
+    p = evaluation.params
+    optimum = np.full((len(p.catIds), len(p.areaRng)), np.nan)
+    for k, category in enumerate(p.catIds):
+        for a in range(len(p.areaRng)):
+            num_objects, detections = 0, []
+            for i, image in enumerate(p.imgIds):
+                e = evaluation.evalImgs[(k * len(p.areaRng) + a) * len(p.imgIds) + i]
+                if e is None:
+                    continue
+                num_objects += sum(not ignored for ignored in e['gtIgnore'])
+                place = {o['id']: g for g, o in enumerate(evaluation._gts[image, category])}
+                for d, score in enumerate(e['dtScores']):
+                    if not e['dtIgnore'][0, d]:
+                        matched = e['dtMatches'][0, d]
+                        iou = evaluation.ious[image, category][d][place[matched]] if matched else 0
+                        detections.append((score, iou))
+            if num_objects == 0:
+                continue
+            detections.sort(key=lambda detection: -detection[0])
+            optimum[k, a] = 1
+            num_tp = num_fp = loc_error = 0
+            for _, iou in detections:
+                if iou:
+                    num_tp += 1
+                    loc_error += (1 - iou) / (1 - TAU)
+                else:
+                    num_fp += 1
+                error = (loc_error + num_fp + num_objects - num_tp) / (num_objects + num_fp)
+                optimum[k, a] = min(optimum[k, a], error)
+    return evaluation.stats[0], np.nanmean(optimum[:, 0])
+
+
+METHODS = {
+    'ours, AP and LRP': ours,
+    'faster-coco-eval, AP': faster_coco_eval,
+    'pycocotools, AP': pycocotools,
+    'plain LRP': plain_lrp,
+}
+
+
+def peak_memory():
+    unit = 1 if sys.platform == 'darwin' else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def measure(method, size, repeat):
+    """Seconds of each pass, bytes of peak memory beyond the input, AP and oLRP."""
+    small = make_set(10, 100, 20, 3)
+    with contextlib.redirect_stdout(io.StringIO()):
+        METHODS[method](*small)  # what is loaded once is no part of it
+        seconds = []
+        for _ in range(repeat):
+            loaded = make_set(*size)  # anew: the libraries write into what they are given
+            before = peak_memory()
+            start = time.perf_counter()
+            numbers = METHODS[method](*loaded)
+            seconds.append(time.perf_counter() - start)
+            if len(seconds) == 1:
+                memory = peak_memory() - before
+            del loaded
+    return seconds, memory, *numbers
+
+
+def in_fresh_process(*job):
+    with multiprocessing.get_context('spawn').Pool(1) as pool:
+        return pool.apply(measure, job)
+
+
+def table(args):
+    size = args.images, args.detections, args.objects, args.classes
+    yield (
+        f'{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs, NumPy '
+        f'{np.__version__}; {size[0]:,} images, {size[1]:,} detections, {size[2]:,} objects, '
+        f'{size[3]} classes'
+    )
+    yield ''
+    yield '| method | min | median | ours / it | memory | AP | oLRP |'
+    yield '|---|--:|--:|--:|--:|--:|--:|'
+    reference = None
+    for method in METHODS:
+        if method.startswith('faster') and not importlib.util.find_spec('faster_coco_eval'):
+            continue
+        repeat = args.repeat if METHODS[method] in (ours, faster_coco_eval) else args.slow_repeat
+        if repeat == 0:
+            continue
+        seconds, memory, ap, olrp = in_fresh_process(method, size, repeat)
+        reference = reference or min(seconds)
+        cells = [
+            method,
+            f'{min(seconds):.2f} s',
+            f'{statistics.median(seconds):.2f} s',
+            f'{reference / min(seconds):.3f}',
+            f'{memory / 2**20:.0f} MiB',
+            f'{ap:.12f}',
+            '' if olrp is None else f'{olrp:.12f}',
+        ]
+        yield '| ' + ' | '.join(cells) + ' |'
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--images', type=int, default=5000)
+    parser.add_argument('--detections', type=int, default=500_000)
+    parser.add_argument('--objects', type=int, default=36_000)
+    parser.add_argument('--classes', type=int, default=80)
+    parser.add_argument('--repeat', type=int, default=5)
+    parser.add_argument('--slow-repeat', type=int, default=1, help='of methods that take minutes')
+    parser.add_argument('--output', type=Path, help='write the table to this file as well')
+    args = parser.parse_args()
+
+    lines = []
+    for line in table(args):
+        print(line, flush=True)
+        lines.append(line)
+    if args.output:
+        args.output.write_text('\n'.join(lines) + '\n')
+
+
+if __name__ == '__main__':
+    main()
