@@ -289,16 +289,9 @@ def _regions(entries: list[dict], key: str, images: dict, where: str) -> Regions
 
 
 def _boxes(boxes: list, where: str) -> Boxes:
-    try:
-        well_formed = set(map(len, boxes)) <= {4}
-    except TypeError:
-        well_formed = False
-    if not well_formed or set(map(type, boxes)) & {str, dict}:
-        wrong = [
-            i
-            for i, b in enumerate(boxes)
-            if not isinstance(b, Sequence | np.ndarray) or len(b) != 4
-        ]
+    accepted = list, tuple, np.ndarray
+    if not all(issubclass(t, accepted) for t in set(map(type, boxes))) or {*map(len, boxes)} - {4}:
+        wrong = [i for i, b in enumerate(boxes) if not isinstance(b, accepted) or len(b) != 4]
         _refuse(wrong, boxes, 'bbox', 'is not [x, y, width, height]', where)
     numbers = _numbers(list(chain.from_iterable(boxes)), 'bbox with a number', where, per_entry=4)
     return Boxes(numbers.reshape(-1, 4))
