@@ -59,6 +59,26 @@ def test_best_checkpoint_is_there_until_the_better_one_is(tmp_path, runner):
     assert 'best_AP_epoch_1.pth' in (tmp_path / 'best_AP_epoch_2.pth').read_text()
 
 
+@pytest.mark.parametrize(
+    'key, rule, kept',
+    [
+        ('coco/bbox_oLRP', None, 2),
+        ('coco/bbox_laptop_oLRP', None, 2),  # 'top' stands for greater in MMEngine
+        ('coco/bbox_oLRP', 'greater', 1),
+        ('coco/bbox_mAP', None, 1),
+        ('auto', None, 2),
+    ],
+)
+def test_least_lrp_is_the_best(tmp_path, runner, key, rule, kept):
+    hook = AtomicCheckpointHook(interval=1, max_keep_ckpts=1, save_best=key, rule=rule)
+    hook.before_train(runner)
+    name = 'coco/bbox_oLRP' if key == 'auto' else key
+    for epoch, value in enumerate((0.9, 0.7, 0.8), 1):
+        runner.epoch = epoch
+        hook.after_val_epoch(runner, {name: value})
+    assert names(tmp_path) == [f'best_{name.replace("/", "_")}_epoch_{kept}.pth']
+
+
 def test_nothing_is_removed_when_saving_fails(tmp_path, runner):
     hook = AtomicCheckpointHook(interval=1, max_keep_ckpts=1)
     hook.before_train(runner)

@@ -39,7 +39,7 @@ class AtomicCheckpointHook(CheckpointHook):
     after the new one is there. A model with NaN or infinite weights is not saved: training stops,
     and the checkpoint before it stays the latest. Takes the arguments of ``CheckpointHook``;
     ``backend_args`` other than the default send checkpoints elsewhere, with the guarantees of that
-    place.
+    place. ``save_best`` knows that of LRP, an error, the least is the best.
     """
 
     def __init__(self, *args, backend_args: dict | None = None, **kwargs):
@@ -53,6 +53,16 @@ class AtomicCheckpointHook(CheckpointHook):
     def _save_best_checkpoint(self, runner, metrics):
         with self._removing_last():
             super()._save_best_checkpoint(runner, metrics)
+
+    def _init_rule(self, rules, key_indicators):
+        # Not by _default_less_keys: 'top' in 'bbox_laptop_oLRP' would make it greater before.
+        if len(rules) == 1:
+            rules = rules * len(key_indicators)
+        rules = [
+            'less' if rule is None and 'oLRP' in key else rule
+            for rule, key in zip(rules, key_indicators)
+        ]
+        super()._init_rule(rules, key_indicators)
 
     @contextmanager
     def _removing_last(self) -> Iterator[None]:
