@@ -19,6 +19,7 @@ if find_spec('mmdet') is not None:
     from mmengine.config.utils import MODULE2PACKAGE
 
     from . import datasets, engine, models  # noqa: F401 - registers
+    from .evaluation import coco_lrp_metric  # noqa: F401 - registers
 
     # Lets configs inherit from 'alrp_mmdet::...'. MMEngine looks for a distribution of the given
     # name, which misleads it in an editable install, and only then for a module, which does not.
