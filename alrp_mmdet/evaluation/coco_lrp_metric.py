@@ -34,9 +34,10 @@ class CocoLRPMetric(CocoMetric):
     For ``bbox`` (and ``segm``) there are ``bbox_oLRP``, its components ``bbox_oLRP_loc``,
     ``bbox_oLRP_fp`` and ``bbox_oLRP_fn``, and ``bbox_oLRP_s``, ``bbox_oLRP_m`` and ``bbox_oLRP_l``
     by size besides. All are errors: lower is better, which ``AtomicCheckpointHook`` knows when it
-    is to ``save_best``. They are not rounded, and -1 where undefined, as AP is. They count at most
-    100 detections of an image and class, as mAP does, or the largest of ``proposal_nums`` if 100 is
-    not among them, and take detections from an IoU of 0.5 whatever ``iou_thrs`` are.
+    is to ``save_best``; ``CheckpointHook`` needs ``rule='less'``. They are not rounded, and -1
+    where undefined, as AP is. They count at most 100 detections of an image and class, as mAP does,
+    or the largest of ``proposal_nums`` if 100 is not among them, and take detections from an IoU of
+    0.5 whatever ``iou_thrs`` are.
 
     It differs from ``CocoMetric`` in what that one cannot do. No detections at all have numbers, an
     AP of 0 and an oLRP of 1. ``iou_thrs`` may be a list or one number. Class-wise values are those

@@ -94,6 +94,22 @@ def make_samples(truth, results, category_ids=(2, 5, 9), masks=True):
     return samples
 
 
+def add_objects(samples, truth):
+    """What stands in place of an annotation file."""
+    for sample in samples:
+        sample['instances'] = [
+            dict(
+                bbox=[x, y, x + w, y + h],
+                bbox_label=[2, 5, 9].index(a['category_id']),
+                ignore_flag=a['iscrowd'],
+                mask=coco_mask.encode(pixels_of(a['bbox'])),
+            )
+            for a in truth['annotations']
+            if a['image_id'] == sample['img_id']
+            for x, y, w, h in [a['bbox']]
+        ]
+
+
 def evaluate(metric, samples, classes=CLASSES, times=1):
     if isinstance(metric, dict):
         metric = METRICS.build(dict(dict(type='CocoLRPMetric'), **metric))
@@ -256,18 +272,7 @@ def test_ground_truth_of_the_data_set(tmp_path, monkeypatch):
     """Without ann_file it comes with the images, and is kept for the next evaluation."""
     truth, results, _ = make_files(tmp_path, 0)
     samples = make_samples(truth, results)
-    for sample in samples:
-        sample['instances'] = [
-            dict(
-                bbox=[x, y, x + w, y + h],
-                bbox_label=[2, 5, 9].index(a['category_id']),
-                ignore_flag=a['iscrowd'],
-                mask=coco_mask.encode(pixels_of(a['bbox'])),
-            )
-            for a in truth['annotations']
-            if a['image_id'] == sample['img_id']
-            for x, y, w, h in [a['bbox']]
-        ]
+    add_objects(samples, truth)
     temporary = tmp_path / 'temporary'
     temporary.mkdir()
     monkeypatch.setattr('tempfile.tempdir', str(temporary))
@@ -415,11 +420,14 @@ def test_what_is_shown(tmp_path, caplog):
     assert 'bbox_mAP is -1, undefined' in caplog.text
 
 
-def test_two_processes_equal_one(tmp_path, monkeypatch):
-    """Three images over two processes, of which one gets the first image again."""
+@pytest.mark.parametrize('converted', [False, True])
+def test_two_processes_equal_one(tmp_path, monkeypatch, converted):
+    """Three images over two processes, of which one gets the first image again; twice."""
     truth, results, path = make_files(tmp_path, 0)
     samples = make_samples(truth, results)
-    options = dict(ann_file=path, metric=['bbox', 'segm'], classwise=True)
+    add_objects(samples, truth)
+    ann_file = None if converted else path
+    options = dict(ann_file=ann_file, metric=['bbox', 'segm'], classwise=True)
     expected = evaluate(dict(options, thresholds_file=str(tmp_path / 'one.json')), samples)
     monkeypatch.chdir(tmp_path)  # where MMEngine collects
     monkeypatch.setenv('GLOO_SOCKET_IFNAME', 'lo')
@@ -433,8 +441,10 @@ def test_two_processes_equal_one(tmp_path, monkeypatch):
             dict(options, type='CocoLRPMetric', thresholds_file=f'of_{get_rank()}.json')
         )
         metric.dataset_meta = dict(classes=CLASSES)
-        metric.process({}, [samples[i] for i in ((0, 2), (1, 0))[rank]])
-        (tmp_path / f'numbers_{rank}').write_text(json.dumps(metric.evaluate(len(samples))))
+        for _ in range(2):
+            metric.process({}, deepcopy([samples[i] for i in ((0, 2), (1, 0))[rank]]))
+            numbers = metric.evaluate(len(samples))
+        (tmp_path / f'numbers_{rank}').write_text(json.dumps(numbers))
         dist.barrier()
         dist.destroy_process_group()
 
@@ -468,7 +478,6 @@ class Guesser(BaseModel):
         return [BaseDataElement(**samples[i]) for i in index]
 
 
-@pytest.mark.filterwarnings('ignore')
 def test_the_checkpoint_of_the_lowest_olrp_is_kept(tmp_path):
     """In a run of MMEngine, without a rule, beside the one of the highest AP."""
     truth, results, path = make_files(tmp_path, 0)
