@@ -10,4 +10,5 @@ model = dict(
     backbone=dict(depth=18, frozen_stages=-1, norm_eval=False, init_cfg=None),
     neck=dict(in_channels=[64, 128, 256, 512], out_channels=64),
     bbox_head=dict(num_classes=3, in_channels=64, feat_channels=64, stacked_convs=2),
+    test_cfg=dict(score_thr=0.0),  # see alrp_retinanet_r18_fpn_small.py
 )
