@@ -20,10 +20,11 @@ def main():
     run('Detections', 'analysis/draw_detections.py', CONFIG, checkpoint, '--out', detections)
     run('Curves', 'analysis/plot_curves.py', work_dir, '--out', curves)
 
-    results = dict(re.findall(r'coco/bbox_(mAP\w*): (-?[\d.]+)', report))
+    results = dict(re.findall(r'coco/bbox_(mAP\w*|oLRP\w*): (-?[\d.]+)', report))
     print('\nOn the 100 validation images:')
     for name, key in dict(AP='', AP50='_50', AP75='_75', APs='_s', APm='_m', APl='_l').items():
         print(f'  {name:5s}{100 * float(results["mAP" + key]):5.1f}')
+    print(f'  oLRP {100 * float(results["oLRP"]):5.1f}, an error: lower is better')
     print(f'Detections:  {detections}\nCurves:      {curves}\nCheckpoint:  {checkpoint}')
     print('Next, your own data: see "Your own data" in the README.')
 

@@ -20,10 +20,10 @@ model = dict(
     ),
 )
 
-train_cfg = dict(max_epochs=9, val_interval=3)
+train_cfg = dict(max_epochs=8, val_interval=4)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=100),
-    dict(type='CosineAnnealingLR', begin=0, T_max=9, eta_min=0, by_epoch=True),
+    dict(type='CosineAnnealingLR', begin=0, T_max=8, eta_min=0, by_epoch=True),
 ]
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='AdamW', lr=0.002, weight_decay=0.01),

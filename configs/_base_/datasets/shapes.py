@@ -48,5 +48,7 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-val_evaluator = dict(type='CocoMetric', ann_file=data_root + 'val/annotations.json', metric='bbox')
+val_evaluator = dict(
+    type='CocoLRPMetric', ann_file=data_root + 'val/annotations.json', metric='bbox'
+)
 test_evaluator = val_evaluator
