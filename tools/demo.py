@@ -15,9 +15,12 @@ def main():
     print(f'The demo writes to {work_dir}')
     run('Training, a few minutes', 'train.py', CONFIG, '--work-dir', work_dir)
     checkpoint = (work_dir / 'last_checkpoint').read_text().strip()
-    report = run('Evaluation', 'test.py', CONFIG, checkpoint, '--work-dir', work_dir)
+    thresholds = work_dir / 'thresholds.json'
+    options = '--cfg-options', f'test_evaluator.thresholds_file={thresholds}'
+    report = run('Evaluation', 'test.py', CONFIG, checkpoint, '--work-dir', work_dir, *options)
     detections, curves = work_dir / 'detections.png', work_dir / 'training_curves.png'
-    run('Detections', 'analysis/draw_detections.py', CONFIG, checkpoint, '--out', detections)
+    options = '--thresholds', thresholds, '--out', detections
+    run('Detections', 'analysis/draw_detections.py', CONFIG, checkpoint, *options)
     run('Curves', 'analysis/plot_curves.py', work_dir, '--out', curves)
 
     results = dict(re.findall(r'coco/bbox_(mAP\w*|oLRP\w*): (-?[\d.]+)', report))

@@ -102,6 +102,23 @@ def test_detections_are_drawn_from_a_training(analyse, config, tool, tmp_path):
     assert width == width_of_two
     assert four == pytest.approx(2 * two, rel=0.1)
 
+    thresholds = tmp_path / 'thresholds.json'
+    for content, message in (
+        ('{}', 'not a file of thresholds'),
+        ('{"thresholds": {"only": 0.5}}', 'has 1 classes, but the config has'),
+    ):
+        thresholds.write_text(content)
+        with pytest.raises(SystemExit, match=message):
+            analyse('draw_detections.py', *common, '--thresholds', thresholds)
+    # Everything is drawn where its class needs nothing, and nothing if it has no threshold.
+    drawn = []
+    for least in (0, None):
+        thresholds.write_text(json.dumps(dict(thresholds=dict.fromkeys(('square', 'disc'), least))))
+        out = tmp_path / f'{least}.png'
+        analyse('draw_detections.py', *common, '--thresholds', thresholds, '--out', out)
+        drawn.append(out.read_bytes())
+    assert drawn[0] != drawn[1]
+
     analyse('plot_curves.py', 'run', '--out', 'curves.png')
     size_of(tmp_path / 'curves.png')
 

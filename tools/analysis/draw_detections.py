@@ -1,6 +1,7 @@
 """Draw detections beside the ground truth: ``draw_detections.py CONFIG CHECKPOINT``."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -29,9 +30,27 @@ def parse_args():
     parser.add_argument('--out', default='detections.png', help='picture to write')
     parser.add_argument('--num-images', type=int, default=9)
     parser.add_argument('--columns', type=int, default=3)
-    parser.add_argument('--score-thr', type=float, default=0.3, help='least score of a detection')
+    least = parser.add_mutually_exclusive_group()
+    least.add_argument('--score-thr', type=float, default=0.3, help='least score of a detection')
+    least.add_argument(
+        '--thresholds', help='least score by class: a thresholds_file of CocoLRPMetric'
+    )
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     return parser.parse_args()
+
+
+def read_thresholds(path: str, num_classes: int) -> list[float]:
+    """The least score of each class. A class that has none was never detected rightly."""
+    try:
+        by_class = json.loads(Path(path).read_bytes())['thresholds']
+        thresholds = [float('inf') if t is None else float(t) for t in by_class.values()]
+    except FileNotFoundError:
+        sys.exit(f'error: there is no file {path}')
+    except (ValueError, KeyError, TypeError, AttributeError):
+        sys.exit(f'error: {path} is not a file of thresholds as CocoLRPMetric writes it')
+    if len(thresholds) != num_classes:
+        sys.exit(f'error: {path} has {len(thresholds)} classes, but the config has {num_classes}')
+    return thresholds
 
 
 def draw_box(axis, box, colour, text: str | None = None, **style) -> None:
@@ -53,6 +72,10 @@ def main():
     model = init_detector(cfg, args.checkpoint, device=args.device)
     dataset = DATASETS.build({**cfg.test_dataloader.dataset, '_scope_': 'mmdet'})
     classes = dataset.metainfo['classes']
+    thresholds, meaning = [args.score_thr] * len(classes), f'score over {args.score_thr:g}'
+    if args.thresholds is not None:
+        thresholds = read_thresholds(args.thresholds, len(classes))
+        meaning = 'score over the LRP-optimal threshold of its class'
     palette = get_palette(model.dataset_meta['palette'], len(classes))
     palette = [tuple(c / 255 for c in colour) for colour in palette]
 
@@ -69,11 +92,11 @@ def main():
             draw_box(axis, instance['bbox'], 'white', linestyle=(0, (2, 2)), linewidth=1.2)
         detections = inference_detector(model, info['img_path']).pred_instances.cpu().numpy()
         for box, score, label in zip(detections.bboxes, detections.scores, detections.labels):
-            if score >= args.score_thr:
+            if score >= thresholds[label]:
                 text = f'{classes[label]} {score:.2f}'
                 draw_box(axis, box, palette[label], text, linewidth=1.8)
     legend = [
-        Line2D([], [], color='black', label=f'detection, score over {args.score_thr:g}'),
+        Line2D([], [], color='black', label=f'detection, {meaning}'),
         Line2D([], [], color='grey', linestyle=(0, (2, 2)), label='ground truth'),
     ]
     figure.legend(handles=legend, loc='lower center', ncol=2, frameon=False)
