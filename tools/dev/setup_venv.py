@@ -31,6 +31,13 @@ STAMP = VENV / 'setup.done'
 CONSTRAINTS = ROOT / 'requirements' / 'constraints.txt'
 CACHE = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'alrp_mmdet'
 
+# What tools and tests import, and by this nearly all that they ever import. (An optimizer's first
+# step imports _dynamo.)
+WHAT_IS_USED = (
+    'alrp_mmdet, hypothesis, matplotlib.pyplot, mmcv.ops, mmdet.apis, pytest, torch._dynamo, '
+    'torch.distributed.run'
+)
+
 # Run by the new environment's Python: what decides for which build a wheel of MMCV is good.
 ASK_TORCH = """
 import json, os, subprocess, torch
@@ -79,13 +86,15 @@ def set_up() -> None:
     with step('packages'):
         lists = [ROOT / 'requirements' / name for name in ('runtime.txt', 'tests.txt')]
         build_tools = ['setuptools', 'wheel', 'ninja', 'psutil']
-        # Uncompiled: Python compiles what is imported when it is, a small part of all this.
+        # Uncompiled: a small part of all this is ever imported, and the last step compiles that.
         pip('install', '--no-compile', *build_tools, '-r', lists[0], '-r', lists[1])
     mmcv = mmcv_wheel()
     with step('MMCV and alrp_mmdet, editable'):
         pip('install', '--no-deps', '--no-build-isolation', mmcv, '--editable', ROOT)
     with step('does it work?'):
-        run(PYTHON, '-c', 'import mmdet.apis, mmcv.ops')
+        # Each later start would compile anew what this does not leave behind compiled.
+        os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
+        run(PYTHON, '-c', f'import {WHAT_IS_USED}')
     print(f'Set-up done in {time.monotonic() - started:.0f} s', flush=True)
 
 
