@@ -29,6 +29,7 @@ class GroundTruth:
     Attributes:
         images (dict): What is known of every image, by id, in ascending order.
         categories (dict): Likewise.
+        labels (list): The ids of the categories in the order in which they were given.
         image (np.ndarray): Shape (G,), int64.
         category (np.ndarray): Shape (G,), int64.
         area (np.ndarray): Shape (G,), float64, square pixels, of the object and not of its box.
@@ -41,6 +42,7 @@ class GroundTruth:
 
     images: dict
     categories: dict
+    labels: list
     image: np.ndarray
     category: np.ndarray
     area: np.ndarray
@@ -108,6 +110,7 @@ def read_ground_truth(ground_truth: str | os.PathLike | dict, iou_type: str) -> 
     truth = GroundTruth(
         images=images,
         categories=categories,
+        labels=[category['id'] for category in content['categories']],
         image=_places(_column(annotations, 'image_id', where), images, 'image_id', where),
         category=_places(
             _column(annotations, 'category_id', where), categories, 'category_id', where

@@ -1,7 +1,6 @@
 """MMDetection's COCO metric with LRP in it. The one module here that needs MMDetection."""
 
 import contextlib
-import json
 import os.path as osp
 import tempfile
 from collections import OrderedDict
@@ -16,14 +15,23 @@ from mmengine.logging import MMLogger
 from terminaltables import AsciiTable
 
 from ..engine.hooks.atomic_checkpoint_hook import AtomicLocalBackend
+from .class_table import (
+    AP_COLUMNS,
+    LRP_COLUMNS,
+    SIZES,
+    average_precisions,
+    class_table,
+    lrp_means,
+    thresholds_json,
+)
 from .coco_files import IOU_TYPES
+from .coco_results import coco_results
 from .evaluate import AP_LIMIT, Evaluation, evaluate_lrp
-from .lrp import TAU, mean_over_classes
+from .lrp import mean_over_classes
 
-SIZES = dict(_s=1, _m=2, _l=3)  # and the place of each range of areas
 AP_ITEMS = ['mAP', 'mAP_50', 'mAP_75', *(f'mAP{size}' for size in SIZES)]
 AR_ITEMS = ['AR@100', 'AR@300', 'AR@1000', *(f'AR{size}@1000' for size in SIZES)]
-LRP_ITEMS = ['oLRP', 'oLRP_loc', 'oLRP_fp', 'oLRP_fn', *(f'oLRP{size}' for size in SIZES)]
+LRP_ITEMS = LRP_COLUMNS
 
 
 @METRICS.register_module()
@@ -100,7 +108,7 @@ class CocoLRPMetric(CocoMetric):
             self.cat_ids = self._coco_api.get_cat_ids(cat_names=self.dataset_meta['classes'])
         if self.img_ids is None:
             self.img_ids = self._coco_api.get_img_ids()
-        entries = self._coco_results(preds)
+        entries = self._entries(preds)
         if self.outfile_prefix is not None:
             _dump_results(entries, self.outfile_prefix)
         if self.format_only:
@@ -126,7 +134,7 @@ class CocoLRPMetric(CocoMetric):
             )
             numbers.update(self._numbers(evaluation, metric, logger))
             if self.thresholds_file is not None and not thresholds_written:
-                self._write_thresholds(evaluation, metric)
+                self._write_thresholds(evaluation)
                 thresholds_written = True
         return numbers
 
@@ -140,7 +148,7 @@ class CocoLRPMetric(CocoMetric):
         Returns:
             dict: Names of the files, by ``bbox``, ``proposal`` and, if there are masks, ``segm``.
         """
-        return _dump_results(self._coco_results(results), outfile_prefix)
+        return _dump_results(self._entries(results), outfile_prefix)
 
     def _convert_ground_truth(self, gts: Sequence[dict]) -> None:
         """What the data set gave with the images, in COCO format."""
@@ -165,49 +173,8 @@ class CocoLRPMetric(CocoMetric):
             ],
         )
 
-    def _coco_results(self, results: Sequence[dict]) -> dict[str, list[dict]]:
-        """Predictions in COCO format, by ``bbox`` and, if there are masks, ``segm``."""
-        entries = dict(bbox=[])
-        if not results or any('masks' in result for result in results):
-            entries['segm'] = []
-        for i, result in enumerate(results):
-            image_id = result.get('img_id', i)
-            boxes = np.array(result['bboxes'], dtype=np.float64).reshape(-1, 4)
-            boxes[:, 2:] -= boxes[:, :2]
-            boxes = boxes.tolist()
-            categories = self._categories_of(result['labels'])
-            scores = np.asarray(result['scores']).tolist()
-            entries['bbox'] += [
-                dict(image_id=image_id, bbox=bbox, score=score, category_id=category)
-                for bbox, score, category in zip(boxes, scores, categories, strict=True)
-            ]
-            if 'segm' in entries:
-                scores = np.asarray(result.get('mask_scores', scores)).tolist()
-                masks = map(_as_text, result.get('masks', ()))
-                entries['segm'] += [
-                    dict(
-                        image_id=image_id,
-                        bbox=bbox,
-                        score=score,
-                        category_id=category,
-                        segmentation=mask,
-                    )
-                    for bbox, score, category, mask in zip(
-                        boxes, scores, categories, masks, strict=True
-                    )
-                ]
-        return entries
-
-    def _categories_of(self, labels: np.ndarray) -> list:
-        try:
-            return [self.cat_ids[label] for label in np.asarray(labels).tolist()]
-        except IndexError:
-            raise ValueError(
-                f'there are predictions with the label {max(labels)}, but the annotation file has '
-                f'only {len(self.cat_ids)} of the classes {self.dataset_meta["classes"]}. Do '
-                'num_classes of the model, classes in metainfo of the data set, and the file '
-                'belong together?'
-            ) from None
+    def _entries(self, results: Sequence[dict]) -> dict[str, list[dict]]:
+        return coco_results(results, self.cat_ids, self.dataset_meta['classes'])
 
     def _evaluate_proposals(self, metric: str, results: list) -> dict[str, float]:
         """By ``CocoMetric``."""
@@ -224,7 +191,7 @@ class CocoLRPMetric(CocoMetric):
     ) -> OrderedDict[str, float]:
         """What is logged of an evaluation, in the order of ``CocoMetric``, LRP after AP."""
         of_all = self._ap_and_ar(evaluation)
-        of_all |= _lrp_values(evaluation)
+        of_all |= lrp_means(evaluation, _lrp_limit(evaluation))
         if of_all['mAP'] == -1 and AP_LIMIT not in self.proposal_nums:
             logger.warning(
                 f'{metric}_mAP is -1, undefined: as in CocoMetric it is the AP of {AP_LIMIT} '
@@ -258,7 +225,8 @@ class CocoLRPMetric(CocoMetric):
         limits = sorted(self.proposal_nums)
         places = [evaluation.max_dets.index(limit) for limit in limits]
         recall, largest = evaluation.recall, places[2]
-        values = _average_precisions(evaluation.precision[..., largest], evaluation.iou_thresholds)
+        values = average_precisions(evaluation.precision[..., largest], evaluation.iou_thresholds)
+        values = dict(zip(AP_ITEMS, values.values()))
         of_mean_ap = [place for limit, place in zip(limits, places) if limit == AP_LIMIT]
         values['mAP'] = mean_over_classes(evaluation.precision[..., 0, of_mean_ap].ravel())
         areas = [(0, places[0]), (0, places[1]), (0, largest)]
@@ -268,75 +236,27 @@ class CocoLRPMetric(CocoMetric):
         return values
 
     def _classwise(self, evaluation: Evaluation) -> list[tuple[str, dict[str, float]]]:
-        """Name of each class, in the order of labels, and its values; NaN where undefined."""
-        rows = []
-        for cat_id in self.cat_ids:
-            k = evaluation.category_ids.index(cat_id)
-            values = _average_precisions(
-                evaluation.precision[:, :, k, :, -1], evaluation.iou_thresholds
-            )
-            lrp = evaluation.lrp[_lrp_limit(evaluation)]
-            values |= zip(LRP_ITEMS, (*(v[k, 0] for v in lrp[:4]), *lrp.olrp[k, 1:]))
-            values['threshold'] = lrp.lrp_opt_thr[k, 0]
-            rows.append(
-                (
-                    evaluation.category_names[k],
-                    {name: float('nan') if x == -1 else float(x) for name, x in values.items()},
-                )
-            )
-        return rows
+        """Name of each class, in the order of labels, and its values by item."""
+        by_id = {row['id']: row for row in class_table(evaluation, _lrp_limit(evaluation))}
+        columns = [*AP_COLUMNS, *LRP_COLUMNS, 'threshold']
+        items = [*AP_ITEMS, *LRP_ITEMS, 'threshold']
+        return [
+            (row['class'], {item: row[column] for item, column in zip(items, columns)})
+            for row in map(by_id.__getitem__, self.cat_ids)
+        ]
 
-    def _write_thresholds(self, evaluation: Evaluation, metric: str) -> None:
-        content = dict(
-            thresholds={
-                name: None if np.isnan(values['threshold']) else values['threshold']
-                for name, values in self._classwise(evaluation)
-            },
-            iou_type=metric,
-            tau=TAU,
-            max_dets=_lrp_limit(evaluation),
-            oLRP=_lrp_values(evaluation)['oLRP'],
-            ann_file=self.ann_file,
-            num_images=len(self.img_ids),
-            num_objects=int(evaluation.matches.num_objects[:, 0].sum()),
-            num_detections=len(evaluation.matches.score),
-        )
-        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + '\n'
+    def _write_thresholds(self, evaluation: Evaluation) -> None:
+        text = thresholds_json(evaluation, self.ann_file, _lrp_limit(evaluation))
         AtomicLocalBackend().put(text.encode(), self.thresholds_file)
-
-
-def _average_precisions(precision: np.ndarray, thresholds: np.ndarray) -> dict[str, float]:
-    """The six of COCO, by item, from precision (T, R, ..., A)."""
-
-    def mean(precision: np.ndarray) -> float:
-        return mean_over_classes(precision.ravel())
-
-    values = [mean(precision[..., 0])]
-    values += [mean(precision[thresholds == threshold][..., 0]) for threshold in (0.5, 0.75)]
-    values += [mean(precision[..., area]) for area in SIZES.values()]
-    return dict(zip(AP_ITEMS, values))
 
 
 def _lrp_limit(evaluation: Evaluation) -> int:
     return AP_LIMIT if AP_LIMIT in evaluation.max_dets else evaluation.max_dets[-1]
 
 
-def _lrp_values(evaluation: Evaluation) -> dict[str, float]:
-    """Means over the classes, by item."""
-    lrp = evaluation.lrp[_lrp_limit(evaluation)]
-    values = (*(v[:, 0] for v in lrp[:4]), *lrp.olrp[:, 1:].T)
-    return dict(zip(LRP_ITEMS, map(mean_over_classes, values)))
-
-
 def _rounded(value: float) -> float:
     """As ``CocoMetric`` does it, which is not how Python rounds its own numbers."""
     return float(np.float64(value).round(3))
-
-
-def _as_text(mask: dict) -> dict:
-    """Run lengths that can be written as JSON."""
-    counts = mask['counts']
-    return dict(mask, counts=counts.decode()) if isinstance(counts, bytes) else mask
 
 
 def _dump_results(entries: dict[str, list[dict]], outfile_prefix: str) -> dict[str, str]:

@@ -69,6 +69,33 @@ def count_positives(matches: Matches, max_detections: int) -> TruePositives:
     )
 
 
+def scores_and_ious(
+    matches: Matches, category: int, area: int, max_detections: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What of one category counts at the first threshold, false positives as well.
+
+    Args:
+        matches (Matches): N detections.
+        category (int): Place of the category.
+        area (int): Place of the range of areas.
+        max_detections (int): How many of an image and a category count.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Scores (D,), float64, in the order of evaluation, and IoUs
+        (D,), float64, with the object of a true positive, 0 for a false positive.
+    """
+    low, high = np.searchsorted(matches.category, [category, category + 1])
+    mine = slice(*np.searchsorted(matches.rows, [low, high]))
+    rows = matches.rows[mine] - low
+    true_positive = matches.true_positive[0, area, mine]
+    counts = matches.in_range[area, low:high].copy()
+    counts[rows] = (counts[rows] | true_positive) & ~matches.ignored[0, area, mine]
+    counts &= matches.rank[low:high] < max_detections
+    ious = np.zeros(high - low)
+    ious[rows] = matches.iou[area, mine]
+    return matches.score[low:high][counts], ious[counts]
+
+
 def _sums_before(flags: np.ndarray) -> np.ndarray:
     """Running sums over the last axis, the first one of nothing: (..., N) to (..., N + 1)."""
     sums = np.zeros((*flags.shape[:-1], flags.shape[-1] + 1), np.int32)

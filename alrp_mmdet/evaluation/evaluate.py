@@ -1,17 +1,18 @@
 """AP and LRP of a detector from two files, in one go."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from .average_precision import IOU_THRESHOLDS, average_precision
 from .coco_files import read_detections, read_ground_truth
-from .counting import TruePositives, count_positives
+from .counting import TruePositives, count_positives, scores_and_ious
 from .lrp import TAU, LRPCurve, OptimalLRP, lrp_curve, mean_over_classes, optimal_lrp
 from .matching import AREAS, Matches, match
 
+STEPS = 'reading the ground truth', 'reading the results', 'matching', 'counting'
 AP_LIMIT = 100  # detections per image and category for which pycocotools gives AP
 
 
@@ -30,6 +31,9 @@ class Evaluation:
             ``oLRP_s``, ``oLRP_m``, ``oLRP_l``.
         category_ids (list): Their ids.
         category_names (list[str]): Their names.
+        labels (list): The ids in the order of the file, which is that of a detector's labels.
+        iou_type (str): ``bbox`` or ``segm``.
+        num_images (int): Images, those without objects as well.
         areas (list[str]): ``all``, ``small``, ``medium``, ``large``.
         max_dets (list[int]): The limits, ascending.
         iou_thresholds (np.ndarray): Shape (T,), of AP.
@@ -42,6 +46,9 @@ class Evaluation:
     summary: dict[str, float]
     category_ids: list
     category_names: list[str]
+    labels: list
+    iou_type: str
+    num_images: int
     areas: list[str]
     max_dets: list[int]
     iou_thresholds: np.ndarray = field(repr=False)
@@ -98,17 +105,8 @@ class Evaluation:
             if value not in known:
                 raise ValueError(f'there is no {value!r} among {known}')
         k, a = self.category_ids.index(category_id), self.areas.index(area)
-        m = self.matches
-        low, high = np.searchsorted(m.category, [k, k + 1])
-        mine = slice(*np.searchsorted(m.rows, [low, high]))
-        rows = m.rows[mine] - low
-        true_positive = m.true_positive[0, a, mine]
-        counts = m.in_range[a, low:high].copy()
-        counts[rows] = (counts[rows] | true_positive) & ~m.ignored[0, a, mine]
-        ious = np.zeros(high - low)
-        ious[rows] = m.iou[a, mine]
-        counts &= m.rank[low:high] < max_dets
-        return lrp_curve(m.score[low:high][counts], ious[counts], m.num_objects[k, a])
+        scores, ious = scores_and_ious(self.matches, k, a, max_dets)
+        return lrp_curve(scores, ious, self.matches.num_objects[k, a])
 
     def to_dict(self) -> dict:
         """What is needed of it in a file: numbers, lists and text, None in place of NaN.
@@ -134,6 +132,7 @@ def evaluate_lrp(
     iou_type: str = 'bbox',
     max_dets: Sequence[int] = (1, 10, 100),
     iou_thresholds: Sequence[float] = IOU_THRESHOLDS,
+    on_step: Callable[[str], object] = lambda step: None,
 ) -> Evaluation:
     """Evaluate detections in COCO format: AP as pycocotools gives it, and LRP.
 
@@ -148,6 +147,8 @@ def evaluate_lrp(
             the largest if 100 is not among them.
         iou_thresholds (Sequence[float]): IoUs in (0, 1] over which AP and AR are means. LRP always
             takes detections from an IoU of 0.5.
+        on_step (Callable[[str], object]): Called with the name of each of ``STEPS`` as it begins,
+            for a progress bar.
 
     Returns:
         Evaluation: Summary and per-category values.
@@ -162,10 +163,14 @@ def evaluate_lrp(
         raise ValueError(f'max_dets must be whole numbers from 1, but are {max_dets}')
     if not len(thresholds) or not ((thresholds > 0) & (thresholds <= 1)).all():
         raise ValueError(f'iou_thresholds must be above 0 and up to 1, but are {iou_thresholds}')
+    read_truth, read_results, matching, counting = STEPS
+    on_step(read_truth)
     truth = read_ground_truth(ground_truth, iou_type)
+    on_step(read_results)
     detections = read_detections(results, truth, iou_type)
+    on_step(matching)
     matches = match(detections, truth, np.append(TAU, thresholds), limits[-1])
-
+    on_step(counting)
     precision, recall, lrp = [], [], {}
     for limit in limits:
         hits = count_positives(matches, limit)
@@ -179,6 +184,9 @@ def evaluate_lrp(
         summary=_summary(thresholds, limits, precision, recall, lrp[limits[-1]]),
         category_ids=list(truth.categories),
         category_names=[str(c.get('name', i)) for i, c in truth.categories.items()],
+        labels=truth.labels,
+        iou_type=iou_type,
+        num_images=len(truth.images),
         areas=list(AREAS),
         max_dets=limits,
         iou_thresholds=thresholds,
