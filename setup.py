@@ -4,6 +4,7 @@ from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
 SHIPPED = ('*.py', '*.sh', '*.yml')  # tools and configs, through the links in alrp_mmdet/.mim
+REPORT = [f'evaluation/report/*.{kind}' for kind in ('html', 'css', 'js')]
 
 
 def version() -> str:
@@ -21,10 +22,13 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['alrp_mmdet', 'alrp_mmdet.*']),
-    package_data={'alrp_mmdet': [f'.mim/**/{pattern}' for pattern in SHIPPED]},
+    package_data={'alrp_mmdet': [*(f'.mim/**/{pattern}' for pattern in SHIPPED), *REPORT]},
     exclude_package_data={'alrp_mmdet': ['.mim/tools/dev/*']},  # of use in a clone only
     # MMDetection and MMCV are not required here: the loss works without them, MMCV must be built
     # for the torch at hand, and maintained forks have other names. `import alrp_mmdet` checks them.
     install_requires=['torch>=2.6'],
-    extras_require={'mmdet': ['mmengine>=0.10,<1', 'mmcv>=2.0.0,<2.2', 'mmdet>=3.0,<3.4']},
+    extras_require={
+        'mmdet': ['mmengine>=0.10,<1', 'mmcv>=2.0.0,<2.2', 'mmdet>=3.0,<3.4'],
+        'report': ['plotly>=6', 'jinja2'],  # of tools/analysis/lrp.py --html
+    },
 )

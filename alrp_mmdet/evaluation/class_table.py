@@ -1,6 +1,7 @@
 """What an evaluation says of each class, and the score from which to keep its detections."""
 
 import json
+from collections import Counter
 
 import numpy as np
 
@@ -86,10 +87,16 @@ def thresholds_json(
 
     Returns:
         str: JSON.
+
+    Raises:
+        ValueError: If two classes have one name.
     """
     max_dets = evaluation.max_dets[-1] if max_dets is None else max_dets
     matches = evaluation.matches
     thresholds = {}
+    [(name, count)] = Counter(evaluation.category_names).most_common(1) or [('', 0)]
+    if count > 1:
+        raise ValueError(f'thresholds go by the name of the class, but {count} are called {name!r}')
     for category_id in evaluation.labels:
         k = evaluation.category_ids.index(category_id)
         threshold = float(evaluation.lrp[max_dets].lrp_opt_thr[k, 0])

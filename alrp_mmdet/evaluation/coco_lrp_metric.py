@@ -14,7 +14,7 @@ from mmengine.fileio import dump
 from mmengine.logging import MMLogger
 from terminaltables import AsciiTable
 
-from ..engine.hooks.atomic_checkpoint_hook import AtomicLocalBackend
+from ..files import write_whole
 from .class_table import (
     AP_COLUMNS,
     LRP_COLUMNS,
@@ -247,7 +247,7 @@ class CocoLRPMetric(CocoMetric):
 
     def _write_thresholds(self, evaluation: Evaluation) -> None:
         text = thresholds_json(evaluation, self.ann_file, _lrp_limit(evaluation))
-        AtomicLocalBackend().put(text.encode(), self.thresholds_file)
+        write_whole(self.thresholds_file, text.encode())
 
 
 def _lrp_limit(evaluation: Evaluation) -> int:

@@ -1,4 +1,3 @@
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +6,8 @@ import torch
 from mmdet.registry import HOOKS
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
+
+from ...files import write_whole
 
 
 @register_backend('atomic')
@@ -20,15 +21,7 @@ class AtomicLocalBackend(LocalBackend):
             obj (bytes): Content of the file.
             filepath (str | Path): Its place. What stood there stays until the new file is whole.
         """
-        path = Path(filepath)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # A fixed name: what a kill leaves behind is overwritten when the run goes on.
-        partial = path.with_name(path.name + '.partial')
-        with partial.open('wb') as file:
-            file.write(obj)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        write_whole(filepath, obj)
 
 
 @HOOKS.register_module()

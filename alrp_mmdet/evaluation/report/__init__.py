@@ -1,0 +1,5 @@
+"""An evaluation as one HTML file that needs no network: tables, curves, a second detector."""
+
+from .page import make_report
+
+__all__ = ['make_report']

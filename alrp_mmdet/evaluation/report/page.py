@@ -1,0 +1,83 @@
+"""The page: content put into its template, with styles and scripts inlined."""
+
+import json
+from importlib.resources import files
+
+from ..evaluate import Evaluation
+from .content import cards, classes, rounded
+
+PARTS = 'page.html', 'style.css', 'charts.js', 'table.js'
+
+
+def make_report(evaluations: dict[str, Evaluation], ground_truth: str = '') -> str:
+    """An HTML page about one or two detectors, with everything in it that it needs.
+
+    Args:
+        evaluations (dict[str, Evaluation]): One evaluation, or two on the same ground truth, by
+            what they are to be called. The first is shown in full, the second in comparison.
+        ground_truth (str): What the ground truth is to be called.
+
+    Returns:
+        str: HTML, some 5 MB, most of which is plotly.js.
+
+    Raises:
+        ImportError: If plotly or jinja2 is missing.
+        ValueError: If there are more than two evaluations, or two with other classes or objects.
+    """
+    from jinja2 import Environment
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    names, (first, *others) = list(evaluations), evaluations.values()
+    if len(names) > 2:
+        raise ValueError(f'a report compares two evaluations, but there are {len(names)}')
+    for other in others:
+        same = (
+            other.category_ids == first.category_ids
+            and other.iou_type == first.iou_type
+            and other.max_dets == first.max_dets
+            and (other.matches.num_objects == first.matches.num_objects).all()
+        )
+        if not same:
+            raise ValueError(
+                f'{names[0]} and {names[1]} cannot be compared: they are not evaluated in the same '
+                'way on the same ground truth'
+            )
+    both = [first, *others]
+    rows = classes(both)
+    data = dict(
+        sets=names,
+        classes=[
+            dict(name=row['class'], objects=row['objects'], of_sets=row['of_sets']) for row in rows
+        ],
+        sizes=dict(
+            objects=first.matches.num_objects[:, 1:].sum(axis=0).tolist(),
+            oLRP=[[e.summary[f'oLRP_{size}'] for size in 'sml'] for e in both],
+        ),
+    )
+    text = json.dumps(rounded(data), ensure_ascii=False, separators=(',', ':'), allow_nan=False)
+    here = files(__package__)
+    page, style, *scripts = [(here / name).read_text(encoding='utf-8') for name in PARTS]
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= dict(number=_number, signed=_signed)
+    return environment.from_string(page).render(
+        names=names,
+        ground_truth=ground_truth,
+        evaluation=first,
+        num_objects=int(first.matches.num_objects[:, 0].sum()),
+        num_detections=[len(e.matches.score) for e in both],
+        cards=cards(both),
+        classes=rows,
+        style=Markup(style),
+        plotly=Markup(get_plotlyjs()),
+        scripts=[Markup(script) for script in scripts],
+        data=Markup(text.replace('<', '\\u003c')),  # or a name could end the script
+    )
+
+
+def _number(value: float) -> str:
+    return f'{value:.3f}' if value == value else '\N{EN DASH}'
+
+
+def _signed(value: float) -> str:
+    return f'{value:+.3f}'.replace('-', '\N{MINUS SIGN}') if value == value else '\N{EN DASH}'

@@ -1,0 +1,231 @@
+"""AP, LRP and the best score threshold of each class, from two files: ``lrp.py GT RESULTS``."""
+
+import argparse
+import contextlib
+import csv
+import importlib.util
+import io
+import json
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
+    sys.path.insert(0, str(ROOT))
+if (
+    'alrp_mmdet' not in sys.modules
+):  # which would import MMDetection: many seconds, for nothing here
+    sys.modules.setdefault('mmdet', None)
+
+from rich.console import Console  # noqa: E402
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: E402
+from terminaltables import AsciiTable  # noqa: E402
+
+from alrp_mmdet.evaluation import Evaluation, evaluate_lrp  # noqa: E402
+from alrp_mmdet.evaluation.class_table import class_table, thresholds_json  # noqa: E402
+from alrp_mmdet.evaluation.evaluate import STEPS  # noqa: E402
+from alrp_mmdet.evaluation.report import make_report  # noqa: E402
+from alrp_mmdet.files import write_whole  # noqa: E402
+
+OUTPUTS = 'json', 'csv', 'thresholds', 'html'
+ERRORS = 'oLRP', 'oLRP_loc', 'oLRP_fp', 'oLRP_fn', 'oLRP_s', 'oLRP_m', 'oLRP_l'
+COLUMNS = 'class', 'objects', 'AP', 'AP50', 'AP75', *ERRORS, 'threshold'
+COMPARED = 'other_oLRP', 'difference'
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('ground_truth', metavar='GT', help='annotations in COCO format')
+    parser.add_argument('results', metavar='RESULTS', help='detections in COCO format')
+    parser.add_argument('--compare', metavar='RESULTS', help='other detections on the same images')
+    parser.add_argument('--iou-type', choices=['bbox', 'segm'], default='bbox')
+    parser.add_argument(
+        '--max-dets',
+        nargs='+',
+        type=int,
+        default=[1, 10, 100],
+        metavar='N',
+        help='limits on the detections of an image and class; LRP is that of the largest',
+    )
+    parser.add_argument(
+        '--sort',
+        choices=[*COLUMNS, *COMPARED],
+        default='oLRP',
+        metavar='COLUMN',
+        help='column to sort classes by, the worst first (default: %(default)s)',
+    )
+    parser.add_argument('--json', metavar='OUT', help='write all values of LRP')
+    parser.add_argument('--csv', metavar='OUT', help='write the table of classes')
+    parser.add_argument(
+        '--thresholds', metavar='OUT', help='write what CocoLRPMetric writes as thresholds_file'
+    )
+    parser.add_argument('--html', metavar='OUT', help='write a report with curves; needs plotly')
+    parser.add_argument('--force', action='store_true', help='overwrite files that exist')
+    args = parser.parse_args(argv)
+    if args.sort in COMPARED and args.compare is None:
+        parser.error(f'--sort {args.sort} needs --compare')
+    return args
+
+
+def check_files(args: argparse.Namespace) -> None:
+    """Everything that can be found wrong with inputs and outputs before the evaluation."""
+    inputs = [p for p in (args.ground_truth, args.results, args.compare) if p is not None]
+    for path in inputs:
+        if not Path(path).is_file():
+            sys.exit(f'error: there is no file {path}')
+    if args.compare is not None and os.path.samefile(args.results, args.compare):
+        sys.exit(f'error: {args.compare} is compared with itself')
+    outputs = [path for path in map(vars(args).get, OUTPUTS) if path is not None]
+    if len({Path(path).resolve() for path in outputs}) < len(outputs):
+        sys.exit('error: two outputs have the same name')
+    for path in outputs:
+        if not Path(path).exists():
+            check_folder(path)
+            continue
+        if any(os.path.samefile(path, known) for known in inputs):
+            sys.exit(f'error: {path} is an input, and would be overwritten')
+        if not Path(path).is_file():
+            sys.exit(f'error: {path} is not a file')
+        if not args.force:
+            sys.exit(f'error: {path} exists; --force overwrites it')
+        check_folder(path)
+    if args.html is not None and importlib.util.find_spec('plotly') is None:
+        sys.exit('error: --html needs plotly, which is not installed: pip install plotly')
+    if args.iou_type == 'segm' and importlib.util.find_spec('pycocotools') is None:
+        sys.exit('error: masks need pycocotools, which is not installed: pip install pycocotools')
+
+
+def check_folder(path: str) -> None:
+    """A file can be made where the path says, or in the first folder above that there is."""
+    folder = Path(path).absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        sys.exit(f'error: {path} cannot be written: {error.strerror}')
+
+
+@contextlib.contextmanager
+def progress(total: int) -> Iterator[Callable[[str], None]]:
+    """A bar on the terminal, if there is one. Gives what is to be told of each step."""
+    columns = TextColumn('{task.description:<24}'), BarColumn(), TimeElapsedColumn()
+    hidden = not sys.stderr.isatty()
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden) as bar:
+        task = bar.add_task('', total=total)
+        steps = iter(range(total))
+        yield lambda step: bar.update(task, description=step, completed=next(steps))
+
+
+def evaluate(args: argparse.Namespace, on_step: Callable[[str], None]) -> dict[str, Evaluation]:
+    """One or two evaluations, by the names of their files."""
+    paths = [args.results] if args.compare is None else [args.results, args.compare]
+    names = [Path(path).name for path in paths]
+    names = names if len(set(names)) == len(names) else paths
+    evaluations = {}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always', UserWarning)
+        for name, path in zip(names, paths):
+            try:
+                evaluations[name] = evaluate_lrp(
+                    args.ground_truth, path, args.iou_type, args.max_dets, on_step=on_step
+                )
+            except (OSError, ValueError) as error:
+                sys.exit(f'error: {error}')
+            if not len(evaluations[name].matches.score):
+                warnings.warn(f'{path} has no detections: AP is 0 and oLRP 1', stacklevel=1)
+    for message in dict.fromkeys(str(warning.message) for warning in caught):
+        print(f'warning: {message}', file=sys.stderr)
+    return evaluations
+
+
+def class_rows(evaluations: dict[str, Evaluation], sort: str) -> list[dict]:
+    """The class table, the worst first; of two, with oLRP of the other and the difference."""
+    rows, *others = map(class_table, evaluations.values())
+    for other in others:
+        for row, theirs in zip(rows, other):
+            row |= zip(COMPARED, (theirs['oLRP'], theirs['oLRP'] - row['oLRP']))
+    descending = not sort.startswith(('class', 'AP'))
+
+    def defined(row: dict) -> bool:
+        return row[sort] == row[sort]
+
+    rows.sort(key=lambda row: row['class'])
+    ranked = sorted(filter(defined, rows), key=lambda row: row[sort], reverse=descending)
+    return ranked + [row for row in rows if not defined(row)]
+
+
+def print_tables(evaluations: dict[str, Evaluation], rows: list[dict], columns: list) -> None:
+    first, *others = evaluations.values()
+    detections = ' and '.join(f'{len(e.matches.score):,}' for e in evaluations.values())
+    print(
+        f'{first.num_images:,} images, {first.matches.num_objects[:, 0].sum():,} objects, '
+        f'{detections} detections, at most {first.max_dets[-1]} of an image and class'
+    )
+    table = [['', *evaluations, *(['difference'] if others else [])]]
+    for name, value in first.summary.items():
+        values = [value, *(other.summary[name] for other in others)]
+        values = [float('nan') if v == -1 else v for v in values]
+        values += [other - values[0] for other in values[1:]]
+        table.append([name, *map(shown, values, ['', '', '+'])])
+    print_table(table)
+    signs = ['+' if column == 'difference' else '' for column in columns]
+    print_table([columns, *(list(map(shown, map(row.get, columns), signs)) for row in rows)])
+
+
+def print_table(table: list[list]) -> None:
+    ascii_table = AsciiTable(table)
+    ascii_table.justify_columns = dict.fromkeys(range(1, len(table[0])), 'right')
+    print(ascii_table.table)
+
+
+def shown(value: str | int | float, sign: str = '') -> str:
+    if isinstance(value, float):
+        return f'{value:{sign}.3f}' if value == value else '-'
+    return f'{value:,}' if isinstance(value, int) else value
+
+
+def csv_of(rows: list[dict], columns: list) -> str:
+    """Cells are empty where undefined."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ['id', *columns], extrasaction='ignore')
+    writer.writeheader()
+    writer.writerows({k: '' if v != v else v for k, v in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def main(argv: list[str] | None = None):
+    args = parse_args(argv)
+    check_files(args)
+    num_files = 1 + (args.compare is not None)
+    with progress(num_files * len(STEPS) + (args.html is not None)) as on_step:
+        evaluations = evaluate(args, on_step)
+        first = next(iter(evaluations.values()))
+        rows = class_rows(evaluations, args.sort)
+        columns = [*COLUMNS, *COMPARED] if args.compare is not None else [*COLUMNS]
+        contents = {}
+        try:
+            if args.json is not None:
+                contents[args.json] = json.dumps(first.to_dict(), allow_nan=False) + '\n'
+            if args.csv is not None:
+                contents[args.csv] = csv_of(rows, columns)
+            if args.thresholds is not None:
+                contents[args.thresholds] = thresholds_json(first, args.ground_truth)
+            if args.html is not None:
+                on_step('report')
+                contents[args.html] = make_report(evaluations, Path(args.ground_truth).name)
+            for path, content in contents.items():
+                write_whole(path, content.encode())
+        except (OSError, ValueError) as error:
+            sys.exit(f'error: {error}')
+    print_tables(evaluations, rows, columns)
+    for path in contents:
+        print(f'Wrote {path}')
+
+
+if __name__ == '__main__':
+    main()
