@@ -135,3 +135,5 @@ def test_wheel_ships_configs_and_tools(tmp_path):
         files = {path.relative_to(ROOT) for path in (ROOT / folder).rglob(kept)}
         needed = {f'alrp_mmdet/.mim/{path}' for path in files if 'dev' not in path.parts}
         assert needed <= shipped
+    report = ROOT / 'alrp_mmdet' / 'evaluation' / 'report'
+    assert {str(path.relative_to(ROOT)) for path in report.glob('*.*')} <= shipped

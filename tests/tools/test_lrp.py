@@ -347,3 +347,11 @@ def test_it_starts_without_mmdetection(command, files):
     )
     result = command(sys.executable, '-c', code, TOOL, 'gt.json', 'nowhere.json')
     assert (result.returncode, result.stderr) == (1, 'error: there is no file nowhere.json\n')
+
+
+def test_progress_is_shown_on_a_terminal(main, files, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
+    monkeypatch.setenv('TERM', 'xterm')
+    main(['gt.json', 'results.json'])
+    printed = capsys.readouterr()
+    assert 'counting' in printed.err and 'counting' not in printed.out

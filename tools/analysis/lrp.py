@@ -93,10 +93,11 @@ def check_files(args: argparse.Namespace) -> None:
         if not args.force:
             sys.exit(f'error: {path} exists; --force overwrites it')
         check_folder(path)
-    if args.html is not None and importlib.util.find_spec('plotly') is None:
-        sys.exit('error: --html needs plotly, which is not installed: pip install plotly')
-    if args.iou_type == 'segm' and importlib.util.find_spec('pycocotools') is None:
-        sys.exit('error: masks need pycocotools, which is not installed: pip install pycocotools')
+    needed = {'plotly': args.html, 'jinja2': args.html, 'pycocotools': args.iou_type == 'segm'}
+    for package, use in needed.items():
+        if use and importlib.util.find_spec(package) is None:
+            option = '--iou-type segm' if package == 'pycocotools' else '--html'
+            sys.exit(f'error: {option} needs {package}: pip install {package}')
 
 
 def check_folder(path: str) -> None:
