@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 
 from ..datasets.check import AnnotationError, check_datasets
 from .checkpoint import CheckpointError
+from .thresholds import ThresholdsError
 
 
 def make_parser(description: str) -> argparse.ArgumentParser:
@@ -74,7 +75,7 @@ def clear_errors():
     """End with one line, not with a traceback, where the user can put things right."""
     try:
         yield
-    except (AnnotationError, CheckpointError, FloatingPointError) as error:
+    except (AnnotationError, CheckpointError, FloatingPointError, ThresholdsError) as error:
         sys.exit(f'error: {error}')
 
 

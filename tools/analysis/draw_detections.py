@@ -1,7 +1,6 @@
 """Draw detections beside the ground truth: ``draw_detections.py CONFIG CHECKPOINT``."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -22,6 +21,8 @@ from mmdet.registry import DATASETS  # noqa: E402
 from mmdet.visualization import get_palette  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 
+from alrp_mmdet.engine import ThresholdsError, apply_thresholds, read_thresholds  # noqa: E402
+
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
@@ -39,20 +40,6 @@ def parse_args():
     return parser.parse_args()
 
 
-def read_thresholds(path: str, num_classes: int) -> list[float]:
-    """The least score of each class. A class that has none was never detected rightly."""
-    try:
-        by_class = json.loads(Path(path).read_bytes())['thresholds']
-        thresholds = [float('inf') if t is None else float(t) for t in by_class.values()]
-    except FileNotFoundError:
-        sys.exit(f'error: there is no file {path}')
-    except (ValueError, KeyError, TypeError, AttributeError):
-        sys.exit(f'error: {path} is not a file of thresholds as CocoLRPMetric writes it')
-    if len(thresholds) != num_classes:
-        sys.exit(f'error: {path} has {len(thresholds)} classes, but the config has {num_classes}')
-    return thresholds
-
-
 def draw_box(axis, box, colour, text: str | None = None, **style) -> None:
     """Draw a box (x1, y1, x2, y2) in pixels, with a label over it."""
     x1, y1, x2, y2 = box
@@ -65,8 +52,8 @@ def draw_box(axis, box, colour, text: str | None = None, **style) -> None:
 
 def main():
     args = parse_args()
-    for path in (args.config, args.checkpoint):
-        if not Path(path).is_file():
+    for path in (args.config, args.checkpoint, args.thresholds):
+        if path is not None and not Path(path).is_file():
             sys.exit(f'error: there is no file {path}')
     cfg = Config.fromfile(args.config)
     model = init_detector(cfg, args.checkpoint, device=args.device)
@@ -74,8 +61,12 @@ def main():
     classes = dataset.metainfo['classes']
     thresholds, meaning = [args.score_thr] * len(classes), f'score over {args.score_thr:g}'
     if args.thresholds is not None:
-        thresholds = read_thresholds(args.thresholds, len(classes))
+        try:
+            thresholds = read_thresholds(args.thresholds, classes)
+        except ThresholdsError as error:
+            sys.exit(f'error: {error}')
         meaning = 'score over the LRP-optimal threshold of its class'
+    apply_thresholds(model, thresholds)
     palette = get_palette(model.dataset_meta['palette'], len(classes))
     palette = [tuple(c / 255 for c in colour) for colour in palette]
 
@@ -92,9 +83,8 @@ def main():
             draw_box(axis, instance['bbox'], 'white', linestyle=(0, (2, 2)), linewidth=1.2)
         detections = inference_detector(model, info['img_path']).pred_instances.cpu().numpy()
         for box, score, label in zip(detections.bboxes, detections.scores, detections.labels):
-            if score >= thresholds[label]:
-                text = f'{classes[label]} {score:.2f}'
-                draw_box(axis, box, palette[label], text, linewidth=1.8)
+            text = f'{classes[label]} {score:.2f}'
+            draw_box(axis, box, palette[label], text, linewidth=1.8)
     legend = [
         Line2D([], [], color='black', label=f'detection, {meaning}'),
         Line2D([], [], color='grey', linestyle=(0, (2, 2)), label='ground truth'),

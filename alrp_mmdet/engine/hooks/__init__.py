@@ -1,4 +1,5 @@
 from .atomic_checkpoint_hook import AtomicCheckpointHook
 from .epoch_seed_hook import EpochSeedHook
+from .lrp_thresholds_hook import LRPThresholdsHook
 
-__all__ = ['AtomicCheckpointHook', 'EpochSeedHook']
+__all__ = ['AtomicCheckpointHook', 'EpochSeedHook', 'LRPThresholdsHook']
