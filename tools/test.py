@@ -49,11 +49,11 @@ def main():
     if args.out is not None and not args.out.endswith(('.pkl', '.pickle')):
         sys.exit(f'error: --out must end with .pkl or .pickle, but is {args.out}')
     cfg = load_config(args)
+    if args.thresholds is not None:
+        use_thresholds(cfg, args.thresholds)
     if '://' not in args.checkpoint and not Path(args.checkpoint).is_file():
         sys.exit(f'error: there is no checkpoint {args.checkpoint}')
     cfg.load_from = args.checkpoint
-    if args.thresholds is not None:
-        use_thresholds(cfg, args.thresholds)
     if args.show or args.show_dir:
         cfg = trigger_visualization_hook(cfg, args)
     with clear_errors():

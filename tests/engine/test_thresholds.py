@@ -10,14 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
 from coco_helpers import make_data
 from mmdet.apis import DetInferencer, inference_detector, init_detector
 from mmdet.models import DetTTAModel
-from mmdet.registry import HOOKS, METRICS
 from mmdet.structures import DetDataSample
-from mmengine.config import Config, ConfigDict
-from mmengine.hooks import Hook
+from mmengine.config import ConfigDict
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModel, MMDistributedDataParallel
 from mmengine.runner import Runner
@@ -25,6 +22,7 @@ from mmengine.structures import InstanceData
 
 import alrp_mmdet  # noqa: F401 - registers
 from alrp_mmdet.engine import ThresholdsError, apply_thresholds, read_thresholds
+from alrp_mmdet.engine.cli import clear_errors
 from alrp_mmdet.evaluation import evaluate_lrp
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -75,6 +73,11 @@ class Detector(BaseModel):
         return copy.deepcopy(list(chosen))
 
 
+def with_views(detector, type='nms', **nms):
+    nms = dict(type=type, iou_threshold=0.5, **nms)
+    return DetTTAModel(ConfigDict(nms=nms, max_per_img=9), module=detector)
+
+
 def scores_of(samples):
     return [s.pred_instances.scores.tolist() for s in samples]
 
@@ -119,7 +122,7 @@ class TestFile:
             (b'{}', 'needs an object "thresholds"'),
             (b'[0.5]', 'needs an object "thresholds"'),
             (b'{"thresholds": [0.5]}', 'needs an object "thresholds"'),
-            (b'{"thresholds": {"cat": "0.5"}}', 'threshold of cat must be a number.*is \'0.5\''),
+            (b'{"thresholds": {"cat": "0.5"}}', "threshold of cat must be a number.*is '0.5'"),
             (b'{"thresholds": {"cat": true}}', 'threshold of cat must be a number.*is True'),
             (b'{"thresholds": {"cat": [1]}}', 'threshold of cat must be a number'),
             (b'{"thresholds": {"cat": NaN}}', 'threshold of cat must be a number.*is nan'),
@@ -132,6 +135,11 @@ class TestFile:
         with pytest.raises(ThresholdsError, match=rf'bad\.json.*{message}') as error:
             read_thresholds(path, ['cat'])
         assert isinstance(error.value, ValueError)
+
+    def test_is_told_in_a_line_by_the_tools(self, tmp_path):
+        path = write(tmp_path, dict(cat=1))
+        with pytest.raises(SystemExit, match=r'^error: .*for dog, bird$'), clear_errors():
+            read_thresholds(path, CLASSES)
 
     def test_missing(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=r'there is no file .*gone\.json'):
@@ -182,12 +190,10 @@ class TestModel:
 
     @pytest.mark.parametrize('augmented', [False, True])
     def test_undone(self, augmented):
-        model, data = Detector(sample()), dict(inputs=[[0]])
+        model, data = Detector(sample()), dict(inputs=[0])
         if augmented:
-            model = DetTTAModel(ConfigDict(nms=dict(type='nms', iou_threshold=1), max_per_img=9), module=model)
-        else:
-            data = dict(inputs=[0])
-        before = vars(model).keys() | ()
+            model, data = with_views(model), dict(inputs=[[0]])
+        before = set(vars(model))
         first = apply_thresholds(model, self.thresholds)
         assert scores_of(model.test_step(data)) == kept(SCORES[:3])
         second = apply_thresholds(model, [0.9, 0.6, 0])  # instead of the first, not on top of it
@@ -197,7 +203,7 @@ class TestModel:
         second.remove()
         second.remove()
         assert scores_of(model.test_step(data)) == kept(SCORES)
-        assert vars(model).keys() == before
+        assert set(vars(model)) == before
         assert not model._forward_hooks
         with apply_thresholds(model, self.thresholds), pytest.raises(KeyError):
             raise KeyError
@@ -208,8 +214,7 @@ class TestModel:
     def test_a_copy_has_thresholds_of_its_own(self, augmented, duplicate):
         model, data = Detector(sample()), dict(inputs=[0])
         if augmented:
-            tta_cfg = ConfigDict(nms=dict(type='nms', iou_threshold=1), max_per_img=9)
-            model, data = DetTTAModel(tta_cfg, module=model), dict(inputs=[[0]])
+            model, data = with_views(model), dict(inputs=[[0]])
         apply_thresholds(model, self.thresholds)
         other = duplicate(model)
         apply_thresholds(other, [1, 1, 1])
@@ -223,8 +228,7 @@ class TestModel:
         views = [sample([0.9], [0]), sample([0.6], [0])]  # one object, seen twice
         for view in views:
             view.pred_instances.bboxes = torch.tensor([[0.0, 0, 10, 10]])
-        nms = dict(type='soft_nms', iou_threshold=0.5, min_score=0.0)
-        model = DetTTAModel(ConfigDict(nms=nms, max_per_img=9), module=Detector(*views))
+        model = with_views(Detector(*views), type='soft_nms', min_score=0.0)
         data = dict(inputs=[[0], [1]])
         merged = scores_of(model.test_step(data))[0]
         assert len(merged) == 2 and merged[1] < 0.5
@@ -232,15 +236,13 @@ class TestModel:
         assert scores_of(model.test_step(data)) == kept([0.9])
 
     def test_within_data_parallel(self):
-        dist.init_process_group('gloo', store=dist.HashStore(), rank=0, world_size=1)
-        try:
-            model = MMDistributedDataParallel(Detector(sample()), device_ids=None)
-            applied = apply_thresholds(model, self.thresholds)
-            assert scores_of(model.test_step(dict(inputs=None))) == kept(SCORES[:3])
-            applied.remove()
-            assert scores_of(model.test_step(dict(inputs=None))) == kept(SCORES)
-        finally:
-            dist.destroy_process_group()
+        model = MMDistributedDataParallel.__new__(MMDistributedDataParallel)
+        torch.nn.Module.__init__(model)  # and not the wrapper's own, which waits for processes
+        model.module = Detector(sample())
+        applied = apply_thresholds(model, self.thresholds)
+        assert scores_of(model.test_step(dict(inputs=None))) == kept(SCORES[:3])
+        applied.remove()
+        assert scores_of(model.test_step(dict(inputs=None))) == kept(SCORES)
 
     @pytest.mark.parametrize(
         'model, thresholds, error, message',
@@ -256,31 +258,129 @@ class TestModel:
             apply_thresholds(model, thresholds)
 
 
-@pytest.mark.filterwarnings('ignore:checkpoint is None')
+def by_init_detector(config):
+    model = init_detector(config, device='cpu')
+    return model, lambda picture: inference_detector(model, picture)
+
+
+def by_inferencer(config):
+    inferencer = DetInferencer(config, device='cpu', show_progress=False)
+    options = dict(no_save_vis=True, return_datasamples=True)
+    return inferencer.model, lambda picture: inferencer(picture, **options)['predictions'][0]
+
+
+@pytest.mark.filterwarnings('ignore::UserWarning')  # there is no checkpoint
 @pytest.mark.parametrize(
-    'config', ['faster_rcnn/alrp_faster-rcnn_r18_fpn_12e_bccd', 'atss/focal_atss_r18_fpn_12e_bccd']
+    'prepare, config',
+    [
+        (by_init_detector, 'faster_rcnn/alrp_faster-rcnn_r18_fpn_12e_bccd'),
+        (by_inferencer, 'atss/focal_atss_r18_fpn_12e_bccd'),
+    ],
 )
-def test_detectors_in_use(config):
-    """Fresh weights find something, with many scores; half of one class is to be left."""
-    cfg = Config.fromfile(CONFIGS / f'{config}.py')
-    picture = np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)
+def test_the_ways_in_which_mmdetection_runs_a_detector(prepare, config):
+    """Fresh weights find something; of the class that is found most, half is to be left."""
     torch.manual_seed(0)
-    model = init_detector(cfg, device='cpu')
-    whole = inference_detector(model, picture).pred_instances
+    model, detect = prepare(str(CONFIGS / f'{config}.py'))
+    picture = np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)
+    whole = detect(picture).pred_instances
     label = whole.labels.mode().values
     median = whole.scores[whole.labels == label].median()
+    expected = whole[(whole.labels == label) & (whole.scores >= median)]
+    assert 1 < len(expected) < len(whole)
     thresholds = torch.full((3,), math.inf)
     thresholds[label] = median
-    left = whole[(whole.labels == label) & (whole.scores >= median)]
-    assert 1 < len(left) < len(whole)
+    apply_thresholds(model, thresholds)
+    found = detect(picture).pred_instances
+    for name in ('scores', 'labels', 'bboxes'):
+        assert torch.equal(found[name], expected[name])
 
-    with apply_thresholds(model, thresholds):
-        found = inference_detector(model, [picture])[0].pred_instances
-    assert torch.equal(found.bboxes, left.bboxes) and torch.equal(found.scores, left.scores)
 
-    inferencer = DetInferencer(cfg, device='cpu', show_progress=False)
-    inferencer.model.load_state_dict(model.state_dict())
-    with apply_thresholds(inferencer.model, thresholds):
-        found = inferencer(picture, no_save_vis=True)['predictions'][0]
-    assert found['scores'] == pytest.approx(left.scores.tolist())
-    assert set(found['labels']) == {label}
+class Images(list):
+    metainfo = dict(classes=('kind 2', 'kind 5', 'kind 9'))
+
+
+def truth_and_detector(tmp_path, seed):
+    """Objects of three classes, none of them of the last, and what is found; no score twice."""
+    truth, results = make_data(seed, 16, 40, grid=4, num_scores=10**6)
+    truth['categories'] = [dict(id=i, name=f'kind {i}') for i in (2, 5, 9)]
+    results[0]['category_id'] = 9
+    samples = []
+    for image in truth['images']:
+        mine = [r for r in results if r['image_id'] == image['id']]
+        boxes = torch.tensor([r['bbox'] for r in mine]).reshape(-1, 4)
+        boxes[:, 2:] += boxes[:, :2]
+        found = sample(
+            [r['score'] for r in mine], [(2, 5, 9).index(r['category_id']) for r in mine]
+        )
+        found.pred_instances.bboxes = boxes
+        found.set_metainfo(dict(img_id=image['id']))
+        samples.append(found)
+    (tmp_path / 'truth.json').write_text(json.dumps(truth))
+    return Detector(*samples)
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_a_run_that_finds_its_thresholds_and_tests_at_them(tmp_path, seed, logged):
+    truth, file = str(tmp_path / 'truth.json'), tmp_path / 'thresholds.json'
+    model = truth_and_detector(tmp_path, seed)
+    data = dict(
+        dataset=Images(dict(inputs=i) for i in range(3)),
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        batch_size=2,
+    )
+    metric = dict(type='CocoLRPMetric', ann_file=truth, thresholds_file=str(file))
+    runner = Runner(
+        model,
+        str(tmp_path / 'run'),
+        train_dataloader=data,
+        val_dataloader=data,
+        test_dataloader=data,
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=1.0)),
+        train_cfg=dict(by_epoch=True, max_epochs=1),
+        val_cfg=dict(),
+        test_cfg=dict(),
+        val_evaluator=dict(metric, outfile_prefix=str(tmp_path / 'val')),
+        test_evaluator=dict(metric, outfile_prefix=str(tmp_path / 'test')),
+        custom_hooks=[dict(type='LRPThresholdsHook', thresholds_file=str(file))],
+        default_hooks=dict(checkpoint=None),
+        default_scope='mmdet',
+        experiment_name=f'{tmp_path.name}_{seed}',
+    )
+    runner.logger.addHandler(logged.handler)
+    runner.train()
+    in_training, written = runner.val(), file.read_text()
+    tested = runner.test()
+    before, after = (evaluate_lrp(truth, str(tmp_path / f'{x}.bbox.json')) for x in ('val', 'test'))
+
+    assert in_training['coco/bbox_oLRP'] == before.summary['oLRP'] < 1
+    # At the thresholds, the LRP error is what was the least, and nothing is left to cut off.
+    for k, category in enumerate(after.category_ids[:2]):
+        curve = after.curve(category)
+        assert curve.error.error[-1] == before.olrp[k, 0]
+        assert curve.score[-1] == before.lrp_opt_thr[k, 0]
+        assert len(curve.score) < len(before.curve(category).score)
+    assert (after.matches.num_objects == before.matches.num_objects).all()
+    assert len(after.curve(9).score) == 0 < len(before.curve(9).score)
+    assert tested['coco/bbox_oLRP'] == in_training['coco/bbox_oLRP']
+    assert tested['coco/bbox_mAP'] <= in_training['coco/bbox_mAP']
+
+    assert file.read_text() == written
+    assert f'does not write its thresholds_file, {file}' in logged.text
+    assert runner.test_evaluator.metrics[0].thresholds_file == str(file)
+    assert runner.val() == in_training  # without them, again
+
+
+def test_classes_of_the_test_must_be_known(tmp_path):
+    data = dict(dataset=[dict(inputs=0)], sampler=dict(type='DefaultSampler'), batch_size=1)
+    runner = Runner(
+        Detector(sample()),
+        str(tmp_path / 'run'),
+        test_dataloader=data,
+        test_cfg=dict(),
+        test_evaluator=dict(type='CocoLRPMetric'),
+        custom_hooks=[dict(type='LRPThresholdsHook', thresholds_file='any.json')],
+        default_scope='mmdet',
+        experiment_name=tmp_path.name,
+    )
+    with pytest.raises(ThresholdsError, match='does not name its classes'):
+        runner.test()

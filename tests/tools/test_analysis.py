@@ -104,8 +104,8 @@ def test_detections_are_drawn_from_a_training(analyse, config, tool, tmp_path):
 
     thresholds = tmp_path / 'thresholds.json'
     for content, message in (
-        ('{}', 'not a file of thresholds'),
-        ('{"thresholds": {"only": 0.5}}', 'has 1 classes, but the config has'),
+        ('{}', 'error: .*not a file of thresholds'),
+        ('{"thresholds": {"disc": 0.5}}', 'error: .*no threshold for square'),
     ):
         thresholds.write_text(content)
         with pytest.raises(SystemExit, match=message):
@@ -128,3 +128,5 @@ def test_detections_say_which_file_is_missing(analyse, config):
         analyse('draw_detections.py', 'absent.py', 'absent.pth')
     with pytest.raises(SystemExit, match=r'there is no file absent\.pth'):
         analyse('draw_detections.py', config, 'absent.pth')
+    with pytest.raises(SystemExit, match=r'there is no file absent\.json'):
+        analyse('draw_detections.py', config, config, '--thresholds', 'absent.json')

@@ -3,9 +3,11 @@ import pickle
 import socket
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
+from mmdet.visualization import DetLocalVisualizer
 
 ROOT = Path(__file__).parents[2]
 
@@ -90,10 +92,27 @@ def test_learning_rate_follows_the_batch(tmp_path, config, tool, by):
     assert scalars['lr'] == pytest.approx(0.01 * 2 / 8)
 
 
-def test_pictures_of_detections(tmp_path, config, tool):
+def test_pictures_and_files_of_what_reaches_the_thresholds(tmp_path, config, tool):
+    thresholds = tmp_path / 'thresholds.json'
+    thresholds.write_text('{"thresholds": {"disc": 0, "square": null}}')
+    metric = 'test_evaluator.type=CocoLRPMetric', f'test_evaluator.thresholds_file={thresholds}'
+    # The config's own file, which matters neither to training nor beside the command line's.
+    absent = "custom_hooks = [dict(type='LRPThresholdsHook', thresholds_file='absent.json')]"
+    config.write_text(f'{config.read_text()}\n{absent}\n')
     tool('train.py', config, '--work-dir', 'run', options=('train_cfg.max_epochs=1',))
-    tool('test.py', config, 'run/epoch_1.pth', '--work-dir', 'tested', '--show-dir', 'shown')
+    outputs = '--show-dir', 'shown', '--out', 'detections.pkl', '--thresholds', thresholds
+    args = config, 'run/epoch_1.pth', '--work-dir', 'tested', *outputs
+    draw = DetLocalVisualizer.add_datasample
+    with mock.patch.object(DetLocalVisualizer, 'add_datasample', autospec=True) as drawn:
+        drawn.side_effect = draw
+        tool('test.py', *args, options=metric)
     assert len(list((tmp_path / 'tested').glob('*/shown/*.png'))) == 8
+    assert [call.kwargs['pred_score_thr'] for call in drawn.call_args_list] == [0] * 8
+    found = pickle.loads((tmp_path / 'detections.pkl').read_bytes())
+    labels = torch.cat([sample['pred_instances']['labels'] for sample in found])
+    assert len(labels) > 0 and (labels == 1).all()
+    # Evaluated on what the thresholds left, the metric does not overwrite them.
+    assert json.loads(thresholds.read_text())['thresholds'] == dict(disc=0, square=None)
 
 
 def test_missing_config(tool):
@@ -107,6 +126,7 @@ def test_missing_config(tool):
         (('train.py', '--resume', 'gone.pth'), 'there is no checkpoint gone.pth to resume from'),
         (('train.py', '--auto-scale-lr'), 'auto_scale_lr = dict'),
         (('test.py', 'gone.pth'), 'there is no checkpoint gone.pth'),
+        (('test.py', 'any.pth', '--thresholds', 'gone.json'), 'there is no file gone.json'),
         (('test.py', 'gone.pth', '--out', 'detections.txt'), '--out must end with .pkl'),
     ],
 )

@@ -28,7 +28,7 @@ class LRPThresholdsHook(Hook):
 
     def before_test(self, runner) -> None:
         """Apply the thresholds."""
-        classes = runner.test_dataloader.dataset.metainfo.get('classes')
+        classes = getattr(runner.test_dataloader.dataset, 'metainfo', {}).get('classes')
         if classes is None:
             raise ThresholdsError('the data set of the test does not name its classes')
         thresholds = read_thresholds(self.thresholds_file, classes)
