@@ -95,7 +95,7 @@ def test_learning_rate_follows_the_batch(tmp_path, config, tool, by):
 def test_pictures_and_files_of_what_reaches_the_thresholds(tmp_path, config, tool):
     thresholds = tmp_path / 'thresholds.json'
     thresholds.write_text('{"thresholds": {"disc": 0, "square": null}}')
-    metric = 'test_evaluator.type=CocoLRPMetric', f'test_evaluator.thresholds_file={thresholds}'
+    options = 'test_evaluator.type=CocoLRPMetric', f'test_evaluator.thresholds_file={thresholds}'
     # The config's own file, which matters neither to training nor beside the command line's.
     absent = "custom_hooks = [dict(type='LRPThresholdsHook', thresholds_file='absent.json')]"
     config.write_text(f'{config.read_text()}\n{absent}\n')
@@ -105,7 +105,7 @@ def test_pictures_and_files_of_what_reaches_the_thresholds(tmp_path, config, too
     draw = DetLocalVisualizer.add_datasample
     with mock.patch.object(DetLocalVisualizer, 'add_datasample', autospec=True) as drawn:
         drawn.side_effect = draw
-        tool('test.py', *args, options=metric)
+        tool('test.py', *args, options=(*options, 'model.test_cfg.max_per_img=4'))
     assert len(list((tmp_path / 'tested').glob('*/shown/*.png'))) == 8
     assert [call.kwargs['pred_score_thr'] for call in drawn.call_args_list] == [0] * 8
     found = pickle.loads((tmp_path / 'detections.pkl').read_bytes())
