@@ -37,7 +37,7 @@ log_processor = dict(by_epoch=False)
 
 
 # By epoch, four steps each: amid the second, and where it ends. By iteration: amid epochs.
-@pytest.mark.parametrize('num_workers', [0, 1])
+@pytest.mark.parametrize('num_workers', [0, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     'change, stop_after, last',
     [('', 6, 'epoch_3.pth'), ('', 9, 'epoch_3.pth'), (BY_ITERATION, 5, 'iter_9.pth')],
