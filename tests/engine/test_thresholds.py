@@ -6,6 +6,7 @@ import logging
 import math
 import pickle
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import torch
 from coco_helpers import make_data
 from mmdet.apis import DetInferencer, inference_detector, init_detector
 from mmdet.models import DetTTAModel
+from mmdet.registry import HOOKS
 from mmdet.structures import DetDataSample
 from mmengine.config import ConfigDict
 from mmengine.logging import MMLogger
@@ -384,3 +386,14 @@ def test_classes_of_the_test_must_be_known(tmp_path):
     )
     with pytest.raises(ThresholdsError, match='does not name its classes'):
         runner.test()
+
+
+def test_a_missing_file_of_the_hook_is_told_in_a_line():
+    hook = HOOKS.build(dict(type='LRPThresholdsHook', thresholds_file='absent.json'))
+    runner = mock.Mock()
+    runner.test_dataloader.dataset.metainfo = dict(classes=CLASSES)
+    with (
+        pytest.raises(SystemExit, match=r'LRPThresholdsHook: there is no file absent\.json'),
+        clear_errors(),
+    ):
+        hook.before_test(runner)

@@ -31,7 +31,10 @@ class LRPThresholdsHook(Hook):
         classes = getattr(runner.test_dataloader.dataset, 'metainfo', {}).get('classes')
         if classes is None:
             raise ThresholdsError('the data set of the test does not name its classes')
-        thresholds = read_thresholds(self.thresholds_file, classes)
+        try:
+            thresholds = read_thresholds(self.thresholds_file, classes)
+        except FileNotFoundError as error:
+            raise ThresholdsError(f'{type(self).__name__}: {error}') from None
         self._applied = apply_thresholds(runner.model, thresholds)
         runner.logger.info(f'Detections are cut off at the thresholds in {self.thresholds_file}')
         for metric in runner.test_evaluator.metrics:
