@@ -6,11 +6,8 @@ from collections import Counter
 import numpy as np
 
 from .evaluate import Evaluation
-from .lrp import TAU, mean_over_classes
-
-SIZES = dict(_s=1, _m=2, _l=3)  # and the place of each range of areas
-AP_COLUMNS = ['AP', 'AP50', 'AP75', *(f'AP{size}' for size in SIZES)]
-LRP_COLUMNS = ['oLRP', 'oLRP_loc', 'oLRP_fp', 'oLRP_fn', *(f'oLRP{size}' for size in SIZES)]
+from .lrp import TAU
+from .summary import LRP_COLUMNS, average_precisions, defined, lrp_means
 
 
 def class_table(evaluation: Evaluation, lrp_max_dets: int | None = None) -> list[dict]:
@@ -42,33 +39,10 @@ def class_table(evaluation: Evaluation, lrp_max_dets: int | None = None) -> list
                 'class': name,
                 'objects': int(matches.num_objects[k, 0]),
                 'detections': int(places[k + 1] - places[k]),
-                **{key: float('nan') if x == -1 else float(x) for key, x in values.items()},
+                **{key: defined(x) for key, x in values.items()},
             }
         )
     return rows
-
-
-def average_precisions(precision: np.ndarray, thresholds: np.ndarray) -> dict[str, float]:
-    """The six of COCO.
-
-    Args:
-        precision (np.ndarray): Shape (T, R, ..., A), float64, as in ``Evaluation`` or part of it.
-        thresholds (np.ndarray): Shape (T,), float64, the IoUs.
-
-    Returns:
-        dict[str, float]: By the names of ``AP_COLUMNS``, -1 where undefined.
-    """
-    parts = [precision[..., 0]]
-    parts += [precision[thresholds == threshold][..., 0] for threshold in (0.5, 0.75)]
-    parts += [precision[..., area] for area in SIZES.values()]
-    return {name: mean_over_classes(part.ravel()) for name, part in zip(AP_COLUMNS, parts)}
-
-
-def lrp_means(evaluation: Evaluation, max_dets: int) -> dict[str, float]:
-    """Means over the classes at one limit on detections, by the names of ``LRP_COLUMNS``."""
-    lrp = evaluation.lrp[max_dets]
-    values = (*(v[:, 0] for v in lrp[:4]), *lrp.olrp[:, 1:].T)
-    return dict(zip(LRP_COLUMNS, map(mean_over_classes, values)))
 
 
 def thresholds_json(
@@ -92,14 +66,13 @@ def thresholds_json(
         ValueError: If two classes have one name.
     """
     max_dets = evaluation.max_dets[-1] if max_dets is None else max_dets
-    matches = evaluation.matches
-    thresholds = {}
+    lrp, matches, thresholds = evaluation.lrp[max_dets], evaluation.matches, {}
     [(name, count)] = Counter(evaluation.category_names).most_common(1) or [('', 0)]
     if count > 1:
         raise ValueError(f'thresholds go by the name of the class, but {count} are called {name!r}')
     for category_id in evaluation.labels:
         k = evaluation.category_ids.index(category_id)
-        threshold = float(evaluation.lrp[max_dets].lrp_opt_thr[k, 0])
+        threshold = float(lrp.lrp_opt_thr[k, 0])
         # Neither NaN, without a true positive, nor -1, without an object.
         thresholds[evaluation.category_names[k]] = threshold if threshold >= 0 else None
     content = dict(
@@ -107,7 +80,7 @@ def thresholds_json(
         iou_type=evaluation.iou_type,
         tau=TAU,
         max_dets=max_dets,
-        oLRP=lrp_means(evaluation, max_dets)['oLRP'],
+        oLRP=lrp_means(lrp)['oLRP'],
         ann_file=ann_file,
         num_images=evaluation.num_images,
         num_objects=int(matches.num_objects[:, 0].sum()),

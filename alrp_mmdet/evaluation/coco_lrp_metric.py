@@ -15,19 +15,12 @@ from mmengine.logging import MMLogger
 from terminaltables import AsciiTable
 
 from ..files import write_whole
-from .class_table import (
-    AP_COLUMNS,
-    LRP_COLUMNS,
-    SIZES,
-    average_precisions,
-    class_table,
-    lrp_means,
-    thresholds_json,
-)
+from .class_table import class_table, thresholds_json
 from .coco_files import IOU_TYPES
 from .coco_results import coco_results
 from .evaluate import AP_LIMIT, Evaluation, evaluate_lrp
 from .lrp import mean_over_classes
+from .summary import AP_COLUMNS, LRP_COLUMNS, SIZES, average_precisions, lrp_means
 
 AP_ITEMS = ['mAP', 'mAP_50', 'mAP_75', *(f'mAP{size}' for size in SIZES)]
 AR_ITEMS = ['AR@100', 'AR@300', 'AR@1000', *(f'AR{size}@1000' for size in SIZES)]
@@ -191,7 +184,7 @@ class CocoLRPMetric(CocoMetric):
     ) -> OrderedDict[str, float]:
         """What is logged of an evaluation, in the order of ``CocoMetric``, LRP after AP."""
         of_all = self._ap_and_ar(evaluation)
-        of_all |= lrp_means(evaluation, _lrp_limit(evaluation))
+        of_all |= lrp_means(evaluation.lrp[_lrp_limit(evaluation)])
         if of_all['mAP'] == -1 and AP_LIMIT not in self.proposal_nums:
             logger.warning(
                 f'{metric}_mAP is -1, undefined: as in CocoMetric it is the AP of {AP_LIMIT} '

@@ -11,6 +11,7 @@ from .coco_files import read_detections, read_ground_truth
 from .counting import TruePositives, count_positives, scores_and_ious
 from .lrp import TAU, LRPCurve, OptimalLRP, lrp_curve, mean_over_classes, optimal_lrp
 from .matching import AREAS, Matches, match
+from .summary import SIZES, average_precisions, lrp_means
 
 STEPS = 'reading the ground truth', 'reading the results', 'matching', 'counting'
 AP_LIMIT = 100  # detections per image and category for which pycocotools gives AP
@@ -213,18 +214,9 @@ def _optimal_lrp(hits: TruePositives, matches: Matches) -> OptimalLRP:
 
 def _summary(thresholds, limits, precision, recall, lrp: OptimalLRP) -> dict[str, float]:
     mean = mean_over_classes
-    summary = {}
     ap_limit = limits.index(AP_LIMIT) if AP_LIMIT in limits else -1
+    summary = average_precisions(precision[..., -1], thresholds)
     summary['AP'] = mean(precision[..., 0, ap_limit].ravel())
-    for threshold in (0.5, 0.75):
-        summary[f'AP{threshold:.0%}'[:-1]] = mean(
-            precision[thresholds == threshold][..., 0, -1].ravel()
-        )
-    sizes = {'_s': 1, '_m': 2, '_l': 3}
-    summary |= {f'AP{size}': mean(precision[..., a, -1].ravel()) for size, a in sizes.items()}
     summary |= {f'AR{limit}': mean(recall[..., 0, m].ravel()) for m, limit in enumerate(limits)}
-    summary |= {f'AR{size}': mean(recall[..., a, -1].ravel()) for size, a in sizes.items()}
-    for name, values in zip(('oLRP', 'oLRP_loc', 'oLRP_fp', 'oLRP_fn'), lrp):
-        summary[name] = mean(values[:, 0])
-    summary |= {f'oLRP{size}': mean(lrp.olrp[:, a]) for size, a in sizes.items()}
-    return summary
+    summary |= {f'AR{size}': mean(recall[..., a, -1].ravel()) for size, a in SIZES.items()}
+    return summary | lrp_means(lrp)

@@ -16,9 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
     sys.path.insert(0, str(ROOT))
-if (
-    'alrp_mmdet' not in sys.modules
-):  # which would import MMDetection: many seconds, for nothing here
+if 'alrp_mmdet' not in sys.modules:
+    # With MMDetection it would register heads and hooks: many seconds, for nothing here.
     sys.modules.setdefault('mmdet', None)
 
 from rich.console import Console  # noqa: E402
@@ -29,11 +28,11 @@ from alrp_mmdet.evaluation import Evaluation, evaluate_lrp  # noqa: E402
 from alrp_mmdet.evaluation.class_table import class_table, thresholds_json  # noqa: E402
 from alrp_mmdet.evaluation.evaluate import STEPS  # noqa: E402
 from alrp_mmdet.evaluation.report import make_report  # noqa: E402
+from alrp_mmdet.evaluation.summary import AP_COLUMNS, LRP_COLUMNS, defined  # noqa: E402
 from alrp_mmdet.files import write_whole  # noqa: E402
 
 OUTPUTS = 'json', 'csv', 'thresholds', 'html'
-ERRORS = 'oLRP', 'oLRP_loc', 'oLRP_fp', 'oLRP_fn', 'oLRP_s', 'oLRP_m', 'oLRP_l'
-COLUMNS = 'class', 'objects', 'AP', 'AP50', 'AP75', *ERRORS, 'threshold'
+COLUMNS = 'class', 'objects', *AP_COLUMNS[:3], *LRP_COLUMNS, 'threshold'
 COMPARED = 'other_oLRP', 'difference'
 
 
@@ -83,20 +82,18 @@ def check_files(args: argparse.Namespace) -> None:
     if len({Path(path).resolve() for path in outputs}) < len(outputs):
         sys.exit('error: two outputs have the same name')
     for path in outputs:
-        if not Path(path).exists():
-            check_folder(path)
-            continue
-        if any(os.path.samefile(path, known) for known in inputs):
-            sys.exit(f'error: {path} is an input, and would be overwritten')
-        if not Path(path).is_file():
-            sys.exit(f'error: {path} is not a file')
-        if not args.force:
-            sys.exit(f'error: {path} exists; --force overwrites it')
+        if Path(path).exists():
+            if any(os.path.samefile(path, known) for known in inputs):
+                sys.exit(f'error: {path} is an input, and would be overwritten')
+            if not Path(path).is_file():
+                sys.exit(f'error: {path} is not a file')
+            if not args.force:
+                sys.exit(f'error: {path} exists; --force overwrites it')
         check_folder(path)
-    needed = {'plotly': args.html, 'jinja2': args.html, 'pycocotools': args.iou_type == 'segm'}
-    for package, use in needed.items():
-        if use and importlib.util.find_spec(package) is None:
-            option = '--iou-type segm' if package == 'pycocotools' else '--html'
+    needed = [('--html', 'plotly'), ('--html', 'jinja2')] if args.html is not None else []
+    needed += [('--iou-type segm', 'pycocotools')] if args.iou_type == 'segm' else []
+    for option, package in needed:
+        if importlib.util.find_spec(package) is None:
             sys.exit(f'error: {option} needs {package}: pip install {package}')
 
 
@@ -169,8 +166,7 @@ def print_tables(evaluations: dict[str, Evaluation], rows: list[dict], columns: 
     )
     table = [['', *evaluations, *(['difference'] if others else [])]]
     for name, value in first.summary.items():
-        values = [value, *(other.summary[name] for other in others)]
-        values = [float('nan') if v == -1 else v for v in values]
+        values = [defined(v) for v in (value, *(other.summary[name] for other in others))]
         values += [other - values[0] for other in values[1:]]
         table.append([name, *map(shown, values, ['', '', '+'])])
     print_table(table)

@@ -5,6 +5,7 @@ import numpy as np
 from ..class_table import class_table
 from ..evaluate import Evaluation
 from ..lrp import TAU, LRPCurve
+from ..summary import LRP_COMPONENTS, defined
 
 GROUPS = {  # of the summary: the leading number, then the others, with what they are called
     'Localisation, recall, precision': {
@@ -41,7 +42,7 @@ def cards(evaluations: list[Evaluation]) -> list[dict]:
             lower_is_better='oLRP' in names,
             rows=[
                 dict(
-                    key=key, name=name, **_compared([_defined(e.summary[key]) for e in evaluations])
+                    key=key, name=name, **_compared([defined(e.summary[key]) for e in evaluations])
                 )
                 for key, name in names.items()
             ],
@@ -63,16 +64,13 @@ def classes(evaluations: list[Evaluation]) -> list[dict]:
         row['compared'] = _compared([other['oLRP'] for other in mine])
         row['of_sets'] = [
             dict(
-                optimum={k: other[k] for k in (*_LRP, 'threshold')},
+                optimum={k: other[k] for k in (*LRP_COMPONENTS, 'threshold')},
                 parts=error_parts(other),
                 curve=thin(e.curve(row['id'])),
             )
             for other, e in zip(mine, evaluations)
         ]
     return sorted(rows, key=lambda row: (np.isnan(row['oLRP']), -row['oLRP'], row['class']))
-
-
-_LRP = 'oLRP', 'oLRP_loc', 'oLRP_fp', 'oLRP_fn'
 
 
 def error_parts(row: dict) -> list[float]:
@@ -132,10 +130,6 @@ def rounded(value, digits: int = 5):
     if isinstance(value, float):
         return float(f'{value:.{digits}g}') if np.isfinite(value) else None
     return value
-
-
-def _defined(value: float) -> float:
-    return float('nan') if value == -1 else value
 
 
 def _compared(values: list[float]) -> dict:
