@@ -61,7 +61,7 @@ def _safely(loader: Callable) -> Callable:
     def load(filename: str, *args, **kwargs) -> dict:
         try:
             with _weights_only():
-                return loader(filename, *args, **kwargs)
+                return _without_code(loader(filename, *args, **kwargs))
         except torch.OutOfMemoryError:
             raise
         except FileNotFoundError as error:
@@ -89,6 +89,18 @@ def _safely(loader: Callable) -> Callable:
             ) from error
 
     return load
+
+
+def _without_code(checkpoint: dict) -> dict:
+    """Drop the config text of MMDetection 2, which ``Runner.resume`` would run as Python.
+
+    It would be run for its number of GPUs alone. MMEngine's own checkpoints have their text
+    elsewhere, under ``meta['cfg']``.
+    """
+    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    if isinstance(meta, dict):
+        meta.pop('config', None)
+    return checkpoint
 
 
 @contextlib.contextmanager

@@ -107,3 +107,18 @@ def checkpoints(work_dir: Path) -> list[str]:
 
 def log_of(work_dir: Path) -> str:
     return '\n'.join(path.read_text() for path in work_dir.glob('*/*.log'))
+
+
+def test_config_text_in_a_checkpoint_is_not_run(tmp_path, config, tool):
+    stop = "[dict(type='EpochSeedHook'), dict(type='StopForTest', after=6)]"
+    stopped = derived(config, 'stopped', f'custom_hooks = {stop}')
+    with pytest.raises(StoppedError):
+        tool('train.py', stopped, '--work-dir', 'run')
+    path = tmp_path / 'run' / (tmp_path / 'run' / 'last_checkpoint').read_text().split('/')[-1]
+    checkpoint = torch.load(path)
+    checkpoint['meta']['config'] = f"import os\nos.mkdir('{tmp_path / 'was_run'}')"
+    torch.save(checkpoint, path)
+
+    tool('train.py', config, '--work-dir', 'run', '--resume')
+    assert not (tmp_path / 'was_run').exists()
+    assert (tmp_path / 'run' / 'epoch_3.pth').exists()
