@@ -18,7 +18,7 @@ if find_spec('mmdet') is not None:
 
     from mmengine.config.utils import MODULE2PACKAGE
 
-    from . import datasets, engine, models  # noqa: F401 - registers
+    from . import datasets, engine, models, registry  # noqa: F401 - registers
     from .evaluation import coco_lrp_metric  # noqa: F401 - registers
 
     # Lets configs inherit from 'alrp_mmdet::...'. MMEngine looks for a distribution of the given

@@ -92,15 +92,23 @@ def test_ranking_needs_torch_only():
 def test_configs_can_be_inherited_by_the_name_of_the_package(tmp_path):
     pytest.importorskip('alrp_mmdet.models')
     from mmengine.config import Config
+    from mmengine.runner import Runner
 
     config = tmp_path / 'mine.py'
     config.write_text(
-        "_base_ = 'alrp_mmdet::retinanet/alrp_retinanet_r50_fpn_100e_coco500.py'\n"
+        "_base_ = 'alrp_mmdet::retinanet/alrp_retinanet_r18_fpn_demo_shapes.py'\n"
         'train_dataloader = dict(batch_size=3)\n'
     )
     cfg = Config.fromfile(config)
-    assert cfg.model.bbox_head.type == 'ALRPRetinaHead'
     assert cfg.train_dataloader.batch_size == 3
+    for split in ('train', 'val', 'test'):
+        cfg[f'{split}_dataloader'].dataset.update(data_root=str(tmp_path / 'shapes'), num_images=3)
+    cfg.update(work_dir=str(tmp_path), experiment_name='inherited')
+    runner = Runner.from_cfg(cfg)  # builds the model, the rest where it is used
+    assert type(runner.model.bbox_head).__name__ == 'ALRPRetinaHead'
+    assert len(runner.build_dataloader(cfg.train_dataloader)) == 1
+    runner.build_evaluator({**cfg.val_evaluator, 'ann_file': None})
+    assert 'AtomicCheckpointHook' in {type(hook).__name__ for hook in runner.hooks}
 
 
 @pytest.mark.parametrize('arguments', [(), ('no_such_tool',)])
