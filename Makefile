@@ -3,7 +3,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format clean
+.PHONY: help setup demo test test-all docs lint format clean
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,12 @@ test: setup lint  ## lint, then the everyday tests
 test-all: test  ## the same, then the slow tests
 	@$(RUN) -m pytest -m slow
 
+docs: setup  ## build the documentation, docs/_build/html
+	@$(RUN) -m pip install --quiet --disable-pip-version-check \
+		-c requirements/constraints.txt -r requirements/docs.txt
+	@$(RUN) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo 'Wrote docs/_build/html/index.html'
+
 lint: setup  ## ruff and the table of models, check only
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
@@ -30,4 +36,4 @@ format: setup  ## ruff, mend what it can
 	@$(RUN) -m ruff format .
 
 clean:  ## remove .venv and caches; never data or work_dirs
-	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis *.egg-info build dist
+	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis *.egg-info build dist docs/_build

@@ -1,0 +1,251 @@
+"""README and documentation are right: their code runs, their commands and links lead somewhere."""
+
+import ast
+import inspect
+import json
+import os
+import pkgutil
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+from argparse import ArgumentParser
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import unquote
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from markdown_it import MarkdownIt
+from mmdet.registry import HOOKS, METRICS, MODELS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+import alrp_mmdet.engine
+import alrp_mmdet.models
+from alrp_mmdet.evaluation import coco_lrp_metric
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / 'docs'
+PAGES = [ROOT / 'README.md', *sorted(DOCS.glob('*.md'))]
+pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason='installed without its documentation')
+of_each_page = pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+
+# What a fragment without `_base_` is to be added to.
+BASE = "_base_ = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'\n"
+SMALL = ROOT / 'configs' / 'retinanet' / 'alrp_retinanet_r18_fpn_demo_shapes.py'
+
+
+def parse(page: Path):
+    return MarkdownIt().enable('table').parse(page.read_text(encoding='utf-8'))
+
+
+def blocks(page: Path, language: str) -> list[tuple[int, str]]:
+    """Line and text of all code blocks of a language."""
+    return [(x.map[0] + 2, x.content) for x in parse(page) if x.info.strip() == language]
+
+
+def directives(page: Path) -> list[tuple[str, str]]:
+    """Name with argument, and text, of MyST's directives."""
+    return [(x.info, x.content) for x in parse(page) if x.info.startswith('{')]
+
+
+def headings(page: Path) -> list[str]:
+    """The anchors of a page, as GitHub and MyST make them."""
+    tokens = parse(page)
+    texts = [after.content for x, after in pairwise(tokens) if x.type == 'heading_open']
+    return [re.sub(r'[^\w\- ]', '', text.lower()).replace(' ', '-') for text in texts]
+
+
+def is_config(code: str) -> bool:
+    return all(isinstance(node, ast.Assign) for node in ast.parse(code).body)
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch) -> Path:
+    """The files that the pages take for granted, in the folder where the test is."""
+    (tmp_path / 'configs').symlink_to(ROOT / 'configs')
+    (tmp_path / 'config.py').write_text(
+        f'_base_ = {str(SMALL)!r}\ntest_dataloader = dict(dataset=dict(num_images=1))\n'
+    )
+    cfg = Config.fromfile(SMALL)
+    classes = ('disc', 'square', 'star', 'ring')
+    meta = dict(dataset_meta=dict(classes=classes, palette=[(0, 0, 0)] * len(classes)))
+    state_dict = MODELS.build({**cfg.model, '_scope_': 'mmdet'}).state_dict()
+    torch.save(dict(state_dict=state_dict, meta=meta), tmp_path / 'checkpoint.pth')
+    thresholds = json.dumps(dict(thresholds=dict.fromkeys(classes, 0.0)))
+    (tmp_path / 'thresholds.json').write_text(thresholds)
+    cv2.imwrite(str(tmp_path / 'picture.jpg'), np.zeros((64, 64, 3), dtype=np.uint8))
+    box = dict(image_id=1, category_id=1, bbox=[0, 0, 9, 9])
+    truth = dict(
+        images=[dict(id=1, width=64, height=64)],
+        annotations=[dict(id=1, area=81, **box)],
+        categories=[dict(id=1, name='disc')],
+    )
+    (tmp_path / 'instances_val2017.json').write_text(json.dumps(truth))
+    (tmp_path / 'results.bbox.json').write_text(json.dumps([dict(score=0.5, **box)]))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@of_each_page
+def test_python_runs_or_is_a_config(page, workplace):
+    scope = {}
+    for line, code in blocks(page, 'python'):
+        if is_config(code):
+            check_config(code, workplace / 'a_config_of_the_page.py')
+        else:
+            padded = '\n' * (line - 1) + code  # so that an error has the line of the page
+            exec(compile(padded, page, 'exec'), scope)
+
+
+def check_config(code: str, path: Path) -> None:
+    """It loads, and model, metric and hooks take what it has for them."""
+    path.write_text(code if '_base_' in code else BASE + code)
+    cfg = Config.fromfile(path)
+    init_default_scope('mmdet')
+    with torch.device('meta'):  # without memory, and so without time
+        MODELS.build(cfg.model)
+    METRICS.build({**cfg.val_evaluator, 'ann_file': None})
+    hooks = *cfg.default_hooks.values(), *cfg.get('custom_hooks', [])
+    for hook in hooks:
+        if HOOKS.get(hook['type']).__module__.startswith('alrp_mmdet'):
+            HOOKS.build(hook)
+
+
+def test_the_example_of_the_loss_alone_trains(capsys):
+    [code] = [code for _, code in blocks(PAGES[0], 'python') if 'import alrp_loss' in code]
+    exec(code, {})
+    losses = re.findall(r'0\.\d+', capsys.readouterr().out)
+    assert float(losses[0]) < 0.3 and float(losses[1]) < 0.3
+
+
+class AcceptedError(Exception):
+    """A tool has taken a command line."""
+
+
+@of_each_page
+def test_commands_are_accepted(page, monkeypatch, tmp_path):
+    parse_args = ArgumentParser.parse_args
+
+    def only_parse(self, *args, **kwargs):
+        parse_args(self, *args, **kwargs)
+        raise AcceptedError
+
+    monkeypatch.setattr(ArgumentParser, 'parse_args', only_parse)
+    monkeypatch.chdir(tmp_path)  # where nothing is that is not created
+    for line, code in blocks(page, 'bash'):
+        for command in code.replace('\\\n', ' ').splitlines():
+            words = shlex.split(command, comments=True)
+            if words:
+                try:
+                    check_command(words, monkeypatch)
+                except SystemExit as error:
+                    raise AssertionError(f'{page.name}, line {line}: {command}') from error
+
+
+def check_command(words: list[str], monkeypatch) -> None:
+    """A target of the Makefile, pip, or a tool of ours with arguments that it accepts."""
+    for word in words:
+        if re.match(r'(configs|tools|benchmarks|docs)/', word):
+            assert (ROOT / word).is_file(), word
+    name, *arguments = words
+    if name == 'make':
+        targets = re.findall(r'^([a-z-]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE)
+        assert arguments and set(arguments) <= set(targets)
+        return
+    if name == 'pip':
+        assert arguments[0] == 'install'
+        return
+    if name.endswith('.sh'):  # say what it would run
+        env = dict(os.environ, PYTHON='echo')
+        result = subprocess.run(
+            [ROOT / name, *arguments], env=env, capture_output=True, text=True, check=True
+        )
+        arguments = result.stdout.split()
+        arguments = arguments[next(i for i, x in enumerate(arguments) if x.endswith('.py')) :]
+    elif arguments[:2] == ['-m', 'alrp_mmdet']:
+        arguments = [f'tools/{arguments[2]}.py', *arguments[3:]]
+    else:
+        assert name == 'python', name
+    tool, *arguments = arguments
+    monkeypatch.setattr(sys, 'argv', [tool, *arguments])
+    with pytest.raises(AcceptedError):
+        runpy.run_path(str(ROOT / tool), run_name='__main__')
+
+
+@of_each_page
+def test_links_lead_somewhere(page):
+    for token in parse(page):
+        for part in token.children or ():
+            link = part.attrGet('href') or part.attrGet('src')
+            if not link or re.match(r'[a-z]+:', link):
+                continue
+            path, _, anchor = unquote(link).partition('#')
+            target = page.parent / path if path else page
+            assert target.exists(), link
+            if anchor:
+                assert anchor in headings(target), link
+
+
+@of_each_page
+def test_what_is_included_is_there(page):
+    for name, text in directives(page):
+        if name.startswith('{include}'):
+            included = (page.parent / name.split()[1]).read_text(encoding='utf-8')
+            markers = re.findall(r':(?:start-after|end-before): "(.*)"', text)
+            places = [included.find(marker) for marker in markers]
+            assert -1 not in places and places == sorted(places), markers
+
+
+def test_every_page_is_in_the_contents():
+    contents = [text for name, text in directives(DOCS / 'index.md') if name == '{toctree}']
+    listed = re.findall(r'^(\w+)$', '\n'.join(contents), re.MULTILINE)
+    assert sorted(listed) == sorted(page.stem for page in DOCS.glob('*.md') if page.stem != 'index')
+
+
+def test_api_names_what_there_is():
+    text = (DOCS / 'api.md').read_text(encoding='utf-8')
+    names = re.findall(r'^\.\. auto(\w+):: (\S+)', text, re.MULTILINE)
+    for kind, name in names:
+        thing = pkgutil.resolve_name(name)
+        assert thing.__doc__ or kind == 'module', name
+        if kind == 'module':
+            assert all(hasattr(thing, public) for public in thing.__all__), name
+    modules = {name for kind, name in names if kind == 'module'}
+    assert modules == {
+        f'alrp_mmdet.{x.name}' for x in pkgutil.iter_modules(alrp_mmdet.__path__) if x.ispkg
+    }
+
+
+def test_defaults_are_those_of_the_code():
+    """Tables below the heading of a class in configs.md."""
+    places = (alrp_mmdet.models, alrp_mmdet.engine, coco_lrp_metric)
+    checked = 0
+    text = (DOCS / 'configs.md').read_text(encoding='utf-8')
+    for name, section in re.findall(r'^### (\w+)\n(.*?)(?=^##)', text, re.DOTALL | re.MULTILINE):
+        [cls] = {getattr(place, name) for place in places if hasattr(place, name)}
+        parameters = {}
+        for parent in reversed(cls.__mro__):
+            if parent.__module__.startswith('alrp_mmdet'):
+                parameters |= inspect.signature(parent.__init__).parameters
+        for key, default in re.findall(r'^\| `(\w+)` \| (.+?) \|', section, re.MULTILINE):
+            if default == 'required':
+                expected = inspect.Parameter.empty
+            else:
+                expected = eval(default.strip('`'), {})
+            assert parameters[key].default == expected, (name, key)
+            checked += 1
+    assert checked > 15
+
+
+@pytest.mark.slow
+def test_documentation_builds_without_warnings(tmp_path):
+    pytest.importorskip('sphinx', reason='make docs installs it')
+    command = [sys.executable, '-m', 'sphinx', '-W', '--keep-going', '-q', '-b', 'html']
+    result = subprocess.run([*command, DOCS, tmp_path], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / 'index.html').is_file()
