@@ -1,9 +1,10 @@
-# The baseline: focal loss and L1, in the set-up of the aLRP config.
+# The baseline: losses and box coder of MMDetection's RetinaNet, in the set-up of the aLRP config.
 _base_ = './alrp_retinanet_r18_fpn_12e_bccd.py'
 
 model = dict(
     bbox_head=dict(
         type='RetinaHead',
+        bbox_coder=dict(target_stds=[1.0, 1.0, 1.0, 1.0]),
         loss_cls=dict(
             _delete_=True,
             type='FocalLoss',
