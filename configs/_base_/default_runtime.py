@@ -11,6 +11,8 @@ default_hooks = dict(
     visualization=dict(type='DetVisualizationHook'),
     # Here rather than in custom_hooks, where one's own list would replace it.
     epoch_seed=dict(type='EpochSeedHook'),
+    # Of load_from, what fits; a test's checkpoint has to fit as a whole.
+    fine_tune=dict(type='FineTuneHook'),
 )
 custom_hooks = [dict(type='NumClassCheckHook')]
 

@@ -1,5 +1,6 @@
 from .atomic_checkpoint_hook import AtomicCheckpointHook
 from .epoch_seed_hook import EpochSeedHook
+from .fine_tune_hook import FineTuneHook
 from .lrp_thresholds_hook import LRPThresholdsHook
 
-__all__ = ['AtomicCheckpointHook', 'EpochSeedHook', 'LRPThresholdsHook']
+__all__ = ['AtomicCheckpointHook', 'EpochSeedHook', 'FineTuneHook', 'LRPThresholdsHook']
