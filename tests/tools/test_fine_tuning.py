@@ -1,0 +1,104 @@
+"""Training from load_from, and tests of checkpoints that do not fit, by the tools."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+CLASSIFIER = 'bbox_head.retina_cls.weight'
+THREE = """
+metainfo = dict(classes=('triangle', 'disc', 'square'))
+data = dict(metainfo=metainfo, ann_file='three.json')
+train_dataloader = dict(dataset=data)
+val_dataloader = dict(dataset=data)
+test_dataloader = dict(dataset=data)
+val_evaluator = dict(ann_file=data_root + '/three.json')
+test_evaluator = val_evaluator
+model = dict(bbox_head=dict(num_classes=3))
+"""
+
+
+def derived(config: Path, name: str, text: str) -> Path:
+    path = config.with_name(f'{name}.py')
+    root = f'data_root = {str(config.parent)!r}\n'
+    path.write_text(f'_base_ = {config.name!r}\n{root}{text}\n')
+    return path
+
+
+@pytest.fixture
+def three(config) -> Path:
+    """The config with one class more, in another order."""
+    content = json.loads((config.parent / 'annotations.json').read_text())
+    names = 'triangle', 'disc', 'square'
+    content['categories'] = [dict(id=3 - i, name=name) for i, name in enumerate(names)]
+    (config.parent / 'three.json').write_text(json.dumps(content))
+    return derived(config, 'three', THREE)
+
+
+@pytest.fixture
+def trained(config) -> Path:
+    """A checkpoint of the config, with random weights."""
+    cfg = Config.fromfile(config)
+    init_default_scope('mmdet')
+    model = MODELS.build(cfg.model)
+    path = config.with_name('trained.pth')
+    meta = dict(dataset_meta=dict(classes=('square', 'disc')))
+    torch.save(dict(meta=meta, state_dict=model.state_dict()), path)
+    return path
+
+
+@pytest.mark.parametrize('hooks', ['', 'default_hooks = dict(_delete_=True)'])
+def test_a_test_refuses_what_does_not_fit(three, trained, tool, hooks):
+    config = derived(three, 'hooks', hooks)
+    with pytest.raises(SystemExit) as error:
+        tool('test.py', config, trained, '--work-dir', 'tested')
+    text = str(error.value)
+    assert text.startswith('error: ') and '\n' not in text
+    assert 'trained.pth is not for this model' in text
+    assert 'bbox_head.retina_cls: 2 classes in the checkpoint, 3 here' in text
+
+
+def test_training_refuses_what_fits_nowhere(config, tool):
+    torch.save(dict(state_dict=dict(encoder=torch.ones(2))), config.with_name('other.pth'))
+    with pytest.raises(SystemExit, match=r'error: nothing of other\.pth fits the model'):
+        tool('train.py', config, '--work-dir', 'run', options=('load_from=other.pth',))
+
+
+def test_a_test_tells_classes_in_another_order(config, trained, tool):
+    checkpoint = torch.load(trained)
+    checkpoint['meta']['dataset_meta'] = dict(classes=('disc', 'square'))
+    torch.save(checkpoint, trained)
+    with pytest.raises(SystemExit, match='them in another order'):
+        tool('test.py', config, trained, '--work-dir', 'tested')
+
+
+@pytest.mark.slow
+def test_two_classes_then_three(tmp_path, config, three, tool):
+    tool('train.py', config, '--work-dir', 'two', options=('train_cfg.max_epochs=1',))
+    still = ('load_from=two/epoch_1.pth', 'optim_wrapper.optimizer.lr=0', 'train_cfg.max_epochs=1')
+
+    tool('train.py', three, '--work-dir', 'anew', options=still)
+    keep = 'default_hooks.fine_tune.keep_matching_classes=True'
+    tool('train.py', three, '--work-dir', 'kept', options=(*still, keep))
+    two, anew, kept = (
+        torch.load(tmp_path / run / 'epoch_1.pth')['state_dict'] for run in ('two', 'anew', 'kept')
+    )
+    learnt = [name for name in two if 'running' not in name and name.startswith(('neck', 'backb'))]
+    learnt = [name for name in learnt if 'num_batches' not in name]
+    assert all(torch.equal(two[name], run[name]) for name in learnt for run in (anew, kept))
+    assert torch.equal(kept[CLASSIFIER][[2, 1]], two[CLASSIFIER])
+    assert torch.equal(kept[CLASSIFIER][0], anew[CLASSIFIER][0])
+    assert not torch.equal(anew[CLASSIFIER][[2, 1]], two[CLASSIFIER])
+
+    # What is resumed is the run itself, not its load_from once more.
+    more = ('load_from=two/epoch_1.pth', 'train_cfg.max_epochs=2')
+    tool('train.py', three, '--work-dir', 'kept', '--resume', options=more)
+    tool('test.py', three, 'kept/epoch_2.pth', '--work-dir', 'tested')
+    [first, *_] = sorted((tmp_path / 'kept').glob('*/*.log'))
+    assert 'Fine-tuning from two/epoch_1.pth\nloaded:\n  backbone: ' in first.read_text()
+    [*_, last] = sorted((tmp_path / 'kept').glob('*/*.log'))
+    assert 'Fine-tuning' not in last.read_text()
