@@ -92,14 +92,14 @@ def _safely(loader: Callable) -> Callable:
 
 
 def _without_code(checkpoint: dict) -> dict:
-    """Drop the config text of MMDetection 2, which ``Runner.resume`` would run as Python.
+    """Rename the config text of MMDetection 2, which ``Runner.resume`` would run as Python.
 
     It would be run for its number of GPUs alone. MMEngine's own checkpoints have their text
-    elsewhere, under ``meta['cfg']``.
+    elsewhere, under ``meta['cfg']``. As ``meta['config_text']`` it can be read, and nobody runs it.
     """
     meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
-    if isinstance(meta, dict):
-        meta.pop('config', None)
+    if isinstance(meta, dict) and 'config' in meta:
+        meta['config_text'] = meta.pop('config')
     return checkpoint
 
 

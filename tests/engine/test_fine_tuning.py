@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.hooks import EMAHook
 from mmengine.runner import load_state_dict
-from tiny_detectors import tiny_detector
+from tiny_detectors import tiny_config, tiny_detector
 
 from alrp_mmdet.engine import CheckpointError
 from alrp_mmdet.engine.fine_tuning import check_fits, compare, fine_tune
@@ -291,6 +291,20 @@ def test_ema_takes_what_the_model_takes():
     assert differing(hook.ema_model.module.state_dict(), model.state_dict()) == set()
     assert there['ema_state_dict'].keys() == ema.keys()
     assert all(torch.equal(there['ema_state_dict'][name], ema[name]) for name in ema)
+
+
+@pytest.mark.parametrize('key', ['cfg', 'config_text'])
+def test_boxes_of_another_scale_are_told(key):
+    there = checkpoint_of(tiny_detector('retinanet', 3, seed=1), HERE)
+    coder = "dict(type='DeltaXYWHBBoxCoder', target_stds=[1.0, 1.0, 1.0, 1.0])"
+    there['meta'][key] = f"model = dict(type='RetinaNet', bbox_head=dict(bbox_coder={coder}))"
+    settings = tiny_config('retinanet', 3).model
+    _, text = start(tiny_detector('retinanet', 3), there, HERE, settings=settings)
+    told = 'trained with bbox_head.bbox_coder.target_stds=[1.0, 1.0, 1.0, 1.0], which is [0.1, 0.1'
+    assert told in text
+    there['meta'][key] = 'model = dict('
+    _, text = start(tiny_detector('retinanet', 3), there, HERE, settings=settings)
+    assert 'trained with' not in text
 
 
 @pytest.mark.parametrize('refuse', [fine_tune, check_fits])

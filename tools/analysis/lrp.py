@@ -8,7 +8,6 @@ import io
 import json
 import os
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,7 +28,7 @@ from alrp_mmdet.evaluation.class_table import class_table, thresholds_json  # no
 from alrp_mmdet.evaluation.evaluate import STEPS  # noqa: E402
 from alrp_mmdet.evaluation.report import make_report  # noqa: E402
 from alrp_mmdet.evaluation.summary import AP_COLUMNS, LRP_COLUMNS, defined  # noqa: E402
-from alrp_mmdet.files import write_whole  # noqa: E402
+from alrp_mmdet.files import problem_of_output, write_whole  # noqa: E402
 
 OUTPUTS = 'json', 'csv', 'thresholds', 'html'
 COLUMNS = 'class', 'objects', *AP_COLUMNS[:3], *LRP_COLUMNS, 'threshold'
@@ -82,30 +81,14 @@ def check_files(args: argparse.Namespace) -> None:
     if len({Path(path).resolve() for path in outputs}) < len(outputs):
         sys.exit('error: two outputs have the same name')
     for path in outputs:
-        if Path(path).exists():
-            if any(os.path.samefile(path, known) for known in inputs):
-                sys.exit(f'error: {path} is an input, and would be overwritten')
-            if not Path(path).is_file():
-                sys.exit(f'error: {path} is not a file')
-            if not args.force:
-                sys.exit(f'error: {path} exists; --force overwrites it')
-        check_folder(path)
+        problem = problem_of_output(path, inputs, args.force)
+        if problem is not None:
+            sys.exit(f'error: {problem}')
     needed = [('--html', 'plotly'), ('--html', 'jinja2')] if args.html is not None else []
     needed += [('--iou-type segm', 'pycocotools')] if args.iou_type == 'segm' else []
     for option, package in needed:
         if importlib.util.find_spec(package) is None:
             sys.exit(f'error: {option} needs {package}: pip install {package}')
-
-
-def check_folder(path: str) -> None:
-    """A file can be made where the path says, or in the first folder above that there is."""
-    folder = Path(path).absolute().parent
-    while not folder.exists():
-        folder = folder.parent
-    try:
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        sys.exit(f'error: {path} cannot be written: {error.strerror}')
 
 
 @contextlib.contextmanager

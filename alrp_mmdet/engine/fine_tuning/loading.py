@@ -8,6 +8,7 @@ from torch import nn
 
 from ...datasets.annotation_file import few
 from ..checkpoint import CheckpointError
+from ..config_text import differences, settings_of
 from .class_layers import Names
 from .comparison import compare
 from .state_dicts import class_names, detector_of, outline, weights_of
@@ -19,6 +20,7 @@ def fine_tune(
     filename: str,
     classes: Names = None,
     keep_matching_classes: bool = False,
+    settings: dict | None = None,
 ) -> None:
     """Make a checkpoint fit a model that is to be trained on, and print what of it does.
 
@@ -30,6 +32,7 @@ def fine_tune(
         classes (Sequence[str] | None): Names of the classes of the training data, if known.
         keep_matching_classes (bool): Whether layers of other classes keep the outputs of those
             whose names match.
+        settings (dict | None): The config of the model, to be compared with the checkpoint's.
 
     Raises:
         CheckpointError: If it is no checkpoint, or if nothing of it fits.
@@ -37,6 +40,7 @@ def fine_tune(
     model = detector_of(model)
     weights = weights_of(checkpoint, filename)
     result = compare(model, weights, classes, class_names(checkpoint), keep_matching_classes)
+    result.notes += _other_settings(checkpoint, settings)
     if result.fits_nowhere:
         raise CheckpointError(
             f'nothing of {filename} fits the model, a {type(model).__name__}: its weights are of '
@@ -51,7 +55,13 @@ def fine_tune(
     checkpoint['state_dict'] = state_dict
 
 
-def check_fits(model: nn.Module, checkpoint: dict, filename: str, classes: Names = None) -> None:
+def check_fits(
+    model: nn.Module,
+    checkpoint: dict,
+    filename: str,
+    classes: Names = None,
+    settings: dict | None = None,
+) -> None:
     """Refuse a checkpoint that lacks something of a model that is to be used as it is.
 
     MMEngine would go on with random weights instead, and tell only in the log.
@@ -61,6 +71,8 @@ def check_fits(model: nn.Module, checkpoint: dict, filename: str, classes: Names
         checkpoint (dict): The checkpoint.
         filename (str): The file it is from, for messages.
         classes (Sequence[str] | None): Names of the classes of the data, if known.
+        settings (dict | None): The config of the model, to be compared with the checkpoint's: a
+            warning tells where boxes are decoded differently.
 
     Raises:
         CheckpointError: If it is no checkpoint, if weights are missing or of another shape, or if
@@ -76,6 +88,8 @@ def check_fits(model: nn.Module, checkpoint: dict, filename: str, classes: Names
             f'{few(result.reasons(), 5)}. Use it with the config that it was trained with; to '
             'train on from it, set load_from and use tools/train.py'
         )
+    for note in _other_settings(checkpoint, settings):
+        print_log(f'{filename}: {note}', logger='current', level=logging.WARNING)
     trained = class_names(checkpoint)
     if not classes or not trained or list(classes) == list(trained):
         return
@@ -94,6 +108,21 @@ def check_fits(model: nn.Module, checkpoint: dict, filename: str, classes: Names
         logger='current',
         level=logging.WARNING,
     )
+
+
+def _other_settings(checkpoint: dict, settings: dict | None) -> list[str]:
+    """Where the config in a checkpoint, if it has one, gives the same outputs another meaning."""
+    meta = checkpoint.get('meta')
+    meta = meta if isinstance(meta, dict) else {}
+    text = meta.get('cfg', meta.get('config_text'))
+    if settings is None or not isinstance(text, str):
+        return []
+    try:
+        trained = settings_of(text).get('model')
+    except ValueError:
+        return []
+    found = differences(trained, settings) if isinstance(trained, dict) else []
+    return [f'trained with {name}={there}, which is {here} here' for name, there, here in found]
 
 
 def _advice(weights: dict, own: dict) -> str:

@@ -16,7 +16,8 @@ class FineTuneHook(Hook):
 
     In a test, or when a training is resumed, a checkpoint has to fit as a whole: it is refused if
     weights are missing or of another shape, or if its classes stand in another order. Counters of
-    batch normalisation and the state of self-balance may be missing.
+    batch normalisation and the state of self-balance may be missing. A warning tells if boxes are
+    decoded differently than in the config that the checkpoint may hold, of which nothing is run.
 
     An ``ema_state_dict`` in the checkpoint is left as it is.
 
@@ -43,7 +44,10 @@ class FineTuneHook(Hook):
         if loop is None:  # somebody's own program, which loads by itself
             return
         classes = getattr(loop.dataloader.dataset, 'metainfo', {}).get('classes')
+        settings = runner.cfg.get('model')
+        settings = settings if isinstance(settings, dict) else None
+        where = runner.model, checkpoint, filename, classes
         if loop is runner._train_loop and not runner._resume:
-            fine_tune(runner.model, checkpoint, filename, classes, self.keep_matching_classes)
+            fine_tune(*where, self.keep_matching_classes, settings)
         else:
-            check_fits(runner.model, checkpoint, filename, classes)
+            check_fits(*where, settings)

@@ -1,0 +1,310 @@
+"""Published checkpoints, as far as they are documented, become checkpoints of this project."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from mmengine.runner import load_checkpoint
+from published_checkpoints import CLASSES, published, shapes_of
+from tiny_detectors import tiny_config
+
+from alrp_mmdet.engine import CheckpointError
+from alrp_mmdet.engine.fine_tuning import check_fits
+from alrp_mmdet.engine.published import detector_in, published_config
+
+ROOT = Path(__file__).parents[2]
+DETECTORS = ('retinanet', 'atss', 'fovea', 'faster-rcnn')
+CONFIGS = ROOT / 'configs'
+
+
+@pytest.fixture
+def run_tool(monkeypatch, tmp_path):
+    """Runs the tool in this process, in a folder of its own."""
+
+    def run(*args):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, 'argv', ['convert_published.py', *map(str, args)])
+        runpy.run_path(str(ROOT / 'tools/checkpoints/convert_published.py'), run_name='__main__')
+
+    return run
+
+
+@pytest.fixture
+def convert(tmp_path, run_tool):
+    """Writes a checkpoint and a small config, and runs the tool on them."""
+
+    def run(detector: str, checkpoint, *args, num_classes: int = 3, given: bool = True):
+        torch.save(checkpoint, tmp_path / 'old.pth')
+        path = tmp_path / f'{detector}.py'
+        if given:
+            tiny_config(detector, num_classes, depth=50).dump(path)
+            args = '--config', path, *args
+        run_tool('old.pth', 'new.pth', *args)
+        return path
+
+    return run
+
+
+@pytest.mark.parametrize('detector', DETECTORS)
+def test_every_weight_arrives(tmp_path, convert, capsys, detector):
+    checkpoint = published(detector)
+    config = convert(detector, checkpoint)
+    told = capsys.readouterr().out
+    assert 'new.pth: ' in told and '3 classes' in told and 'note' not in told
+
+    converted = torch.load(tmp_path / 'new.pth', weights_only=True)
+    assert converted['meta'] == dict(
+        dataset_meta=dict(classes=CLASSES),
+        epoch=100,
+        iter=366500,
+        converted_from='MMDetection 2.0.0+unknown',
+    )
+    weights = converted['state_dict']
+    old = checkpoint['state_dict']
+    assert all(torch.equal(weights[name], value) for name, value in old.items())
+    assert all('self_balance' in name for name in weights if name not in old)
+    model = MODELS.build(Config.fromfile(config).model)
+    check_fits(model, load_checkpoint(model, str(tmp_path / 'new.pth')), 'new.pth', CLASSES)
+    assert torch.equal(model.neck.fpn_convs[3].conv.weight, old['neck.fpn_convs.3.conv.weight'])
+
+
+def test_atss_by_the_names_of_the_tower_it_stands_on(tmp_path, convert):
+    checkpoint = published('atss', atss='retina')
+    convert('atss', checkpoint)
+    weights = torch.load(tmp_path / 'new.pth')['state_dict']
+    for layer in ('cls', 'reg'):
+        old = checkpoint['state_dict'][f'bbox_head.retina_{layer}.weight']
+        assert torch.equal(weights[f'bbox_head.atss_{layer}.weight'], old)
+
+
+def test_foveabox_by_its_older_names(tmp_path, convert):
+    checkpoint = published('fovea')
+    state_dict = checkpoint['state_dict']
+    old = state_dict.pop('bbox_head.conv_cls.weight')
+    state_dict['bbox_head.fovea_cls.weight'] = old
+    state_dict['bbox_head.fovea_cls.bias'] = state_dict.pop('bbox_head.conv_cls.bias')
+    convert('fovea', checkpoint)
+    weights = torch.load(tmp_path / 'new.pth')['state_dict']
+    assert torch.equal(weights['bbox_head.conv_cls.weight'], old)
+
+
+def test_it_says_what_it_could_not_compare(convert, capsys):
+    checkpoint = published('fovea')
+    del checkpoint['meta']['config'], checkpoint['meta']['CLASSES']
+    convert('fovea', checkpoint)
+    told = capsys.readouterr().out
+    assert 'note: it has no config text: boxes and images are taken to be as in the' in told
+    assert 'note: it does not name its classes' in told
+
+
+@pytest.mark.parametrize(
+    'text, note',
+    [
+        ('model = dict(', 'the config text is no Python'),
+        ('model = build()', 'has no model that can be read'),
+        ("model = dict(type='RetinaNet')", 'has no target_stds'),
+    ],
+)
+def test_config_text_that_does_not_tell(convert, capsys, text, note):
+    checkpoint = published('retinanet')
+    checkpoint['meta']['config'] = text
+    convert('retinanet', checkpoint)
+    assert note in capsys.readouterr().out
+
+
+def test_config_text_is_not_run(tmp_path, convert):
+    checkpoint = published('retinanet')
+    evil = f"__import__('os').mkdir({str(tmp_path / 'was_run')!r})\n"
+    checkpoint['meta']['config'] += evil + f'x = {evil}'
+    convert('retinanet', checkpoint)
+    assert not (tmp_path / 'was_run').exists()
+
+
+@pytest.mark.parametrize(
+    'detector, old, new, named',
+    [
+        (
+            'retinanet',
+            '[0.1, 0.1, 0.2, 0.2]',
+            '[1.0, 1.0, 1.0, 1.0]',
+            r'bbox_coder\.target_stds: \[1\.0, 1',
+        ),
+        ('faster-rcnn', '[0.1, 0.1, 0.2, 0.2]', '[1.0, 1.0, 1.0, 1.0]', r'rpn_head\.bbox_coder\.t'),
+        ('atss', 'octave_base_scale=4', 'octave_base_scale=8', r'octave_base_scale: 8, here 4'),
+        ('fovea', '[16, 32, 64', '[8, 32, 64', r'bbox_head\.base_edge_list: \[8'),
+        ('retinanet', "style='pytorch'", "style='caffe'", r'backbone\.style: caffe, here pytorch'),
+        ('retinanet', 'std=[58.395', 'std=[1.0', r'img_norm_cfg\.std: \[1\.0'),
+        ('retinanet', 'to_rgb=True', 'to_rgb=False', r'img_norm_cfg\.to_rgb: False, here True'),
+    ],
+)
+def test_what_would_make_boxes_wrong_is_refused(tmp_path, convert, detector, old, new, named):
+    checkpoint = published(detector)
+    assert old in checkpoint['meta']['config']
+    checkpoint['meta']['config'] = checkpoint['meta']['config'].replace(old, new)
+    with pytest.raises(SystemExit, match=rf'(?s)error: old\.pth was trained with other.*{named}'):
+        convert(detector, checkpoint)
+    assert not (tmp_path / 'new.pth').exists()
+
+
+def without(name):
+    def change(checkpoint):
+        del checkpoint['state_dict'][name]
+
+    return change
+
+
+def with_(name, shape):
+    def change(checkpoint):
+        checkpoint['state_dict'][name] = torch.ones(shape)
+
+    return change
+
+
+def meta(**values):
+    return lambda checkpoint: checkpoint['meta'].update(values)
+
+
+def spoil(checkpoint):
+    checkpoint['state_dict']['bbox_head.retina_cls.bias'][2] = float('nan')
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (without('neck.fpn_convs.4.conv.bias'), 'fpn_convs.4: bias not in the checkpoint'),
+        (with_('bbox_head.extra.weight', 3), 'bbox_head.extra: no place for it here'),
+        (with_('bbox_head.retina_cls.weight', (24, 8, 3, 3)), 'retina_cls: 4 classes in'),
+        (spoil, 'bbox_head.retina_cls.bias: NaN or infinite'),
+        (meta(CLASSES=('a', 'b')), 'names 2 classes, but has weights for 3'),
+        (meta(mmdet_version='1.2.0'), 'but is of MMDetection 1.2.0'),
+        (meta(mmdet_version='3.3.0'), 'is of MMDetection 3 already'),
+        (meta(mmdet_version=None, mmengine_version='0.10'), 'is of MMDetection 3 already'),
+        (meta(mmdet_version=None), 'but does not say'),
+    ],
+)
+def test_what_does_not_fit_is_refused(tmp_path, convert, change, message):
+    checkpoint = published('retinanet')
+    change(checkpoint)
+    with pytest.raises(SystemExit, match=rf'(?s)error: old\.pth.*{message}'):
+        convert('retinanet', checkpoint)
+    assert not (tmp_path / 'new.pth').exists()
+
+
+def test_what_fits_another_detector_is_refused(convert):
+    with pytest.raises(SystemExit, match=r'old\.pth is a RetinaNet, but the config has a FOVEA'):
+        convert('fovea', published('retinanet'))
+
+
+def test_everything_that_does_not_fit_is_listed(convert):
+    checkpoint = published('retinanet')
+    for name in ('neck.fpn_convs.4.conv.bias', 'backbone.bn1.weight'):
+        del checkpoint['state_dict'][name]
+    with pytest.raises(SystemExit) as error:
+        convert('retinanet', checkpoint)
+    assert '  - backbone.bn1: weight not' in str(error.value)
+    assert '  - neck.fpn_convs.4: bias not' in str(error.value)
+
+
+def test_nothing_is_overwritten_unasked(tmp_path, convert, run_tool):
+    checkpoint = published('fovea')
+    (tmp_path / 'new.pth').write_text('mine')
+    with pytest.raises(SystemExit, match=r'new\.pth exists; --force overwrites it'):
+        convert('fovea', checkpoint)
+    checkpoint['meta']['mmdet_version'] = '1.0'
+    with pytest.raises(SystemExit, match='MMDetection 1'):
+        convert('fovea', checkpoint, '--force')
+    assert (tmp_path / 'new.pth').read_text() == 'mine'
+    convert('fovea', published('fovea'), '--force')
+    assert 'state_dict' in torch.load(tmp_path / 'new.pth')
+    assert list(tmp_path.glob('*.partial')) == []
+    with pytest.raises(SystemExit, match=r'old\.pth is an input'):
+        run_tool('old.pth', 'old.pth', '--force')
+    with pytest.raises(SystemExit, match=r'there is no file gone\.pth'):
+        run_tool('gone.pth', 'x.pth')
+
+
+@pytest.mark.parametrize('content', [[1], dict(meta={})])
+def test_no_checkpoint(convert, content):
+    with pytest.raises(SystemExit, match=r'error: old\.pth is no checkpoint'):
+        convert('retinanet', content, given=False)
+
+
+def layout(detector: str, **kwargs) -> dict:
+    full = dict(classes=80, width=64, stem=64, fpn=256, hidden=1024, convs=4)
+    shapes = shapes_of(detector, **full | kwargs)
+    return {name: torch.empty(shape, device='meta') for name, shape in shapes.items()}
+
+
+X101 = dict(depth=101, groups=64, base_width=4)
+
+
+@pytest.mark.parametrize(
+    'detector, options, config',
+    [
+        ('retinanet', {}, 'retinanet/alrp_retinanet_r50_fpn_100e_coco500'),
+        ('atss', {}, 'atss/alrp_atss_r50_fpn_100e_coco500'),
+        ('atss', dict(atss='retina'), 'atss/alrp_atss_r50_fpn_100e_coco500'),
+        ('atss', dict(depth=101), 'atss/alrp_atss_r101_fpn_100e_coco500'),
+        ('atss', dict(depth=101, anchors=3), 'atss/alrp_atss_r101_fpn_100e_coco800'),
+        ('atss', X101, 'atss/alrp_atss_x101-64x4d_fpn_100e_coco500'),
+        ('atss', dict(X101, anchors=3), 'atss/alrp_atss_x101-64x4d_fpn_100e_coco800'),
+        ('fovea', {}, 'foveabox/alrp_fovea_r50_fpn_100e_coco500'),
+        ('faster-rcnn', {}, 'faster_rcnn/alrp_faster-rcnn_r50_fpn_100e_coco500'),
+    ],
+)
+def test_the_config_is_found_and_every_shape_is_its_models(detector, options, config):
+    weights = layout(detector, **options)
+    path = published_config(weights, 'old.pth', CONFIGS)
+    assert path == CONFIGS / f'{config}.py'
+    with torch.device('meta'):
+        model = MODELS.build(Config.fromfile(path).model)
+    own = {k: v.shape for k, v in model.state_dict().items() if 'self_balance' not in k}
+    renamed = {
+        k.replace('.retina_', '.atss_') if detector == 'atss' else k: v.shape
+        for k, v in weights.items()
+    }
+    assert renamed == own
+
+
+def test_deformable_convolutions_are_found():
+    weights = layout('atss', **X101, anchors=3)
+    weights['backbone.layer4.0.conv2.conv_offset.weight'] = torch.empty(1)
+    path = published_config(weights, 'old.pth', CONFIGS)
+    assert path.stem == 'alrp_atss_x101-64x4d-dconv-c3-c5_fpn_100e_coco800'
+
+
+def test_without_a_config_for_it():
+    with pytest.raises(CheckpointError, match='is a FoveaBox with the backbone r101, and there is'):
+        published_config(layout('fovea', depth=101), 'old.pth', CONFIGS)
+
+
+@pytest.mark.parametrize(
+    'names, message',
+    [
+        (['bbox_head.fc_cls.weight', 'bbox_head.fc_reg.weight'], 'names of MMDetection 1'),
+        (['bbox_head.conv_cls.weight', 'bbox_head.conv_centerness.weight'], 'is none of RetinaNet'),
+        (['conv1.weight', 'fc.weight'], r'is none of .*weights are of conv1 \(weight\), fc'),
+    ],
+)
+def test_another_layout(names, message):
+    with pytest.raises(CheckpointError, match=rf'old\.pth.*{message}'):
+        detector_in({name: torch.ones(1) for name in names}, 'old.pth')
+
+
+@pytest.mark.slow
+def test_a_whole_model_by_its_default_config(tmp_path, run_tool, capsys):
+    checkpoint = published(
+        'retinanet', [f'c{i}' for i in range(80)], width=64, stem=64, fpn=256, convs=4
+    )
+    torch.save(checkpoint, tmp_path / 'old.pth')
+    run_tool('old.pth', 'new.pth')
+    assert 'alrp_retinanet_r50_fpn_100e_coco500.py, 80 classes' in capsys.readouterr().out
+    weights = torch.load(tmp_path / 'new.pth', mmap=True)['state_dict']
+    assert torch.equal(
+        weights['bbox_head.retina_cls.weight'],
+        checkpoint['state_dict']['bbox_head.retina_cls.weight'],
+    )

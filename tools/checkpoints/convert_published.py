@@ -1,0 +1,67 @@
+"""Convert a checkpoint of the published code: ``convert_published.py IN OUT``.
+
+Takes what the code of aLRP Loss and AP Loss of 2020 wrote, a fork of MMDetection 2.0: RetinaNet,
+ATSS, FoveaBox and Faster R-CNN. All weights have to fit the model of the config, or nothing is
+written.
+"""
+
+import argparse
+import io
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
+    sys.path.insert(0, str(ROOT))
+
+import torch  # noqa: E402
+from mmengine.config import Config  # noqa: E402
+from mmengine.runner import CheckpointLoader  # noqa: E402
+
+from alrp_mmdet.engine.cli import clear_errors  # noqa: E402
+from alrp_mmdet.engine.fine_tuning.state_dicts import weights_of  # noqa: E402
+from alrp_mmdet.engine.published import convert_published, published_config  # noqa: E402
+from alrp_mmdet.files import problem_of_output, write_whole  # noqa: E402
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('input', metavar='IN', help='published checkpoint')
+    parser.add_argument('output', metavar='OUT', help='checkpoint to write')
+    parser.add_argument(
+        '--config', help='config whose model it is for; by default the one of configs/ for it'
+    )
+    parser.add_argument('--force', action='store_true', help='overwrite OUT if it exists')
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    for path in (args.input, args.config):
+        if path is not None and not Path(path).is_file():
+            sys.exit(f'error: there is no file {path}')
+    problem = problem_of_output(args.output, [args.input], args.force)
+    if problem is not None:
+        sys.exit(f'error: {problem}')
+    with clear_errors():
+        checkpoint = CheckpointLoader.load_checkpoint(args.input, 'cpu')
+        config = args.config or published_config(
+            weights_of(checkpoint, args.input), args.input, ROOT / 'configs'
+        )
+        converted, notes = convert_published(checkpoint, args.input, Config.fromfile(config))
+    content = io.BytesIO()
+    torch.save(converted, content)
+    write_whole(args.output, content.getvalue())
+    for note in notes:
+        print(f'note: {note}')
+    classes = len(converted['meta'].get('dataset_meta', {}).get('classes', ()))
+    print(
+        f'{args.output}: {len(converted["state_dict"])} tensors for the model of {config}'
+        + (f', {classes} classes' if classes else '')
+    )
+
+
+if __name__ == '__main__':
+    main()
