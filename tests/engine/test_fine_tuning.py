@@ -231,6 +231,16 @@ def test_a_layer_is_loaded_whole_or_not_at_all():
     assert 'backbone.layer1: ' in text  # loaded
 
 
+def test_a_module_of_other_shapes_is_one_line():
+    there = checkpoint_of(tiny_detector('retinanet', 3, seed=1), HERE)
+    for name in there['state_dict']:
+        if name.startswith('backbone.layer2') and 'num_batches' not in name:
+            there['state_dict'][name] = torch.ones(1)
+    _, text = start(tiny_detector('retinanet', 3), there, HERE)
+    first = 'backbone.layer2.0.conv1: weight is 1 in the checkpoint, 8 x 4 x 3 x 3 here'
+    assert f'  backbone.layer2: 10 layers of other shapes, such as {first}\n' in f'{text}\n'
+
+
 def test_counters_and_self_balance_do_not_count():
     there = checkpoint_of(tiny_detector('retinanet', 3, seed=1), HERE)
     for name in list(there['state_dict']):

@@ -1,12 +1,12 @@
 """What of a checkpoint fits a model, and what does not, and why."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
 from ...datasets.annotation_file import few
 from .class_layers import ClassLayer, Names, class_layers
+from .grouping import grouped, with_sizes
 from .state_dicts import matters, named_as_in
 
 SHOWN = 20  # lines of a list
@@ -21,7 +21,8 @@ class Comparison:
         own (dict[str, Tensor]): All weights of the model.
         fitting (dict[str, Tensor]): Weights of the checkpoint that fit as they stand.
         kept (dict[str, Tensor]): Weights of the model with the checkpoint's of some classes.
-        anew (dict[str, str]): Why other weights of the model start anew, by their names.
+        anew (dict[str, tuple[str, str]]): Why other weights of the model start anew, by their
+            names, and the shapes, if it is for them.
         unused (dict[str, Tensor]): Weights of the checkpoint of which nothing is used.
         notes (list[str]): What else is to be told, a sentence each.
     """
@@ -29,7 +30,7 @@ class Comparison:
     own: dict[str, Tensor]
     fitting: dict[str, Tensor] = field(default_factory=dict)
     kept: dict[str, Tensor] = field(default_factory=dict)
-    anew: dict[str, str] = field(default_factory=dict)
+    anew: dict[str, tuple[str, str]] = field(default_factory=dict)
     unused: dict[str, Tensor] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -40,19 +41,25 @@ class Comparison:
     def reasons(self) -> list[str]:
         """What starts anew and why, a line for each module and reason."""
         lines = []
-        for reason in dict.fromkeys(self.anew.values()):
-            keys = [key for key, why in self.anew.items() if why == reason]
-            groups = grouped(keys, filter(matters, self.own))
-            lines += [f'{group}: {reason}' for group in groups]
+        for reason in dict.fromkeys(why for why, _ in self.anew.values()):
+            those = [key for key, (why, _) in self.anew.items() if why == reason]
+            for group, keys in grouped(those, filter(matters, self.own)).items():
+                first, _, _ = keys[0].rpartition('.')
+                count = len({key.rpartition('.')[0] for key in keys})
+                shapes = self.anew[keys[0]][1]
+                if shapes and count > 1:
+                    lines.append(f'{group}: {count} layers {reason}, such as {first}: {shapes}')
+                else:
+                    lines.append(f'{group}: {shapes or reason}')
         return lines
 
     def report(self) -> str:
         """All of it, as a list of several lines."""
         sections = {
-            'loaded': _with_sizes(self.fitting, self.own),
-            'loaded for some classes': _with_sizes(self.kept, self.own),
+            'loaded': with_sizes(self.fitting, self.own),
+            'loaded for some classes': with_sizes(self.kept, self.own),
             'starts anew': self.reasons(),
-            'in the checkpoint, not used': _with_sizes(self.unused, self.unused, self.fitting),
+            'in the checkpoint, not used': with_sizes(self.unused, self.unused, self.fitting),
             'note': self.notes,
         }
         lines = []
@@ -100,9 +107,10 @@ def compare(
     by_shape, could_keep = [], []
     for name, keys in _by_layer(result.own).items():
         layer = layers.get(name)
-        reason = _misfit(keys, result.own, found)
+        reason, shapes = _misfit(keys, result.own, found)
         if layer is not None and reason != MISSING:
-            reason = layer.why_not(names, names_there) or reason
+            of_classes = layer.why_not(names, names_there)
+            reason, shapes = (of_classes, '') if of_classes else (reason, shapes)
             if reason is None:
                 by_shape.append(name)
             elif common and _can_keep(layer, keys, result.own, found):
@@ -115,7 +123,7 @@ def compare(
         if reason is None:
             result.fitting.update((key, found[key]) for key in keys if key in found)
         else:
-            result.anew.update((key, reason) for key in keys if matters(key))
+            result.anew.update((key, (reason, shapes)) for key in keys if matters(key))
     if could_keep and keep_matching_classes:
         others = [name for name in names if name not in common]
         anew = f', {few(others)} not: these start anew' if others else ''
@@ -134,40 +142,6 @@ def compare(
     return result
 
 
-def grouped(keys: Iterable[str], universe: Iterable[str]) -> dict[str, list[str]]:
-    """Names of weights by the largest modules of which nothing is missing.
-
-    Args:
-        keys (Iterable[str]): The names.
-        universe (Iterable[str]): All names that there are.
-
-    Returns:
-        dict[str, list[str]]: Names by module, or by themselves.
-    """
-    keys = dict.fromkeys(filter(matters, keys))
-    broken = {part for key in universe if key not in keys for part in _prefixes(key)}
-    groups = {}
-    for key in keys:
-        whole = (part for part in _prefixes(key) if part not in broken)
-        groups.setdefault(next(whole, key), []).append(key)
-    return groups
-
-
-def _prefixes(key: str) -> list[str]:
-    parts = key.split('.')
-    return ['.'.join(parts[: i + 1]) for i in range(len(parts))]
-
-
-def _with_sizes(
-    chosen: dict[str, Tensor], values: dict[str, Tensor], others: Iterable[str] = ()
-) -> list[str]:
-    universe = [key for key in (*values, *others) if matters(key)]
-    return [
-        f'{group}: {sum(values[key].numel() for key in keys):,} values'
-        for group, keys in grouped(chosen, universe).items()
-    ]
-
-
 def _by_layer(own: dict[str, Tensor]) -> dict[str, list[str]]:
     layers = {}
     for key in own:
@@ -175,18 +149,21 @@ def _by_layer(own: dict[str, Tensor]) -> dict[str, list[str]]:
     return layers
 
 
-def _misfit(keys: list[str], own: dict[str, Tensor], found: dict[str, Tensor]) -> str | None:
-    """Why a layer does not fit; None if it does."""
+def _misfit(
+    keys: list[str], own: dict[str, Tensor], found: dict[str, Tensor]
+) -> tuple[str | None, str]:
+    """Why a layer does not fit, None if it does; and the shapes, if it is for them."""
     needed = [key for key in keys if matters(key)]
     missing = [key.rpartition('.')[2] for key in needed if key not in found]
     if missing:
         which = '' if len(missing) == len(needed) else f'{few(missing)} '
-        return f'{which}{MISSING}'
+        return f'{which}{MISSING}', ''
     for key in keys:
         if key in found and found[key].shape != own[key].shape:
             there, here = (' x '.join(map(str, x[key].shape)) or 'scalar' for x in (found, own))
-            return f'{key.rpartition(".")[2]} is {there} in the checkpoint, {here} here'
-    return None
+            part = key.rpartition('.')[2]
+            return 'of other shapes', f'{part} is {there} in the checkpoint, {here} here'
+    return None, ''
 
 
 def _can_keep(

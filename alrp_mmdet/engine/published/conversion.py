@@ -11,7 +11,7 @@ from ..checkpoint import CheckpointError
 from ..config_text import differences, settings_of
 from ..fine_tuning import compare
 from ..fine_tuning.class_layers import class_layers
-from ..fine_tuning.comparison import grouped
+from ..fine_tuning.grouping import grouped
 from ..fine_tuning.state_dicts import class_names, matters, weights_of
 from .layouts import detector_in
 
