@@ -128,18 +128,18 @@ def _problems_of_heads(model: ConfigDict, classes: tuple[str, ...]) -> list[str]
     return [
         f'{path}.num_classes is {num_classes}, but the dataset has {len(classes)} classes '
         f'({few(classes)}): set it to {len(classes)}'
-        for path, num_classes in _heads(model, 'model')
+        for path, num_classes in heads_of(model, 'model')
         if num_classes != len(classes)
     ]
 
 
-def _heads(node, path: str) -> Iterator[tuple[str, int]]:
+def heads_of(node, path: str) -> Iterator[tuple[str, int]]:
     """Path and number of classes of every ``bbox_head``, which may be a list of them."""
     if isinstance(node, (list, tuple)):
         for i, child in enumerate(node):
-            yield from _heads(child, f'{path}[{i}]')
+            yield from heads_of(child, f'{path}[{i}]')
     elif isinstance(node, dict):
         if path.split('.')[-1].startswith('bbox_head') and 'num_classes' in node:
             yield path, node['num_classes']
         for key, child in node.items():
-            yield from _heads(child, f'{path}.{key}')
+            yield from heads_of(child, f'{path}.{key}')

@@ -71,11 +71,21 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
 
 
 @contextlib.contextmanager
-def clear_errors():
-    """End with one line, not with a traceback, where the user can put things right."""
+def clear_errors(*others: type[Exception]):
+    """End with one line, not with a traceback, where the user can put things right.
+
+    Args:
+        *others (type[Exception]): A tool's own errors, beside those that all tools may meet.
+    """
     try:
         yield
-    except (AnnotationError, CheckpointError, FloatingPointError, ThresholdsError) as error:
+    except (
+        AnnotationError,
+        CheckpointError,
+        FloatingPointError,
+        ThresholdsError,
+        *others,
+    ) as error:
         sys.exit(f'error: {error}')
 
 
