@@ -1,0 +1,121 @@
+"""A detector as one function of tensors, which is what can be exported."""
+
+import torch
+from mmdet.models import AnchorHead, FoveaHead, SingleStageDetector
+from mmengine.config import Config
+from torch import Tensor, nn
+
+
+class ExportError(ValueError):
+    """A detector, or a size of its input, that cannot be exported; says why."""
+
+
+class RawDetector(nn.Module):
+    """Network, scores and decoded boxes of a one-stage detector: all that is before NMS.
+
+    What comes before NMS runs without MMDetection and MMCV; NMS itself is a few lines wherever the
+    exported model is used, and not of the same form in any two runtimes.
+
+    The model's layers are shared, not copied.
+
+    Args:
+        model (nn.Module): RetinaNet, ATSS or FoveaBox, by ranking heads or by MMDetection's.
+        cfg (Config): Its config.
+        size (tuple[int, int]): Width and height of the input in pixels; multiples of what the
+            data preprocessor pads to.
+
+    Raises:
+        ExportError: If it is another kind of detector, or if the size does not do.
+    """
+
+    def __init__(self, model: nn.Module, cfg: Config, size: tuple[int, int]):
+        super().__init__()
+        head = getattr(model, 'bbox_head', None)
+        _check_kind(model, head)
+        _check_size(size, cfg.model.data_preprocessor.get('pad_size_divisor', 1))
+        self.width, self.height = size
+        self.detector = model.eval()
+        preprocessor = cfg.model.data_preprocessor
+        self.flips = bool(preprocessor.get('bgr_to_rgb') or preprocessor.get('rgb_to_bgr'))
+        mean, std = preprocessor.get('mean') or [0.0] * 3, preprocessor.get('std') or [1.0] * 3
+        self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).view(3, 1, 1))
+        self.register_buffer('std', torch.tensor(std, dtype=torch.float32).view(3, 1, 1))
+        self.to(next(model.parameters()).device)
+        with torch.no_grad():
+            maps, _ = self._head_outputs(self.mean.new_zeros(1, 3, self.height, self.width))
+        sizes = [x.shape[-2:] for x in maps]
+        priors = head.prior_generator.grid_priors(sizes, device=self.mean.device)
+        self.num_priors = [len(level) for level in priors]
+        self.register_buffer('priors', torch.cat(list(priors)))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores and boxes of all P priors.
+
+        Args:
+            images (Tensor): Shape (N, 3, height, width), float32, 0 to 255, channels as OpenCV
+                reads them, BGR.
+
+        Returns:
+            tuple: Scores (N, P, C) in [0, 1], and boxes (N, P, 4) as x1, y1, x2, y2 in pixels of
+            the input, within it.
+        """
+        num_images = images.shape[0]
+        cls_scores, bbox_preds = self._head_outputs(images)
+        head = self.detector.bbox_head
+        scores = _line_up(cls_scores, num_images, head.cls_out_channels).sigmoid()
+        deltas = _line_up(bbox_preds, num_images, 4)
+        return scores, self._decode(deltas, num_images)
+
+    def _head_outputs(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        images = images.flip(1) if self.flips else images
+        return self.detector.bbox_head(self.detector.extract_feat((images - self.mean) / self.std))
+
+    def _decode(self, deltas: Tensor, num_images: int) -> Tensor:
+        """Boxes from encoded ones, both (N, P, 4), by the head's own decoding of one image."""
+        head, shape = self.detector.bbox_head, (self.height, self.width)
+        priors = self.priors.repeat(num_images, 1, 1)
+        if not isinstance(head, FoveaHead):
+            boxes = head.bbox_coder.decode(priors.flatten(0, 1), deltas.flatten(0, 1), shape)
+            return boxes.view(num_images, -1, 4)
+        levels = zip(
+            priors.split(self.num_priors, 1), deltas.split(self.num_priors, 1), head.base_edge_list
+        )
+        boxes = [
+            head._bbox_decode(p.flatten(0, 1), d.flatten(0, 1), edge, shape).view(num_images, -1, 4)
+            for p, d, edge in levels
+        ]
+        return torch.cat(boxes, dim=1)
+
+
+def _line_up(level_maps: list[Tensor], num_images: int, channels: int) -> Tensor:
+    """Maps (N, anchors * channels, H, W) of all levels, as one row for each prior of an image."""
+    return torch.cat(
+        [x.permute(0, 2, 3, 1).reshape(num_images, -1, channels) for x in level_maps], dim=1
+    )
+
+
+def _check_kind(model: nn.Module, head: nn.Module | None) -> None:
+    name = type(model).__name__
+    if not isinstance(model, SingleStageDetector) or not isinstance(head, AnchorHead | FoveaHead):
+        raise ExportError(
+            f'{name} cannot be exported: only one-stage detectors with anchors, and FoveaBox. A '
+            'second stage needs RoIAlign and NMS of MMCV within the model, which no exporter '
+            'takes over'
+        )
+    if not (getattr(head, 'use_sigmoid_cls', True) and hasattr(head, 'cls_out_channels')):
+        raise ExportError(f'{type(head).__name__} cannot be exported: its scores are a softmax')
+    if hasattr(head, 'atss_centerness'):
+        raise ExportError(
+            f'{type(head).__name__} cannot be exported: it weights scores by a centerness, which '
+            'ALRPATSSHead has not'
+        )
+
+
+def _check_size(size: tuple[int, int], divisor: int) -> None:
+    for name, value in zip(('width', 'height'), size):
+        if value < 1 or value % divisor:
+            nearest = max(1, round(value / divisor)) * divisor
+            raise ExportError(
+                f'the {name} of the input must be a multiple of {divisor} (pad_size_divisor of the '
+                f'config), as {nearest} is, but is {value}'
+            )

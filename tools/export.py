@@ -1,0 +1,72 @@
+"""Write a one-stage detector as ONNX or TorchScript: ``export.py CONFIG CHECKPOINT --out FILE``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
+    sys.path.insert(0, str(ROOT))
+
+from mmengine.config import Config  # noqa: E402
+
+from alrp_mmdet.engine.cli import clear_errors  # noqa: E402
+from alrp_mmdet.files import write_whole  # noqa: E402
+from alrp_mmdet.inference.detector import Detector, read_config  # noqa: E402
+from alrp_mmdet.inference.export import describe, to_onnx, to_torchscript  # noqa: E402
+from alrp_mmdet.inference.inputs import InputError  # noqa: E402
+from alrp_mmdet.inference.raw_detector import ExportError, RawDetector  # noqa: E402
+
+EXPORTERS = {'.onnx': to_onnx, '.pt': to_torchscript}
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--out', required=True, metavar='FILE', help='model.onnx or model.pt')
+    parser.add_argument(
+        '--size',
+        nargs=2,
+        type=int,
+        metavar=('W', 'H'),
+        help='of the input in pixels; that of the test pipeline, rounded up, if not given',
+    )
+    parser.add_argument('--device', default='cpu', help='where TorchScript is to run')
+    parser.add_argument('--force', action='store_true', help='overwrite a file that exists')
+    return parser.parse_args()
+
+
+def size_of(cfg: Config) -> tuple[int, int]:
+    """Width and height that the test pipeline resizes to, rounded up to what the model takes."""
+    scales = [t.get('scale') for t in cfg.test_dataloader.dataset.pipeline if t['type'] == 'Resize']
+    if not scales or scales[-1] is None:
+        raise InputError('--size is needed: the test pipeline does not resize to one size')
+    divisor = cfg.model.data_preprocessor.get('pad_size_divisor', 1)
+    width, height = (-(-side // divisor) * divisor for side in scales[-1])
+    return width, height
+
+
+def main() -> None:
+    args = parse_args()
+    out = Path(args.out)
+    with clear_errors(InputError, ExportError):
+        if out.suffix not in EXPORTERS:
+            raise InputError(f'--out must end with {" or ".join(EXPORTERS)}, but is {out}')
+        if out.exists() and not (args.force and out.is_file()):
+            raise InputError(f'{out} exists; --force overwrites a file')
+        if not Path(args.checkpoint).is_file():
+            raise InputError(f'there is no checkpoint {args.checkpoint}')
+        cfg = read_config(args.config)
+        model = Detector(cfg, args.checkpoint, args.device).model
+        raw = RawDetector(model, cfg, tuple(args.size) if args.size else size_of(cfg))
+        content = EXPORTERS[out.suffix](raw, describe(raw, cfg))
+        try:
+            write_whole(out, content)
+        except OSError as error:
+            raise InputError(f'{out} cannot be written: {error.strerror}') from error
+    print(f'Wrote {out}: images of {raw.width}x{raw.height} -> scores and boxes before NMS')
+
+
+if __name__ == '__main__':
+    main()
