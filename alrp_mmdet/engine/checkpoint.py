@@ -72,7 +72,14 @@ def _safely(loader: Callable) -> Callable:
                 'there is a connection and name the file instead, as init_cfg.checkpoint of the '
                 'backbone or as load_from'
             ) from error
-        except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+        except (
+            pickle.UnpicklingError,
+            RuntimeError,
+            EOFError,
+            KeyError,
+            OSError,
+            ValueError,
+        ) as error:
             asked_for = re.search(r'GLOBAL ([\w.]+)', str(error))
             if asked_for:
                 # Without the cause, whose text recommends to load it nevertheless.
