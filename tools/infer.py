@@ -106,18 +106,20 @@ def progress() -> Iterator[Callable[[str, int | None], None]]:
         yield on_step
 
 
-def run(args: argparse.Namespace, inputs: dict[str, Path]) -> Job:
-    """Detect in all inputs, and write what was found."""
-    detector = Detector(
-        read_config(args.config or config_beside(args.checkpoint)), args.checkpoint, args.device
-    )
-    classes = detector.classes
-    thresholds = [args.score_thr] * len(classes)
+def make_detector(args: argparse.Namespace) -> Detector:
+    """The detector, at its thresholds."""
+    config = args.config or config_beside(args.checkpoint)
+    detector = Detector(read_config(config), args.checkpoint, args.device)
+    thresholds = [args.score_thr] * len(detector.classes)
     if args.thresholds is not None:
-        thresholds = read_thresholds(args.thresholds, classes)
+        thresholds = read_thresholds(args.thresholds, detector.classes)
     apply_thresholds(detector.model, thresholds)
+    return detector
 
-    out = Path(args.out)
+
+def run(args: argparse.Namespace, inputs: dict[str, Path], detector: Detector) -> Job:
+    """Detect in all inputs, and write what was found."""
+    out, classes = Path(args.out), detector.classes
     videos = {name: path for name, path in inputs.items() if is_video(path)}
     images = {name: path for name, path in inputs.items() if name not in videos}
     ids, cat_ids = itertools.count(1), range(1, len(classes) + 1)
@@ -147,8 +149,9 @@ def main() -> None:
         paths = find_inputs(args.inputs, leave_out=args.out)
         inputs = dict(zip(names_of(paths), paths))
         check_files(args, inputs)
+        detector = make_detector(args)
         try:
-            job = run(args, inputs)
+            job = run(args, inputs, detector)
         except torch.OutOfMemoryError:
             raise InputError('the device has too little memory: try --batch-size 1') from None
         except OSError as error:

@@ -1,0 +1,250 @@
+"""tools/infer.py: images, folders and videos, and what it says where they do not do."""
+
+import csv
+import json
+import runpy
+import shutil
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmdet.apis import inference_detector, init_detector
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+import alrp_mmdet  # noqa: F401 - registers
+from alrp_mmdet.evaluation import evaluate_lrp
+from alrp_mmdet.inference.detector import Detector
+
+TOOL = Path(__file__).parents[2] / 'tools' / 'infer.py'
+CLASSES = ('square', 'disc')
+
+
+@pytest.fixture
+def checkpoint(config) -> Path:
+    """A checkpoint of the tiny config, in a work dir as a training leaves it."""
+    init_default_scope('mmdet')
+    torch.manual_seed(0)
+    cfg = Config.fromfile(config)
+    model = MODELS.build(cfg.model)
+    torch.nn.init.normal_(model.bbox_head.retina_cls.weight, std=0.3)
+    work_dir = config.parent / 'run'
+    work_dir.mkdir()
+    path = work_dir / 'epoch_1.pth'
+    torch.save(
+        dict(state_dict=model.state_dict(), meta=dict(dataset_meta=dict(CLASSES=CLASSES))), path
+    )
+    shutil.copy(config, work_dir / 'tiny.py')
+    (work_dir / 'last_checkpoint').write_text(str(path))
+    return path
+
+
+@pytest.fixture
+def infer(monkeypatch, config):
+    """Runs the tool in this process, in the folder of the config and its images."""
+
+    def run(*args) -> None:
+        monkeypatch.chdir(config.parent)
+        monkeypatch.setattr(sys, 'argv', ['infer.py', *map(str, args)])
+        runpy.run_path(str(TOOL), run_name='__main__')
+
+    return run
+
+
+def read(path: Path):
+    return json.loads(path.read_text())
+
+
+def video(path: Path, num_frames: int, codec: str = 'mp4v') -> Path:
+    """A video of the images of the config."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), 10, (64, 64))
+    for i in range(num_frames):
+        writer.write(cv2.imread(str(path.parent / f'{i % 8}.png')))
+    writer.release()
+    return path
+
+
+def test_results_and_pictures_of_images_in_folders(infer, config, checkpoint, tmp_path):
+    for i, folder in enumerate(('one', 'two', 'two/deep')):
+        (tmp_path / folder).mkdir()
+        shutil.copy(tmp_path / f'{i}.png', tmp_path / folder / 'same.png')
+    (tmp_path / 'one' / 'a.jpg').write_text('not a picture')
+    (tmp_path / 'one' / 'b.jpg').touch()
+    with pytest.raises(SystemExit) as stopped:
+        infer('one', 'two', checkpoint, '--out', 'out', '--score-thr', '0.05', '--batch-size', 2)
+    problems = str(stopped.value).splitlines()  # which, as a text, is exit status 1
+    assert len(problems) == 2 and all('cannot be read' in line for line in problems)
+    assert 'a.jpg' in problems[0] and 'b.jpg' in problems[1]
+
+    described = read(tmp_path / 'out' / 'images.json')
+    names = ['one/same.png', 'two/deep/same.png', 'two/same.png']
+    assert [image['file_name'] for image in described['images']] == names
+    assert [image['id'] for image in described['images']] == [3, 4, 5]
+    assert described['categories'] == [dict(id=1, name='square'), dict(id=2, name='disc')]
+    results = read(tmp_path / 'out' / 'detections.json')
+    model = init_detector(str(config), str(checkpoint), device='cpu')
+    for name, image_id in zip(names, (3, 4, 5)):
+        found = inference_detector(model, str(tmp_path / name)).pred_instances.numpy()
+        found = found[found.scores >= 0.05]
+        ours = [result for result in results if result['image_id'] == image_id]
+        assert len(ours) == len(found) > 2
+        x, y, width, height = np.array([result['bbox'] for result in ours]).T
+        np.testing.assert_allclose(
+            np.stack([x, y, x + width, y + height], axis=1), found.bboxes, atol=1e-3
+        )
+        assert [result['category_id'] for result in ours] == (found.labels + 1).tolist()
+        np.testing.assert_allclose([result['score'] for result in ours], found.scores, atol=1e-5)
+        drawn = cv2.imread(str(tmp_path / 'out' / 'drawn' / name))
+        assert drawn.shape == (64, 64, 3)
+        assert not np.array_equal(drawn, cv2.imread(str(tmp_path / name)))
+
+
+def test_table_of_what_reaches_the_thresholds(infer, checkpoint, tmp_path):
+    (tmp_path / 'least.json').write_text('{"thresholds": {"square": null, "disc": 0}}')
+    args = '0.png', '1.png', checkpoint, '--out', 'out', '--format', 'csv', '--no-pictures'
+    infer(*args, '--thresholds', 'least.json')
+    with (tmp_path / 'out' / 'detections.csv').open(newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert {row['file'] for row in rows} == {'0.png', '1.png'}
+    assert {row['class'] for row in rows} == {'disc'}
+    assert all(float(row['x1']) <= float(row['x2']) and row['frame'] == '' for row in rows)
+    assert not (tmp_path / 'out' / 'drawn').exists()
+
+
+def test_ids_of_an_annotation_file_make_results_that_can_be_evaluated(infer, checkpoint, tmp_path):
+    content = read(tmp_path / 'annotations.json')
+    for image in content['images']:
+        image['id'] += 100
+    for annotation in content['annotations']:
+        annotation['image_id'] += 100
+        annotation['category_id'] = 9 - annotation['category_id']
+    content['categories'] = [dict(id=8, name='square'), dict(id=7, name='disc')]
+    (tmp_path / 'others.json').write_text(json.dumps(content))
+    images = [f'{i}.png' for i in range(8)]
+    common = '--score-thr', 0, '--no-pictures', '--ann-file'
+    summaries = []
+    for ann_file in ('annotations.json', 'others.json'):
+        infer(*images, checkpoint, '--out', ann_file[:3], *common, ann_file)
+        results = tmp_path / ann_file[:3] / 'detections.json'
+        summaries.append(evaluate_lrp(str(tmp_path / ann_file), str(results)).summary)
+    assert summaries[0] == pytest.approx(summaries[1])
+    assert {result['category_id'] for result in read(results)} == {7, 8}
+
+
+def test_videos_as_far_as_they_can_be_read(infer, checkpoint, tmp_path, capsys):
+    video(tmp_path / 'whole.mp4', 5)
+    content = video(tmp_path / 'cut.avi', 12, 'MJPG').read_bytes()
+    (tmp_path / 'cut.avi').write_bytes(content[: len(content) // 2])
+    (tmp_path / 'bad.mp4').write_text('no video')
+    inputs = 'whole.mp4', 'cut.avi', 'bad.mp4', '7.png'
+    with pytest.raises(SystemExit, match=r'error: .*bad\.mp4 cannot be read'):
+        infer(*inputs, checkpoint, '--out', 'out', '--batch-size', 2, '--score-thr', 0.05)
+    warnings = [line for line in capsys.readouterr().err.splitlines() if 'warning' in line]
+    described = read(tmp_path / 'out' / 'images.json')
+    whole, cut = described['videos']
+    assert whole == dict(file_name='whole.mp4', fps=10.0, num_frames=5)
+    assert 0 < cut['num_frames'] < 12
+    [warning] = warnings
+    assert f'cut.avi ends after {cut["num_frames"]} of 12 frames' in warning
+    frames = [i for i in described['images'] if i['file_name'] == 'whole.mp4']
+    assert [frame['frame'] for frame in frames] == [0, 1, 2, 3, 4]
+    results = read(tmp_path / 'out' / 'detections.json')
+    ids = [image['id'] for image in described['images']]
+    assert len(set(ids)) == len(ids) and {result['image_id'] for result in results} <= set(ids)
+    for name, num_frames in (('whole.mp4', 5), ('cut.avi.mp4', cut['num_frames'])):
+        capture = cv2.VideoCapture(str(tmp_path / 'out' / 'drawn' / name))
+        assert capture.get(cv2.CAP_PROP_FPS) == 10
+        read_frames = 0
+        while capture.read()[0]:
+            read_frames += 1
+        assert read_frames == num_frames
+    assert not list((tmp_path / 'out').rglob('*partial*'))
+
+
+def test_nothing_is_overwritten_unless_told(infer, checkpoint, tmp_path):
+    infer('0.png', checkpoint, '--out', 'out')
+    before = (tmp_path / 'out' / 'detections.json').read_bytes()
+    with pytest.raises(SystemExit, match='out is not empty; --force overwrites'):
+        infer('1.png', checkpoint, '--out', 'out')
+    assert (tmp_path / 'out' / 'detections.json').read_bytes() == before
+    infer('1.png', checkpoint, '--out', 'out', '--score-thr', 0, '--force')
+    assert (tmp_path / 'out' / 'detections.json').read_bytes() != before
+    with pytest.raises(SystemExit, match=r'0\.png is an input, and would be overwritten'):
+        infer('out/drawn/0.png', checkpoint, '--out', 'out', '--force')
+
+
+def test_what_is_drawn_has_the_colours_of_the_image(config, checkpoint):
+    detector = Detector(Config.fromfile(config), str(checkpoint), 'cpu')
+    image = np.zeros((64, 64, 3), dtype=np.uint8)
+    image[..., 0] = 250  # blue
+    [sample] = detector.detect([detector.load(image)])
+    assert np.array_equal(detector.draw(image, sample.new(data=dict())), image)
+    sample.pred_instances = sample.pred_instances[:0]
+    assert np.array_equal(detector.draw(image, sample), image)
+
+
+def test_code_in_a_checkpoint_is_not_run(infer, checkpoint, tmp_path):
+    lonely = tmp_path / 'elsewhere' / 'model.pth'
+    lonely.parent.mkdir()
+    content = torch.load(checkpoint)
+    text = f'open({str(tmp_path / "ran")!r}, "w")\n'
+    content['meta']['cfg'] = content['meta']['config'] = text
+    content['message_hub'] = dict(runtime_info=dict(cfg=text))
+    torch.save(content, lonely)
+    (lonely.parent / 'setup.py').write_text(text)
+    with pytest.raises(SystemExit, match=r'--config is needed: .* not the work dir'):
+        infer('0.png', lonely, '--out', 'out')
+    infer('0.png', lonely, '--out', 'out', '--config', 'tiny.py')
+    assert not (tmp_path / 'ran').exists()
+
+
+def test_classes_of_a_checkpoint_that_does_not_name_them(infer, checkpoint, tmp_path):
+    torch.save(torch.load(checkpoint)['state_dict'], checkpoint)
+    infer('0.png', checkpoint, '--out', 'out', '--no-pictures')
+    categories = read(tmp_path / 'out' / 'images.json')['categories']
+    assert tuple(category['name'] for category in categories) == CLASSES
+
+
+@pytest.mark.parametrize(
+    'args, message',
+    [
+        (['gone.png', 'run/epoch_1.pth'], 'there is no image, video or folder gone.png'),
+        (['empty', 'run/epoch_1.pth'], 'the folder empty has neither images'),
+        (['0.png', 'gone.pth'], 'there is no checkpoint gone.pth'),
+        (['0.png', 'run/epoch_1.pth', '--config', 'gone.py'], 'there is no config gone.py'),
+        (['0.png', 'run/epoch_1.pth', '--config', 'broken.py'], 'broken.py cannot be read'),
+        (['0.png', 'run/epoch_1.pth', '--config', 'none.py'], 'not the config of a detector'),
+        (['0.png', 'run/epoch_1.pth', '--config', 'odd.py'], 'cannot be built: .*NoSuchNet'),
+        (['0.png', 'run/epoch_1.pth', '--config', 'deep.py'], 'is not a checkpoint of the model'),
+        (['0.png', '1.png', '--config', 'tiny.py'], 'checkpoint 1.png cannot be read'),
+        (['0.png', 'cut.pth', '--config', 'tiny.py'], 'checkpoint cut.pth cannot be read'),
+        (['0.png', 'run/epoch_1.pth', '--thresholds', 'gone.json'], 'there is no file gone.json'),
+        (['0.png', 'run/epoch_1.pth', '--device', 'abacus'], 'the device abacus cannot be used'),
+        (['0.png', 'run/epoch_1.pth', '--ann-file', 'gone.json'], 'there is no file gone.json'),
+        (['0.png', 'run/epoch_1.pth', '--out', '0.png'], '0.png is not a folder'),
+        (['v.mp4', 'run/epoch_1.pth', '--ann-file', 'annotations.json'], 'none of a video'),
+    ],
+)
+def test_wrong_command(infer, config, checkpoint, tmp_path, args, message):
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'v.mp4').touch()
+    (tmp_path / 'cut.pth').write_bytes(checkpoint.read_bytes()[:5000])
+    (tmp_path / 'broken.py').write_text('model = (')
+    (tmp_path / 'none.py').write_text('a = 1')
+    base = "_base_ = './tiny.py'\n"
+    (tmp_path / 'odd.py').write_text(base + "model = dict(type='NoSuchNet')")
+    (tmp_path / 'deep.py').write_text(base + 'model = dict(bbox_head=dict(stacked_convs=2))')
+    with pytest.raises(SystemExit, match=f'error: .*{message}') as stopped:
+        infer('--out', 'out', *args)
+    assert '\n' not in str(stopped.value)
+    assert not (tmp_path / 'out').exists()
+
+
+def test_several_configs_in_a_work_dir(infer, checkpoint):
+    (checkpoint.parent / 'other.py').write_text('a = 1')
+    with pytest.raises(SystemExit, match=r'--config is needed: run has several \(other.py, tiny'):
+        infer('0.png', 'run/epoch_1.pth', '--out', 'out')
