@@ -29,6 +29,7 @@ setup(
     install_requires=['torch>=2.6'],
     extras_require={
         'mmdet': ['mmengine>=0.10,<1', 'mmcv>=2.0.0,<2.2', 'mmdet>=3.0,<3.4'],
+        'onnx': ['onnx', 'onnxscript', 'onnxruntime'],  # of tools/export.py
         'report': ['plotly>=6', 'jinja2'],  # of tools/analysis/lrp.py --html
     },
 )

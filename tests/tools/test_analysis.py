@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import matplotlib.figure
 import numpy as np
 import pytest
 
@@ -49,7 +50,7 @@ def test_curves_of_a_run_have_a_panel_for_each_quantity(analyse, tmp_path):
     analyse('plot_curves.py', run, '--out', 'one.png', '--keys', 'loss_cls')
     height, width = size_of(tmp_path / 'all.png')
     single_height, single_width = size_of(tmp_path / 'one.png')
-    assert height == pytest.approx(2 * single_height, rel=0.05)  # four panels, three a row
+    assert 1.8 * single_height < height < 2 * single_height  # four panels, three a row, a legend
     assert width == pytest.approx(3 * single_width, rel=0.05)
 
 
@@ -58,7 +59,7 @@ def test_curves_compare_runs(analyse, tmp_path):
     alrp = log_of(tmp_path / 'alrp' / 'run', '20250101_000000', [dict(ENTRIES[0], loss_cls=0.2)])
     pictures = []
     for runs in ([focal], [alrp], [focal, alrp]):
-        analyse('plot_curves.py', *runs, '--out', 'curves.png', '--keys', 'loss_cls')
+        analyse('plot_curves.py', *runs, '--out', 'curves.png', '--keys', 'loss_cls', '--force')
         pictures.append(cv2.imread(str(tmp_path / 'curves.png')))
     assert not any(np.array_equal(picture, pictures[2]) for picture in pictures[:2])
 
@@ -76,17 +77,92 @@ def test_logs_are_read_in_the_order_of_the_runs(tmp_path):
     assert script['curve'](script['read_scalars'](run), 'loss_cls')[0] == [10, 20, 30]
 
 
+def test_a_resumed_run_goes_on_from_its_checkpoint(tmp_path):
+    entries = [dict(step=step, loss=1.0) for step in (10, 20, 30)]
+    run = log_of(tmp_path / 'run', '20250101_000000', entries)
+    log_of(run, '20250102_000000', [dict(step=20, loss=0.5), dict(step=30, loss=0.4)])
+    script = runpy.run_path(str(ANALYSIS / 'plot_curves.py'))
+    curve = script['curve'](script['read_scalars'](run), 'loss')
+    assert curve == ([10, 20, 30], [1.0, 0.5, 0.4])
+
+
+def test_both_stages_and_what_other_detectors_log_are_drawn():
+    script = runpy.run_path(str(ANALYSIS / 'plot_curves.py'))
+    logged = ('loss', 'loss_rpn_cls', 'rpn_num_pos', 'rpn_self_balance', 's0.loss_cls')
+    run = [
+        {'step': 1, 'lr': 0.1, 'time': 1.0, 'coco/bbox_mAP_50': 0.5, **dict.fromkeys(logged, 1.0)}
+    ]
+    run.append({'step': 1, 'coco/bbox_oLRP': 0.7, 'coco/bbox_mAP': 0.3})
+    assert script['keys_of'](dict(run=run), None) == [
+        'loss',
+        'coco/bbox_mAP',
+        'coco/bbox_oLRP',
+        'loss_rpn_cls',
+        'rpn_num_pos',
+        'rpn_self_balance',
+        's0.loss_cls',
+    ]
+
+
+def test_the_legend_names_runs_and_smoothing_averages_what_was_logged():
+    script = runpy.run_path(str(ANALYSIS / 'plot_curves.py'))
+    runs = dict(a=ENTRIES, b=[dict(ENTRIES[0], loss_cls=0.2)], c=[dict(step=1, lr=0.1)])
+    axis = matplotlib.figure.Figure().subplots()
+    lines = script['draw'](axis, runs, 'loss_cls', smooth=2)
+    assert [line.get_label() for line in lines] == ['a', 'b', 'c']
+    assert lines[0].get_ydata() == pytest.approx([0.9, 0.8])
+    assert len({line.get_color() for line in lines}) == 3
+    [line, *_] = script['draw'](axis, runs, 'self_balance', smooth=2)
+    assert list(line.get_ydata()) == [50, 50] and line.get_linewidth() == 1.5
+    assert script['smoothed']([1, 2, 3, 4], 3) == pytest.approx([1, 1.5, 2, 3])
+
+
+def test_the_line_that_a_training_is_writing_is_left_out(tmp_path):
+    run = log_of(tmp_path / 'run', '20250101_000000', ENTRIES)
+    log = next(run.glob('*/vis_data/scalars.json'))
+    whole = log.read_text()
+    script = runpy.run_path(str(ANALYSIS / 'plot_curves.py'))
+    for cut in range(1, 25):
+        log.write_text(whole[:-cut])
+        assert script['read_scalars'](run) == ENTRIES[:2]
+    log.write_text(whole.replace('{"step": 20', '{"st'))
+    with pytest.raises(SystemExit, match=r'scalars\.json is damaged: line 2 is no entry'):
+        script['read_scalars'](run)
+    log.write_text('[1]\n')
+    with pytest.raises(SystemExit, match='damaged: line 1'):
+        script['read_scalars'](run)
+
+
 @pytest.mark.parametrize(
     ('entries', 'message'),
-    [(None, 'holds no log'), ([dict(step=1, lr=0.1)], 'nothing of loss_cls.* logged')],
+    [
+        (None, 'run is not a folder'),
+        ([], 'nothing has been logged yet in run'),
+        ([dict(step=1, lr=0.1)], 'nothing of loss, .* logged yet, but lr, step'),
+    ],
 )
 def test_curves_say_what_is_missing(analyse, tmp_path, entries, message):
-    run = tmp_path / 'run'
     if entries is not None:
-        log_of(run, '20250101_000000', entries)
-    with pytest.raises(SystemExit, match=message):
-        analyse('plot_curves.py', run)
+        log_of(tmp_path / 'run', '20250101_000000', entries)
+    with pytest.raises(SystemExit, match=f'error: {message}'):
+        analyse('plot_curves.py', 'run')
     assert not (tmp_path / 'training_curves.png').exists()
+
+
+def test_curves_of_what_is_no_run_or_would_be_overwritten(analyse, tmp_path):
+    (tmp_path / 'empty').mkdir()
+    log_of(tmp_path / 'run', '20250101_000000', ENTRIES)
+    (tmp_path / 'mine.png').write_text('mine')
+    for args, message in (
+        (['empty'], 'empty holds no log'),
+        (['run', 'run/'], 'given twice'),
+        (['run', '--out', 'mine.png'], r'mine\.png exists; --force'),
+        (['run', '--out', 'gone/a.png'], r'gone/a\.png cannot be written'),
+        (['run', '--out', 'a.unknown'], r'a\.unknown cannot be written'),
+    ):
+        with pytest.raises(SystemExit, match=f'error: .*{message}'):
+            analyse('plot_curves.py', *args)
+    assert (tmp_path / 'mine.png').read_text() == 'mine'
 
 
 def test_detections_are_drawn_from_a_training(analyse, config, tool, tmp_path):
