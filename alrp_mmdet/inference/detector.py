@@ -15,7 +15,7 @@ from mmengine.config import Config
 
 from ..datasets.annotation_file import few
 from ..datasets.check import heads_of
-from ..engine.fit import check_fit
+from ..engine.fine_tuning import check_fits
 from .inputs import InputError
 
 
@@ -119,7 +119,7 @@ class Detector(DetInferencer):
         return np.ascontiguousarray(self.visualizer.get_image()[..., ::-1])
 
     def _load_weights_to_model(self, model, checkpoint, cfg) -> None:
-        check_fit(model, checkpoint, self.checkpoint)
+        check_fits(model, checkpoint, self.checkpoint)
         super()._load_weights_to_model(model, checkpoint, cfg)
         if not {'dataset_meta', 'CLASSES'} & (checkpoint.get('meta') or {}).keys():
             # MMDetection would call the classes by the names of COCO's.

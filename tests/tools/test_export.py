@@ -65,7 +65,7 @@ def test_torchscript_of_the_size_of_the_test_pipeline(export, config, checkpoint
         (['tiny.py', 'model.pth', '--out', 'a.bin'], '--out must end with .onnx or .pt'),
         (['tiny.py', 'gone.pth', '--out', 'a.pt'], 'there is no checkpoint gone.pth'),
         (['gone.py', 'model.pth', '--out', 'a.pt'], 'there is no config gone.py'),
-        (['deep.py', 'model.pth', '--out', 'a.pt'], 'not a checkpoint of the model'),
+        (['deep.py', 'model.pth', '--out', 'a.pt'], 'is not for this model'),
         (['tiny.py', 'model.pth', '--out', 'a.pt', '--size', 50, 64], 'width .* multiple of 32'),
         (['free.py', 'model.pth', '--out', 'a.pt'], '--size is needed'),
     ],

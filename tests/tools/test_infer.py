@@ -219,7 +219,7 @@ def test_classes_of_a_checkpoint_that_does_not_name_them(infer, checkpoint, tmp_
         (['0.png', 'run/epoch_1.pth', '--config', 'broken.py'], 'broken.py cannot be read'),
         (['0.png', 'run/epoch_1.pth', '--config', 'none.py'], 'not the config of a detector'),
         (['0.png', 'run/epoch_1.pth', '--config', 'odd.py'], 'cannot be built: .*NoSuchNet'),
-        (['0.png', 'run/epoch_1.pth', '--config', 'deep.py'], 'is not a checkpoint of the model'),
+        (['0.png', 'run/epoch_1.pth', '--config', 'deep.py'], 'is not for this model'),
         (['0.png', '1.png', '--config', 'tiny.py'], 'checkpoint 1.png cannot be read'),
         (['0.png', 'cut.pth', '--config', 'tiny.py'], 'checkpoint cut.pth cannot be read'),
         (['0.png', 'run/epoch_1.pth', '--thresholds', 'gone.json'], 'there is no file gone.json'),
