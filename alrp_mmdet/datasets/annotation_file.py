@@ -1,16 +1,17 @@
 """What can be wrong with a file of COCO-format annotations, and what to do about it."""
 
 import json
-import logging
 import os
 from collections import Counter
 from difflib import get_close_matches
+from functools import cached_property
 from math import isfinite
 from pathlib import Path
 
-from mmengine.logging import print_log
+from .annotation_kind import wrong_kind
 
 SHOWN = 5  # entries that a message names
+CORRECT = 'Correct them'
 NUMBER = (int, float)
 TYPES = dict(
     images=dict(id=(int, str), file_name=str, width=NUMBER, height=NUMBER),
@@ -26,24 +27,42 @@ class AnnotationFile:
         path (str): Path of the file.
         split (str): ``train``, ``val`` or ``test``, which need different entries.
         classes (tuple[str, ...]): The dataset's classes.
+        content (dict, optional): What is in the file, if it is read already. An annotation may say
+            under ``read_from`` what messages should call it. Defaults to None.
+
+    Attributes:
+        warnings (list[str]): A sentence for each thing that training will do without.
     """
 
-    def __init__(self, path: str, split: str, classes: tuple[str, ...]):
+    def __init__(
+        self, path: str, split: str, classes: tuple[str, ...] = (), content: dict | None = None
+    ):
         self.path = path
         self.split = split
         self.classes = classes
-        self.content = {}
+        self.content = content or {}
+        self.warnings = []
 
     def problems(self, images: str | None, drop: bool) -> list[str]:
         """All that keeps the file from being used as it was meant.
 
         Args:
             images (str | None): Folder in which its images must be; None to take that on trust.
-            drop (bool): Whether boxes without area are dropped, instead of being a problem.
+            drop (bool): Whether boxes without area, or outside of their image, are dropped instead
+                of being a problem.
 
         Returns:
             list[str]: A sentence for each problem.
         """
+        found = self.read() or self.problems_of_content(images, drop)
+        hint = (
+            ', or list this ann_file in the config to do without them: drop_degenerate_boxes = '
+            '[...]'
+        )
+        return [f'{text}{hint}' if text.endswith(CORRECT) else text for text in found]
+
+    def read(self) -> list[str]:
+        """Read the file into ``content``; a sentence for each reason why it cannot be used."""
         try:
             self.content = json.loads(Path(self.path).read_text(encoding='utf-8'))
         except FileNotFoundError:
@@ -52,6 +71,9 @@ class AnnotationFile:
             return ['this is a folder: name the annotation file in ann_file']
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             return [f'this is not JSON ({error}): export the annotations again, as COCO JSON']
+        kind = wrong_kind(self.content)
+        if kind is not None:
+            return [kind]
         needed = ['images', 'categories']
         if self.split != 'test':  # a test set may come without
             needed.append('annotations')
@@ -62,9 +84,10 @@ class AnnotationFile:
                 f'this is not COCO format, it has no list of entries {few(map(repr, missing))}: '
                 'export the annotations again, as COCO JSON for object detection'
             ]
-        wrong_types = self._problems_of_types()
-        if wrong_types:
-            return wrong_types
+        return self._problems_of_types()
+
+    def problems_of_content(self, images: str | None, drop: bool) -> list[str]:
+        """As ``problems``, of what has been read."""
         problems = [
             *self._problems_of_categories(),
             *self._problems_of_entries(),
@@ -118,7 +141,7 @@ class AnnotationFile:
                 'categories of all annotation files alike'
             ]
         if unused:
-            _warn(self.path, f'categories that are no class are left out: {few(unused)}')
+            self.warnings.append(f'categories that are no class are left out: {few(unused)}')
         return []
 
     def _problems_of_entries(self) -> list[str]:
@@ -158,29 +181,42 @@ class AnnotationFile:
         malformed = [a for a in annotations if not _is_box(a['bbox'])]
         flat = [a for a in boxes if min(a['bbox'][2:]) <= 0]
         zero = [a for a in boxes if min(a['bbox'][2:]) > 0 and a.get('area', 1) <= 0]
+        outside = [a for a in boxes if min(a['bbox'][2:]) > 0 and self._is_outside(a)]
         if malformed:
             problems.append(
                 f'{len(malformed)} annotations have a bbox other than four finite numbers '
                 f'[x, y, width, height]: {_few_annotations(malformed)}'
             )
         for annotations, what, advice in (
-            (flat, 'boxes have no area', 'Boxes are [x, y, width, height]. Correct them'),
-            (zero, "annotations have an 'area' of 0", 'Width * height of the box will do'),
+            (flat, 'boxes have no area', 'Boxes are [x, y, width, height]. '),
+            (zero, "annotations have an 'area' of 0", 'Width * height of the box will do. '),
+            (outside, 'boxes lie outside of their image', ''),
         ):
             if not annotations:
                 continue
             text = f'{len(annotations)} {what}: {_few_annotations(annotations)}'
             if drop:
-                _warn(self.path, f'{text}: dropped')
+                self.warnings.append(f'{text}: dropped')
             else:
-                problems.append(
-                    f'{text}. {advice}, or list this ann_file in the config to do without them: '
-                    'drop_degenerate_boxes = [...]'
-                )
+                problems.append(f'{text}. {advice}{CORRECT}')
         small = [a for a in boxes if 0 < min(a['bbox'][2:]) < 1]
         if small:
-            _warn(self.path, f'{len(small)} boxes narrower than a pixel are dropped')
+            self.warnings.append(f'{len(small)} boxes narrower than a pixel are dropped')
         return problems
+
+    @cached_property
+    def _sizes(self) -> dict:
+        return {
+            image['id']: (image['width'], image['height'])
+            for image in self.content['images']
+            if {'id', 'width', 'height'} <= set(image)
+        }
+
+    def _is_outside(self, annotation: dict) -> bool:
+        """Whether no part of a box lies in its image, so that MMDetection leaves it out."""
+        x, y, w, h = annotation['bbox']
+        width, height = self._sizes.get(annotation.get('image_id'), (float('inf'),) * 2)
+        return x >= width or y >= height or x + w <= 0 or y + h <= 0
 
     def _has_objects(self) -> bool:
         wanted = {c['id'] for c in self.content['categories'] if c.get('name') in self.classes}
@@ -199,6 +235,13 @@ class AnnotationFile:
             return [
                 f"{len(lacking)} images have no 'file_name', 'height' or 'width', "
                 f'ids {few(lacking)}'
+            ]
+        names = Counter(os.path.normpath(image['file_name']) for image in images)
+        repeated = [name for name, count in names.items() if count > 1]
+        if repeated:
+            return [
+                f'{len(repeated)} images are listed more than once, so that each entry lacks the '
+                f"others' objects: {few(repeated)}. Give all their annotations to one entry"
             ]
         if folder is None:
             return []
@@ -235,7 +278,9 @@ def _lower(names: list[str]) -> dict[str, str]:
 
 
 def _few_annotations(annotations: list[dict]) -> str:
-    return few(f'id {a.get("id")} of image {a.get("image_id")}' for a in annotations)
+    return few(
+        a.get('read_from') or f'id {a.get("id")} of image {a.get("image_id")}' for a in annotations
+    )
 
 
 def few(entries, shown: int = SHOWN) -> str:
@@ -243,7 +288,3 @@ def few(entries, shown: int = SHOWN) -> str:
     entries = [str(entry) for entry in entries]
     rest = f' and {len(entries) - shown} more' if len(entries) > shown else ''
     return ', '.join(entries[:shown]) + rest
-
-
-def _warn(path: str, text: str) -> None:
-    print_log(f'{path}: {text}', logger='current', level=logging.WARNING)

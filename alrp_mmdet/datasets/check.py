@@ -4,6 +4,7 @@ MMDetection leaves out silently what it cannot use: categories whose names diffe
 area, images without objects. Training then runs, on less than was meant.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +12,13 @@ from pathlib import Path
 from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
 from mmengine.config import Config, ConfigDict
+from mmengine.logging import print_log
 
 from .annotation_file import AnnotationFile, few
 
 
 class AnnotationError(ValueError):
-    """Annotations and config do not go together; says where, and what to do."""
+    """Annotations cannot be used as they are, or by this config; says where, and what to do."""
 
 
 def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
@@ -44,14 +46,17 @@ def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
             if (ann_file, str(classes)) in checked:
                 continue
             checked.add((ann_file, str(classes)))
+            file = AnnotationFile(ann_file, split, classes)
             found = (
                 _problems_of_notation(dataset, classes)
-                or AnnotationFile(ann_file, split, classes).problems(
+                or file.problems(
                     _images(dataset),
                     drop=dataset.get('ann_file') in cfg.get('drop_degenerate_boxes', []),
                 )
                 or _problems_of_heads(cfg.get('model', {}), classes)
             )
+            for text in file.warnings:
+                print_log(f'{ann_file}: {text}', logger='current', level=logging.WARNING)
             if found:
                 problems[f'{split} dataset, {ann_file}'] = found
     if problems:
