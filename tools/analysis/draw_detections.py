@@ -8,19 +8,14 @@ ROOT = Path(__file__).resolve().parents[2]
 if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
     sys.path.insert(0, str(ROOT))
 
-import matplotlib  # noqa: E402
-
-matplotlib.use('Agg')
-import matplotlib.pyplot as plt  # noqa: E402
 import mmcv  # noqa: E402
 import torch  # noqa: E402
 from matplotlib.lines import Line2D  # noqa: E402
-from matplotlib.patches import Rectangle  # noqa: E402
 from mmdet.apis import inference_detector, init_detector  # noqa: E402
 from mmdet.registry import DATASETS  # noqa: E402
-from mmdet.visualization import get_palette  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 
+from alrp_mmdet.drawing import colours, draw_box, page  # noqa: E402
 from alrp_mmdet.engine import ThresholdsError, apply_thresholds, read_thresholds  # noqa: E402
 
 
@@ -40,16 +35,6 @@ def parse_args():
     return parser.parse_args()
 
 
-def draw_box(axis, box, colour, text: str | None = None, **style) -> None:
-    """Draw a box (x1, y1, x2, y2) in pixels, with a label over it."""
-    x1, y1, x2, y2 = box
-    axis.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, **style))
-    if text is not None:
-        label = dict(facecolor=colour, edgecolor='none', pad=0.8)
-        above = 'bottom' if y1 > 12 else 'top'  # at the upper edge of the image, within the box
-        axis.text(max(x1, 0), max(y1, 0), text, fontsize=7, color='white', va=above, bbox=label)
-
-
 def main():
     args = parse_args()
     for path in (args.config, args.checkpoint, args.thresholds):
@@ -67,16 +52,11 @@ def main():
             sys.exit(f'error: {error}')
         meaning = 'score over the LRP-optimal threshold of its class'
     apply_thresholds(model, thresholds)
-    palette = get_palette(model.dataset_meta['palette'], len(classes))
-    palette = [tuple(c / 255 for c in colour) for colour in palette]
+    palette = colours(model.dataset_meta['palette'], len(classes))
 
     number = min(args.num_images, len(dataset))
-    columns = min(args.columns, number)
-    rows = -(-number // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(4.2 * columns, 3.3 * rows), squeeze=False)
-    for axis in axes.flat:
-        axis.axis('off')
-    for axis, index in zip(axes.flat, range(number)):
+    figure, axes = page(number, args.columns)
+    for axis, index in zip(axes, range(number)):
         info = dataset.get_data_info(index)
         axis.imshow(mmcv.imread(info['img_path'], channel_order='rgb'))
         for instance in info['instances']:
