@@ -102,7 +102,8 @@ class AnnotationFile:
         problems = []
         for key, types in TYPES.items():
             for name, accepted in types.items():
-                wrong = [e for e in self._entries(key) if not isinstance(e.get(name, 0), accepted)]
+                named = [entry for entry in self._entries(key) if name in entry]
+                wrong = [entry for entry in named if not isinstance(entry[name], accepted)]
                 if wrong:
                     problems.append(
                         f"{len(wrong)} of the {key} have as '{name}' "

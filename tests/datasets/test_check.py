@@ -140,6 +140,58 @@ def test_box_without_area(refused, check, config, content, bbox):
     check(content)
 
 
+@pytest.mark.parametrize('bbox', [[64, 5, 9, 9], [5, 48.5, 9, 9], [-9, 5, 9, 9], [5, -10, 9, 9]])
+def test_box_outside_of_its_image(refused, check, config, content, bbox):
+    content['annotations'][0]['bbox'] = bbox
+    assert_matches(refused(content), 'boxes lie outside of .*: id 0 of image 1.*drop_degenerate')
+    config.drop_degenerate_boxes = [config.train_dataloader.dataset.ann_file]
+    check(content)
+    config.drop_degenerate_boxes = []
+    content['annotations'][0]['bbox'] = [63, 47, 9, 9]  # a corner of it is inside
+    check(content)
+
+
+def test_images_listed_twice(refused, content):
+    content['images'][1]['file_name'] = './1.jpg'
+    assert_matches(refused(content), r'1 images are listed more than once.*: 1\.jpg')
+
+
+def test_image_without_a_name(refused, content):
+    del content['images'][1]['file_name']
+    assert_matches(refused(content), "1 images have no 'file_name', 'height' or 'width', ids 2")
+
+
+@pytest.mark.parametrize(
+    'key, message',
+    [
+        ('segmentation', 'these are masks: no annotation has a'),
+        ('keypoints', 'these are keypoints'),
+        ('caption', 'these are captions'),
+        ('segments_info', 'these are panoptic segments'),
+    ],
+)
+def test_annotations_of_another_kind(refused, check, content, key, message):
+    for annotation in content['annotations']:
+        annotation[key] = []
+    check(content)  # beside boxes they are left alone
+    for annotation in content['annotations']:
+        del annotation['bbox']
+    assert message in refused(content)
+
+
+def test_results_in_place_of_annotations(refused):
+    assert 'results of a detector' in refused([dict(image_id=1, score=0.5, bbox=[1, 2, 3, 4])])
+
+
+def test_what_is_done_without_is_told(check, content, monkeypatch):
+    told = []
+    monkeypatch.setattr('alrp_mmdet.datasets.check.print_log', lambda text, **_: told.append(text))
+    content['annotations'][0]['bbox'] = [2, 3, 0.5, 20]
+    check(content)
+    assert len(told) == 1
+    assert told[0].endswith('train.json: 1 boxes narrower than a pixel are dropped')
+
+
 def test_area_of_zero(refused, check, config, content):
     content['annotations'][0]['area'] = 0
     assert_matches(refused(content), "1 annotations have an 'area' of 0: id 0 of image 1")

@@ -1,0 +1,1 @@
+"""What tools/new_project.py does: from annotated images to a config."""
