@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import os
 import sys
+import warnings
 from pathlib import Path
 
 import torch
@@ -15,6 +16,9 @@ from mmengine.runner import Runner
 from ..datasets.check import AnnotationError, check_datasets
 from .checkpoint import CheckpointError
 from .thresholds import ThresholdsError
+
+# MMEngine's, once for each file that a config inherits as 'alrp_mmdet::...'.
+warnings.filterwarnings('ignore', 'pkg_resources is deprecated', UserWarning)
 
 
 def make_parser(description: str) -> argparse.ArgumentParser:

@@ -1,0 +1,138 @@
+"""What a config for one's own data is given, by rules that it states in its comments."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...datasets.anchor_fit import best_iou
+from ...datasets.statistics import Objects, resize_factor
+
+LONG, SHORT, LEAST = 1344, 800, 320  # pixels: limits on the sides of a resized image
+SMALLEST = 16  # pixels: nine of ten objects should be as large, if enlarging twice is enough
+MULTIPLE = 32
+# Images a GPU has in a step, by their pixels: as in the published configs of 512, 800 and 1333x800.
+BATCHES = ((512 * 512, 8), (800 * 800, 4), (math.inf, 2))
+EPOCHS = 12, 150
+BASE_SCALES = 2, 4, 8
+WORTH = 0.01  # share of objects that makes it worth to leave COCO's anchors
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """The anchors of a detector, but for their ``base`` scale; sides are in strides."""
+
+    strides: tuple[int, ...]
+    octaves: tuple[float, ...]
+    ratios: tuple[float, ...]
+    default: int
+
+    def scales(self, base: int) -> list[float]:
+        return [base * octave for octave in self.octaves]
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A file of models in configs/_base_, its learning rate for 16 images, and its anchors."""
+
+    title: str
+    base: str
+    lr: float
+    anchors: Anchors | None = None
+
+
+STRIDES, RATIOS = (8, 16, 32, 64, 128), (0.5, 1.0, 2.0)
+DETECTORS = {
+    'atss': Detector(
+        'ATSS', 'alrp_atss_r50_fpn.py', 0.004, Anchors(STRIDES, (1, 2**0.5), (1.0,), 4)
+    ),
+    'retinanet': Detector(
+        'RetinaNet', 'alrp_retinanet_r50_fpn.py', 0.004, Anchors(STRIDES, (1, 2**0.5), RATIOS, 4)
+    ),
+    'foveabox': Detector('FoveaBox', 'alrp_fovea_r50_fpn.py', 0.004),
+    'faster-rcnn': Detector(
+        'Faster R-CNN',
+        'alrp_faster-rcnn_r50_fpn.py',
+        0.006,
+        Anchors((4, 8, 16, 32, 64), (1,), RATIOS, 8),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What was chosen.
+
+    Attributes:
+        scale (tuple[int, int]): Long and short side of a resized image, pixels.
+        batch_size (int): Images in a step of one GPU.
+        epochs (int): Their number.
+        val_interval (int): Epochs between two validations.
+        warmup (int): Steps in which the learning rate rises.
+        anchor_shares (dict[int, float]): Share of objects with an anchor of IoU >= 0.5, by base
+            scale; empty without anchors.
+        base_scale (int | None): The chosen one of these.
+    """
+
+    scale: tuple[int, int]
+    batch_size: int
+    epochs: int
+    val_interval: int
+    warmup: int
+    anchor_shares: dict[int, float]
+    base_scale: int | None
+
+
+def choose(detector: Detector, train: Objects) -> Choices:
+    """Choose for a detector and the objects to train it on, of which there must be some."""
+    scale = image_scale(train)
+    batch_size = min(batch_for(scale), train.with_objects)
+    epochs = epochs_for(train.with_objects)
+    steps = epochs * math.ceil(train.with_objects / batch_size)
+    shares = anchor_shares(detector.anchors, train, scale) if detector.anchors else {}
+    base_scale = None
+    if shares:
+        best = max(shares, key=shares.get)
+        default = detector.anchors.default
+        base_scale = best if shares[best] > shares[default] + WORTH else default
+    return Choices(
+        scale=scale,
+        batch_size=batch_size,
+        epochs=epochs,
+        val_interval=max(1, epochs // 12),
+        warmup=max(1, min(500, steps // 10)),
+        anchor_shares=shares,
+        base_scale=base_scale,
+    )
+
+
+def image_scale(train: Objects) -> tuple[int, int]:
+    """Long and short side: those of the median image, brought between the limits."""
+    long, short = train.median_size
+    side = np.quantile(np.sqrt(train.box[:, 2] * train.box[:, 3]), 0.1)
+    wanted = max(np.clip(SMALLEST / side, 1, 2), LEAST / short)
+    factor = min(wanted, LONG / long, SHORT / short)
+    return tuple(max(MULTIPLE, round(s * factor / MULTIPLE) * MULTIPLE) for s in (long, short))
+
+
+def batch_for(scale: tuple[int, int]) -> int:
+    return next(batch for pixels, batch in BATCHES if scale[0] * scale[1] <= pixels)
+
+
+def epochs_for(num_images: int) -> int:
+    """MMDetection's 12 from 8400 images on; for fewer, the steps fall as the square root."""
+    return int(np.clip(round(1100 / math.sqrt(num_images)), *EPOCHS))
+
+
+def anchor_shares(anchors: Anchors, train: Objects, scale: tuple[int, int]) -> dict[int, float]:
+    """Share of objects with an anchor of IoU >= 0.5, by base scale."""
+    factor = resize_factor(train.image_size, scale)[:, None]
+    box, size = train.box * factor, train.image_size * factor
+    return {
+        base: float(
+            (
+                best_iou(box, size, anchors.strides, anchors.scales(base), anchors.ratios) >= 0.5
+            ).mean()
+        )
+        for base in BASE_SCALES
+    }

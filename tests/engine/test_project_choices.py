@@ -1,0 +1,98 @@
+"""What a written config is given, by the data."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from alrp_mmdet.datasets.statistics import Objects, count_by_size, resize_factor
+from alrp_mmdet.engine.project.choices import DETECTORS, choose, epochs_for, image_scale
+from alrp_mmdet.engine.project.summary import summary
+
+
+def objects(image_size, side: float, number: int = 100, images: int = 50) -> Objects:
+    """Square objects of one side, at many places of images of one size."""
+    rng = np.random.default_rng(0)
+    size = np.tile(np.array(image_size, dtype=float), (number, 1))
+    corner = rng.uniform(0, 1, (number, 2)) * (size - side)
+    return Objects(
+        box=np.concatenate([corner, np.full((number, 2), side)], axis=1),
+        area=np.full(number, side**2),
+        label=np.arange(number) % 2,
+        image_size=size,
+        image_sizes=size[:images],
+        with_objects=images,
+        crowds=0,
+    )
+
+
+@pytest.mark.parametrize(
+    'image_size, side, scale',
+    [
+        ((640, 480), 60, (640, 480)),
+        ((480, 640), 60, (640, 480)),
+        ((500, 333), 60, (512, 320)),
+        ((4000, 3000), 300, (1056, 800)),  # 1067 x 800
+        ((3000, 500), 90, (1344, 224)),  # the long side decides
+        ((64, 48), 20, (416, 320)),  # enlarged to the least short side, 427 x 320
+        ((640, 480), 11, (928, 704)),  # enlarged for small objects, 931 x 698
+        ((640, 480), 4, (1056, 800)),  # at most to the largest size
+    ],
+)
+def test_scale_suits_images_and_objects(image_size, side, scale):
+    assert image_scale(objects(image_size, side)) == scale
+
+
+def test_resized_as_mmcv_does():
+    import mmcv
+
+    sizes = np.array([[640, 480], [480, 640], [300, 100], [50, 900]])
+    for scale in ((640, 480), (1344, 800)):
+        expected = [mmcv.rescale_size(tuple(size), scale, True)[1] for size in sizes.tolist()]
+        np.testing.assert_allclose(resize_factor(sizes.astype(float), scale), expected)
+
+
+def test_epochs_fall_with_the_number_of_images():
+    assert [epochs_for(n) for n in (1, 10, 100, 1000, 8403, 10**6)] == [150, 150, 110, 35, 12, 12]
+    steps = [n * epochs_for(n) for n in range(1, 20000, 50)]
+    assert all(a <= 1.1 * b for a, b in itertools.pairwise(steps))  # but for rounding
+
+
+@pytest.mark.parametrize(
+    'name, side, base', [('retinanet', 20, 2), ('retinanet', 60, 4), ('faster-rcnn', 400, 8)]
+)
+def test_anchors_fit_the_objects(name, side, base):
+    chosen = choose(DETECTORS[name], objects((640, 480), side))
+    assert chosen.base_scale == base
+    assert chosen.anchor_shares[base] > 0.9
+
+
+def test_schedule_and_batch():
+    chosen = choose(DETECTORS['foveabox'], objects((640, 480), 60, images=50))
+    assert (chosen.batch_size, chosen.epochs, chosen.base_scale) == (4, 150, None)
+    assert chosen.warmup == 150 * 13 // 10
+    assert choose(DETECTORS['atss'], objects((640, 480), 60, images=2)).batch_size == 2
+    assert choose(DETECTORS['atss'], objects((500, 480), 60)).batch_size == 8
+    assert choose(DETECTORS['atss'], objects((2000, 1200), 60)).batch_size == 2
+
+
+def test_sizes_are_coco_s():
+    assert count_by_size(np.array([1.0, 1023, 1024, 9215, 9216, 1e6])) == (2, 2, 2)
+
+
+@pytest.mark.parametrize(
+    'name, side, remark',
+    [
+        ('foveabox', 18, '100.0% of the objects are narrower than 20 pixels then, for which Fovea'),
+        ('retinanet', 3, '100.0% of the objects are narrower than 8 pixels then: larger images'),
+    ],
+)
+def test_summary_says_what_to_expect(name, side, remark):
+    detector, train = DETECTORS[name], objects((640, 480), side)
+    both = dict(train=train, val=objects((640, 480), 100, 10))
+    text = summary(('cat', 'dog'), both, detector, choose(detector, train))
+    assert remark in text
+    rows = [[cell.strip() for cell in row.split('|')[1:-1]] for row in text.splitlines()]
+    assert ['images', '50', '10'] in rows
+    assert ['cat', '50', '5'] in rows
+    assert ['large', '0', '10', '0', '10'] in rows

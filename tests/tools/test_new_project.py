@@ -1,0 +1,231 @@
+"""tools/new_project.py: from a folder of images to a config that trains."""
+
+import json
+import re
+import runpy
+import shlex
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from format_writers import CLASSES, by_file, make_coco, write_coco, write_voc, write_yolo
+from mmdet.registry import DATASETS, MODELS
+from mmengine.config import Config
+
+from alrp_mmdet.datasets import check_datasets
+from alrp_mmdet.datasets.formats import Split
+from alrp_mmdet.engine.project.choices import DETECTORS
+from alrp_mmdet.engine.project.picture import draw_annotations
+
+TOOLS = Path(__file__).parents[2] / 'tools'
+
+
+@pytest.fixture(scope='module')
+def main():
+    """The tool, but for its picture, which takes a second."""
+    tool = runpy.run_path(str(TOOLS / 'new_project.py'))['main']
+    tool.__globals__['draw_annotations'] = lambda split: b'a picture'
+    return tool
+
+
+@pytest.fixture
+def source(tmp_path, monkeypatch) -> Path:
+    """A COCO JSON in the current folder, which is ``tmp_path``."""
+    monkeypatch.chdir(tmp_path)
+    return write_coco(tmp_path, make_coco(tmp_path)).relative_to(tmp_path)
+
+
+def run(main, *args) -> None:
+    main([str(arg) for arg in args])
+
+
+@pytest.mark.parametrize('detector', DETECTORS)
+def test_config_is_for_the_data(main, source, detector, capsys):
+    run(main, source, '--out', 'mine', '--val-fraction', '.5', '--detector', detector)
+    path = Path('mine', f'alrp_{detector}_mine.py')
+    assert len(path.read_text().splitlines()) < 80
+    assert max(map(len, path.read_text().splitlines())) <= 220  # of which paths are most
+    cfg = Config.fromfile(path)
+    check_datasets(cfg, ('train', 'val', 'test'))
+    train, val = (
+        DATASETS.build({**cfg[f'{name}_dataloader'].dataset, '_scope_': 'mmdet'})
+        for name in ('train', 'val')
+    )
+    assert train.metainfo['classes'] == val.metainfo['classes'] == CLASSES
+    assert (len(train), len(val)) == (3, 3) or len(train) == 2  # one may be without objects
+    assert train[0]['inputs'].shape[1] > 300  # tiny images are enlarged
+    cfg.model.backbone.update(depth=18, init_cfg=None)  # which is made faster
+    cfg.model.neck.in_channels = [64, 128, 256, 512]
+    model = MODELS.build({**cfg.model, '_scope_': 'mmdet'})
+    head = model.roi_head.bbox_head if detector == 'faster-rcnn' else model.bbox_head
+    assert head.num_classes == 3
+    test_cfg = cfg.model.test_cfg.get('rcnn', cfg.model.test_cfg)
+    assert test_cfg.score_thr == 0
+    assert cfg.auto_scale_lr.enable and cfg.auto_scale_lr.base_batch_size == 16
+    assert cfg.default_hooks.checkpoint.type == 'AtomicCheckpointHook'
+    assert cfg.default_hooks.checkpoint.save_best == 'coco/bbox_mAP'
+    assert cfg.test_evaluator.type == cfg.val_evaluator.type == 'CocoLRPMetric'
+    assert Path(cfg.test_evaluator.thresholds_file) == Path('mine/thresholds.json').resolve()
+    assert 'thresholds_file' not in cfg.val_evaluator
+    generator = getattr(model, 'rpn_head', head)
+    if DETECTORS[detector].anchors:
+        sides = (generator.prior_generator.base_anchors[0][:, 2:] * 2).prod(dim=1).sqrt()
+        base = float(sides.min()) / DETECTORS[detector].anchors.strides[0]
+        assert re.search(rf'scale {base:g}, chosen', capsys.readouterr().out)
+
+
+@pytest.mark.parametrize('write', [write_voc, write_yolo])
+def test_other_formats_are_converted(main, source, write, tmp_path, capsys):
+    content = json.loads(source.read_text())
+    for annotation in content['annotations']:
+        annotation['iscrowd'] = 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob('*.png')}
+    run(main, write(tmp_path, content), '--out', 'a project!')
+    found = {}
+    for name in ('train', 'val'):
+        written = json.loads(Path('a project!', 'annotations', f'{name}.json').read_text())
+        assert not any('read_from' in annotation for annotation in written['annotations'])
+        found |= by_file(written)
+    expected = by_file(content)
+    assert found == expected if write is write_voc else found.keys() == expected.keys()
+    assert {path: path.read_bytes() for path in before} == before
+    assert Path('a project!', 'alrp_atss_a_project_.py').is_file()
+    output = capsys.readouterr().out
+    assert {'voc': 'Pascal VOC', 'yolo': 'YOLO'}[write.__name__[6:]] in output
+
+
+def test_picture_has_the_boxes(tmp_path):
+    content = make_coco(tmp_path)
+    pictures = []
+    for number in (9, 8):
+        content['annotations'] = content['annotations'][:number]
+        png = draw_annotations(Split('', content, tmp_path / 'images'))
+        pictures.append(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR))
+    assert pictures[0].std() > 5
+    assert pictures[0].shape == pictures[1].shape
+    assert (pictures[0] != pictures[1]).any()
+
+
+def test_coco_stays_where_it_is(main, source, tmp_path, capsys):
+    val = write_coco(tmp_path, make_coco(tmp_path, seed=1), 'val')
+    run(main, source, '--val', val, '--out', 'mine')
+    assert sorted(path.name for path in Path('mine').rglob('*')) == [
+        'alrp_atss_mine.py',
+        'annotations.png',
+    ]
+    cfg = Config.fromfile('mine/alrp_atss_mine.py')
+    assert cfg.train_dataloader.dataset.ann_file == str(source.resolve())
+    # What is printed last can be typed: paths are there or will be made by training.
+    commands = [shlex.split(line, comments=True) for line in capsys.readouterr().out.split('\n')]
+    commands = [command for command in commands if command and command[0] == 'python']
+    assert [Path(command[1]).name for command in commands] == [
+        'train.py',
+        'test.py',
+        'draw_detections.py',
+        'test.py',
+    ]
+    for command in commands:
+        assert Path(command[1]).is_file() and Path(command[2]).is_file()
+
+
+def test_nothing_is_overwritten(main, source, tmp_path):
+    run(main, source, '--out', 'mine')
+    before = {path: path.read_bytes() for path in Path('mine').rglob('*') if path.is_file()}
+    config = Path('mine/alrp_atss_mine.py')
+    with pytest.raises(SystemExit, match=r'error: mine/alrp_atss_mine\.py exists; --force'):
+        run(main, source, '--out', 'mine')
+    config.unlink()
+    with pytest.raises(SystemExit, match=r'error: mine/annotations\.png exists; --force'):
+        run(main, source, '--out', 'mine')
+    Path('mine/annotations.png').unlink()
+    with pytest.raises(SystemExit, match=r'error: mine/annotations/train\.json exists; --force'):
+        run(main, source, '--out', 'mine')
+    assert not config.exists()
+    run(main, source, '--out', 'mine', '--force')
+    assert {path: path.read_bytes() for path in before} == before
+    # Not even by force what is read: its copy would have to be written over it.
+    content = json.loads(source.read_text())
+    for annotation in content['annotations']:
+        del annotation['area']
+    source.write_text(json.dumps(content))
+    with pytest.raises(SystemExit, match='was read, and would be overwritten'):
+        run(main, source, '--out', '.', '--force')
+    assert json.loads(source.read_text()) == content
+    Path('file').touch()
+    with pytest.raises(SystemExit, match='error: file is not a folder'):
+        run(main, source, '--out', 'file')
+
+
+def test_errors_are_told_together_and_nothing_is_written(main, source, capsys):
+    content = json.loads(source.read_text())
+    content['annotations'][0]['bbox'] = [5, 5, 0, 9]
+    content['images'].append(dict(id=9, file_name='lost.png', width=5, height=5))
+    source.write_text(json.dumps(content))
+    with pytest.raises(SystemExit, match='error: mend the 2 errors above first; nothing was'):
+        run(main, source, '--out', 'mine')
+    assert not Path('mine').exists()
+    output = capsys.readouterr().out
+    assert re.search(r'errors:\n  .*train\.json\n    - .*lost\.png', output)
+    assert 'boxes have no area: id 1' in output
+
+
+def test_a_class_without_objects_is_a_warning(main, source, capsys):
+    content = json.loads(source.read_text())
+    content['categories'].append(dict(id=7, name='rivet'))
+    source.write_text(json.dumps(content))
+    run(main, source, '--out', 'mine')
+    assert re.search(r'classes without objects for train \(.*rivet\)', capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    'args, message',
+    [
+        (('nowhere', '--out', 'mine'), 'error: there is no nowhere'),
+        (('annotations', '--out', 'mine'), 'error: annotations is no annotations of a format'),
+    ],
+)
+def test_wrong_arguments(main, source, args, message):
+    with pytest.raises(SystemExit, match=message):
+        run(main, *args)
+
+
+@pytest.mark.parametrize('fraction', ['0', '1', '-.1'])
+def test_fraction_out_of_range(main, source, fraction, capsys):
+    with pytest.raises(SystemExit):
+        run(main, source, '--out', 'mine', f'--val-fraction={fraction}')
+    assert 'between 0 and 1' in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_written_config_trains_and_is_tested(command, tmp_path):
+    write_voc(tmp_path, make_coco(tmp_path))
+    args = '.', '--out', 'mine', '--detector', 'retinanet', '--val-fraction', '.5'
+    result = command(sys.executable, TOOLS / 'new_project.py', *args)
+    assert result.returncode == 0, result.stderr
+    shrunk = [
+        'model.backbone.depth=18',
+        'model.backbone.init_cfg=None',
+        'model.neck.in_channels=[64,128,256,512]',
+        'train_dataloader.num_workers=0',
+        'val_dataloader.num_workers=0',
+        'val_dataloader.persistent_workers=False',
+        'test_dataloader.num_workers=0',
+        'test_dataloader.persistent_workers=False',
+        'model.neck.out_channels=16',
+        'model.bbox_head.in_channels=16',
+        'model.bbox_head.feat_channels=16',
+        'train_cfg.max_epochs=1',
+    ]
+    config = tmp_path / 'mine' / 'alrp_retinanet_mine.py'
+    text, count = re.subn(r'image_scale = \(.*\)', 'image_scale = (64, 64)', config.read_text())
+    config.write_text(text)
+    assert count == 1
+    result = command(sys.executable, TOOLS / 'train.py', config, '--cfg-options', *shrunk)
+    assert result.returncode == 0, result.stderr
+    [best] = (tmp_path / 'mine' / 'work_dir').glob('best_coco_bbox_mAP_epoch_*.pth')
+    result = command(sys.executable, TOOLS / 'test.py', config, best, '--cfg-options', *shrunk)
+    assert result.returncode == 0, result.stderr
+    thresholds = json.loads((tmp_path / 'mine' / 'thresholds.json').read_text())['thresholds']
+    assert list(thresholds) == sorted(CLASSES)

@@ -1,0 +1,169 @@
+"""From annotated images to a config: ``new_project.py SOURCE --out FOLDER``."""
+
+import argparse
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
+    sys.path.insert(0, str(ROOT))
+
+from mmengine.config import Config  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: E402
+
+from alrp_mmdet.datasets import check_datasets  # noqa: E402
+from alrp_mmdet.datasets.formats import FORMATS  # noqa: E402
+from alrp_mmdet.datasets.statistics import objects_of  # noqa: E402
+from alrp_mmdet.engine.cli import clear_errors  # noqa: E402
+from alrp_mmdet.engine.project.choices import DETECTORS, choose  # noqa: E402
+from alrp_mmdet.engine.project.config_text import config_text  # noqa: E402
+from alrp_mmdet.engine.project.data import FRACTION, Data, load_data  # noqa: E402
+from alrp_mmdet.engine.project.picture import draw_annotations  # noqa: E402
+from alrp_mmdet.engine.project.summary import missing_classes, summary  # noqa: E402
+from alrp_mmdet.files import write_whole  # noqa: E402
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'source',
+        type=Path,
+        metavar='SOURCE',
+        help='COCO .json, folder of Pascal VOC .xml, YOLO data.yaml or folder with classes.txt',
+    )
+    parser.add_argument('--out', type=Path, required=True, metavar='FOLDER', help='of the project')
+    validation = parser.add_mutually_exclusive_group()
+    validation.add_argument(
+        '--val', type=Path, metavar='SOURCE', help='annotations for validation, in the same format'
+    )
+    validation.add_argument(
+        '--val-fraction',
+        type=float,
+        metavar='X',
+        help=f'fraction of the images to validate on instead (default: {FRACTION})',
+    )
+    parser.add_argument(
+        '--detector', choices=list(DETECTORS), default='atss', help='(default: %(default)s)'
+    )
+    parser.add_argument('--images', type=Path, metavar='FOLDER', help='of the images')
+    parser.add_argument('--format', choices=list(FORMATS), help='instead of what is detected')
+    parser.add_argument('--force', action='store_true', help='overwrite files that exist')
+    args = parser.parse_args(argv)
+    if args.val_fraction is not None and not 0 < args.val_fraction < 1:
+        parser.error('--val-fraction must be between 0 and 1')
+    return args
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Callable[[int], Callable[[], None]]]:
+    """A bar on the terminal, if there is one, for as many images as it is called with."""
+    columns = TextColumn('opening images'), BarColumn(), MofNCompleteColumn()
+    hidden = not sys.stderr.isatty()
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden) as bar:
+        task = bar.add_task('')
+
+        def start(total: int) -> Callable[[], None]:
+            bar.update(task, total=total)
+            return lambda: bar.advance(task)
+
+        yield start
+
+
+def check_outputs(paths: Iterable[Path], force: bool) -> None:
+    """Nothing that was there is overwritten without a word."""
+    for path in paths:
+        if path.exists() and not (force and path.is_file()):
+            advice = '; --force overwrites it' if path.is_file() else ', and is not a file'
+            sys.exit(f'error: {shown(path)} exists{advice}')
+
+
+def check_inputs(paths: Iterable[Path], data: Data) -> None:
+    """Nor ever what was read."""
+    inputs = [split.file for split in (data.train, data.val) if split.file is not None]
+    inputs += [Path(split.source) for split in (data.train, data.val)]
+    for path in paths:
+        if path.exists() and any(os.path.samefile(path, known) for known in inputs):
+            sys.exit(f'error: {shown(path)} was read, and would be overwritten: take another --out')
+
+
+def main(argv: list[str] | None = None):
+    args = parse_args(argv)
+    folder = Path(os.path.abspath(args.out))
+    if folder.exists() and not folder.is_dir():
+        sys.exit(f'error: {args.out} is not a folder')
+    config = folder / f'alrp_{args.detector}_{re.sub("[^0-9A-Za-z]+", "_", folder.name)}.py'
+    picture = folder / 'annotations.png'
+    check_outputs([config, picture], args.force)
+    with clear_errors(), progress() as bar:
+        data = load_data(args.source, args.val, args.val_fraction, args.format, args.images, bar)
+    print('\n'.join(data.notes))
+    if not data.findings.errors:
+        objects = dict(train=objects_of(data.train), val=objects_of(data.val))
+        for name, split in (('train', data.train), ('val', data.val)):
+            for missing in missing_classes(data.train.classes, objects[name]):
+                data.findings.warning(split.source, f'classes without objects for {name}', missing)
+            if not len(objects[name].area):
+                data.findings.error(split.source, f'there are no objects for {name}')
+    if str(data.findings):
+        print(data.findings)
+    if data.findings.errors:
+        number = len(data.findings.errors)
+        sys.exit(f'error: mend the {number} errors above first; nothing was written')
+
+    detector = DETECTORS[args.detector]
+    choices = choose(detector, objects['train'])
+    print(summary(data.train.classes, objects, detector, choices))
+
+    contents = {}
+    for name, split in (('train', data.train), ('val', data.val)):
+        if split.file is None:
+            contents[folder / 'annotations' / f'{name}.json'] = split.to_json()
+    check_inputs(contents, data)
+    check_outputs(contents, args.force)
+    for name, split in (('train', data.train), ('val', data.val)):
+        split.file = Path(os.path.abspath(split.file or folder / 'annotations' / f'{name}.json'))
+        split.images = Path(os.path.abspath(split.images))
+    contents[picture] = draw_annotations(data.train)
+    text = config_text(
+        folder, str(args.source), detector, choices, data.train, data.val, objects['train']
+    )
+    contents[config] = text.encode()
+    try:
+        for path, content in contents.items():
+            write_whole(path, content)
+    except OSError as error:
+        sys.exit(f'error: {error.filename} cannot be written: {error.strerror}')
+    with clear_errors():
+        check_datasets(Config.fromfile(config), ('train', 'val'))
+    for path in contents:
+        print(f'Wrote {shown(path)}')
+    print(next_commands(folder, config))
+
+
+def next_commands(folder: Path, config: Path) -> str:
+    """What to type next, from the current folder."""
+    tools = Path(__file__).resolve().parent
+    best = f'{shown(folder)}/work_dir/best_coco_bbox_mAP_epoch_*.pth'
+    config, thresholds = shown(config), shown(folder / 'thresholds.json')
+    train, test = (f'python {shown(tools / name)}' for name in ('train.py', 'test.py'))
+    draw = f'python {shown(tools / "analysis" / "draw_detections.py")}'
+    return f"""Look at {shown(folder / 'annotations.png')}, and then:
+  {train} {config}
+  {test} {config} {best}   # numbers, and thresholds
+  {draw} {config} {best} --thresholds {thresholds} --out {shown(folder / 'detections.png')}
+  {test} {config} {best} --thresholds {thresholds}   # numbers at the thresholds"""
+
+
+def shown(path: Path) -> str:
+    """A path as it is typed from here."""
+    here = Path(os.path.abspath('.'))
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+if __name__ == '__main__':
+    main()
