@@ -22,10 +22,10 @@ from alrp_mmdet.datasets.statistics import objects_of  # noqa: E402
 from alrp_mmdet.engine.cli import clear_errors  # noqa: E402
 from alrp_mmdet.engine.project.choices import DETECTORS, choose  # noqa: E402
 from alrp_mmdet.engine.project.config_text import config_text  # noqa: E402
-from alrp_mmdet.engine.project.data import FRACTION, Data, load_data  # noqa: E402
+from alrp_mmdet.engine.project.data import FRACTION, load_data  # noqa: E402
 from alrp_mmdet.engine.project.picture import draw_annotations  # noqa: E402
 from alrp_mmdet.engine.project.summary import missing_classes, summary  # noqa: E402
-from alrp_mmdet.files import write_whole  # noqa: E402
+from alrp_mmdet.files import problem_of_output, write_whole  # noqa: E402
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -74,21 +74,12 @@ def progress() -> Iterator[Callable[[int], Callable[[], None]]]:
         yield start
 
 
-def check_outputs(paths: Iterable[Path], force: bool) -> None:
-    """Nothing that was there is overwritten without a word."""
+def check_outputs(paths: Iterable[Path], force: bool, inputs: Iterable[Path] = ()) -> None:
+    """Nothing that was there is overwritten without a word, and never what was read."""
     for path in paths:
-        if path.exists() and not (force and path.is_file()):
-            advice = '; --force overwrites it' if path.is_file() else ', and is not a file'
-            sys.exit(f'error: {shown(path)} exists{advice}')
-
-
-def check_inputs(paths: Iterable[Path], data: Data) -> None:
-    """Nor ever what was read."""
-    inputs = [split.file for split in (data.train, data.val) if split.file is not None]
-    inputs += [Path(split.source) for split in (data.train, data.val)]
-    for path in paths:
-        if path.exists() and any(os.path.samefile(path, known) for known in inputs):
-            sys.exit(f'error: {shown(path)} was read, and would be overwritten: take another --out')
+        problem = problem_of_output(shown(path), inputs, force)
+        if problem is not None:
+            sys.exit(f'error: {problem}')
 
 
 def main(argv: list[str] | None = None):
@@ -123,8 +114,7 @@ def main(argv: list[str] | None = None):
     for name, split in (('train', data.train), ('val', data.val)):
         if split.file is None:
             contents[folder / 'annotations' / f'{name}.json'] = split.to_json()
-    check_inputs(contents, data)
-    check_outputs(contents, args.force)
+    check_outputs(contents, args.force, [Path(s.source) for s in (data.train, data.val)])
     for name, split in (('train', data.train), ('val', data.val)):
         split.file = Path(os.path.abspath(split.file or folder / 'annotations' / f'{name}.json'))
         split.images = Path(os.path.abspath(split.images))

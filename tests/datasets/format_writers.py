@@ -89,7 +89,7 @@ def write_yolo(folder: Path, content: dict, **described) -> Path:
 
 
 def by_file(content: dict, crowds: bool = True) -> dict[str, list[tuple]]:
-    """What a test compares: image file to its size, and sorted (class, box, crowd)."""
+    """What a test compares: image file to its size, and (class, box, crowd) in order."""
     found = {}
     for image in content['images']:
         objects = [
@@ -97,5 +97,5 @@ def by_file(content: dict, crowds: bool = True) -> dict[str, list[tuple]]:
             for annotation, name in _objects(content, image)
         ]
         name = Path(image['file_name']).name
-        found[name] = [(image['width'], image['height'])], sorted(objects)
+        found[name] = [(image['width'], image['height'])], objects
     return found

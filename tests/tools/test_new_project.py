@@ -150,7 +150,7 @@ def test_nothing_is_overwritten(main, source, tmp_path):
     for annotation in content['annotations']:
         del annotation['area']
     source.write_text(json.dumps(content))
-    with pytest.raises(SystemExit, match='was read, and would be overwritten'):
+    with pytest.raises(SystemExit, match='is an input, and would be overwritten'):
         run(main, source, '--out', '.', '--force')
     assert json.loads(source.read_text()) == content
     Path('file').touch()
