@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -103,8 +104,7 @@ def main(argv: list[str] | None = None):
     if str(data.findings):
         print(data.findings)
     if data.findings.errors:
-        number = len(data.findings.errors)
-        sys.exit(f'error: mend the {number} errors above first; nothing was written')
+        sys.exit('error: mend the errors above first; nothing was written')
 
     detector = DETECTORS[args.detector]
     choices = choose(detector, objects['train'])
@@ -138,19 +138,24 @@ def main(argv: list[str] | None = None):
 def next_commands(folder: Path, config: Path) -> str:
     """What to type next, from the current folder."""
     tools = Path(__file__).resolve().parent
-    best = f'{shown(folder)}/work_dir/best_coco_bbox_mAP_epoch_*.pth'
-    config, thresholds = shown(config), shown(folder / 'thresholds.json')
-    train, test = (f'python {shown(tools / name)}' for name in ('train.py', 'test.py'))
-    draw = f'python {shown(tools / "analysis" / "draw_detections.py")}'
+    best = f'{typed(folder)}/work_dir/best_coco_bbox_mAP_epoch_*.pth'
+    config, thresholds = typed(config), typed(folder / 'thresholds.json')
+    train, test = (f'python {typed(tools / name)}' for name in ('train.py', 'test.py'))
+    draw = f'python {typed(tools / "analysis" / "draw_detections.py")}'
     return f"""Look at {shown(folder / 'annotations.png')}, and then:
   {train} {config}
   {test} {config} {best}   # numbers, and thresholds
-  {draw} {config} {best} --thresholds {thresholds} --out {shown(folder / 'detections.png')}
+  {draw} {config} {best} --thresholds {thresholds} --out {typed(folder / 'detections.png')}
   {test} {config} {best} --thresholds {thresholds}   # numbers at the thresholds"""
 
 
+def typed(path: Path) -> str:
+    """A path as a shell takes it."""
+    return shlex.quote(shown(path))
+
+
 def shown(path: Path) -> str:
-    """A path as it is typed from here."""
+    """A path as it is called from here."""
     here = Path(os.path.abspath('.'))
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 

@@ -232,6 +232,8 @@ def test_what_is_not_there(tmp_path, content):
             load_data(path, **options)
     with pytest.raises(AnnotationError, match=r'such as 0_1\.png, are not in .*empty.*--images'):
         load_data(path, images=tmp_path / 'empty')
+    with pytest.raises(AnnotationError, match='says where its images are: leave out --images'):
+        load_data(write_yolo(tmp_path, content), images=tmp_path / 'empty')
     with pytest.raises(AnnotationError, match='voc annotations are read from a folder'):
         load_data(path, format='voc')
 

@@ -44,10 +44,12 @@ def read_yolo(path: Path, images: Path | None, findings: Findings) -> dict[str, 
         for ``to_pixels``.
 
     Raises:
-        AnnotationError: If classes or images cannot be found.
+        AnnotationError: If classes or images cannot be found, or images are told twice.
     """
     described = path if path.is_file() else yaml_in(path)
     if described is not None:
+        if images is not None:
+            raise AnnotationError(f'{described} says where its images are: leave out --images')
         classes, sets = _described(described, findings)
     else:
         names = class_file(path)

@@ -75,7 +75,7 @@ def load_data(
         notes.append(f'{source}: {number:,} images of its test split are not used')
     if val is not None:
         # Where --images holds those of training only, the others are looked for.
-        beside = images if detected != 'coco' else None
+        beside = images if detected == 'voc' else None
         found = read_splits(val, detected, beside, findings)
         own_val = found.get('val', found['train'])
     both = [train] if own_val is None else [train, own_val]
