@@ -2,6 +2,7 @@
 
 import torch
 from mmdet.models import AnchorHead, FoveaHead, SingleStageDetector
+from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmengine.config import Config
 from torch import Tensor, nn
 
@@ -42,8 +43,13 @@ class RawDetector(nn.Module):
         self.register_buffer('std', torch.tensor(std, dtype=torch.float32).view(3, 1, 1))
         self.to(next(model.parameters()).device)
         with torch.no_grad():
-            maps, _ = self._head_outputs(self.mean.new_zeros(1, 3, self.height, self.width))
-        sizes = [x.shape[-2:] for x in maps]
+            outputs = self._head_outputs(self.mean.new_zeros(1, 3, self.height, self.width))
+        if len(outputs) != 2:
+            raise ExportError(
+                f'{type(head).__name__} cannot be exported: it has outputs beside those of classes '
+                'and boxes, which its scores depend on'
+            )
+        sizes = [x.shape[-2:] for x in outputs[0]]
         priors = head.prior_generator.grid_priors(sizes, device=self.mean.device)
         self.num_priors = [len(level) for level in priors]
         self.register_buffer('priors', torch.cat(list(priors)))
@@ -104,6 +110,15 @@ def _check_kind(model: nn.Module, head: nn.Module | None) -> None:
         )
     if not (getattr(head, 'use_sigmoid_cls', True) and hasattr(head, 'cls_out_channels')):
         raise ExportError(f'{type(head).__name__} cannot be exported: its scores are a softmax')
+    usual = FoveaHead if isinstance(head, FoveaHead) else BaseDenseHead
+    if any(
+        getattr(type(head), name) is not getattr(usual, name)
+        for name in ('predict_by_feat', '_predict_by_feat_single')
+    ):
+        raise ExportError(
+            f'{type(head).__name__} cannot be exported: it makes scores and boxes of its outputs '
+            'in a way of its own'
+        )
     if hasattr(head, 'atss_centerness'):
         raise ExportError(
             f'{type(head).__name__} cannot be exported: it weights scores by a centerness, which '

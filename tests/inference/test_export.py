@@ -209,6 +209,29 @@ def test_heads_of_which_it_would_be_wrong():
             RawDetector(build(cfg), cfg, SIZE)
 
 
+def test_a_head_that_predicts_in_its_own_way_is_refused():
+    gfl = config('RetinaNet')
+    gfl.model.type = 'GFL'
+    gfl.model.bbox_head = dict(
+        type='GFLHead',
+        **CHANNELS,
+        norm_cfg=None,
+        anchor_generator=dict(ANCHORS, ratios=[1.0]),
+        loss_cls=dict(type='QualityFocalLoss', use_sigmoid=True),
+    )
+    with pytest.raises(ExportError, match=r'GFLHead cannot be exported: .* of its own'):
+        RawDetector(build(gfl), gfl, SIZE)
+
+
+def test_a_head_with_another_output_is_refused(monkeypatch):
+    cfg = config('RetinaNet')
+    model = build(cfg)
+    forward = model.bbox_head.forward
+    monkeypatch.setattr(model.bbox_head, 'forward', lambda maps: (*forward(maps), maps))
+    with pytest.raises(ExportError, match='outputs beside those of classes and boxes'):
+        RawDetector(model, cfg, SIZE)
+
+
 def test_two_stages_are_refused():
     with pytest.raises(ExportError, match='Linear cannot be exported: only one-stage'):
         RawDetector(torch.nn.Linear(2, 2), config('RetinaNet'), SIZE)
