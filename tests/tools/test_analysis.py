@@ -165,6 +165,16 @@ def test_curves_of_what_is_no_run_or_would_be_overwritten(analyse, tmp_path):
     assert (tmp_path / 'mine.png').read_text() == 'mine'
 
 
+def test_curves_have_the_name_that_was_asked_for(analyse, tmp_path):
+    run = log_of(tmp_path / 'run', '20250101_000000', ENTRIES)
+    (tmp_path / 'mine.png').write_text('mine')
+    analyse('plot_curves.py', run, '--out', 'mine', '--keys', 'loss_cls')
+    assert (tmp_path / 'mine').is_file()
+    assert (tmp_path / 'mine.png').read_text() == 'mine'
+    with pytest.raises(SystemExit, match='run cannot be written'):
+        analyse('plot_curves.py', run, '--out', 'run', '--force')
+
+
 def test_detections_are_drawn_from_a_training(analyse, config, tool, tmp_path):
     options = ('train_cfg.max_epochs=1', 'train_cfg.val_interval=1')
     tool('train.py', config, '--work-dir', 'run', options=options)

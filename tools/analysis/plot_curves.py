@@ -173,7 +173,8 @@ def main():
         handles=lines, loc='outside lower center', ncol=entries, frameon=False, fontsize=FONT
     )
     try:
-        figure.savefig(args.out, dpi=110)
+        # Without a format, matplotlib would add '.png' to a name that has no extension.
+        figure.savefig(args.out, dpi=110, format=Path(args.out).suffix[1:] or 'png')
     except (OSError, ValueError) as error:
         sys.exit(f'error: {args.out} cannot be written: {error}')
     print(f'Wrote {args.out}')
