@@ -15,6 +15,10 @@ DECODING = (
     'base_edge_list',
     'featmap_strides',
     'style',
+    'mean',
+    'std',
+    'bgr_to_rgb',
+    'rgb_to_bgr',
 )
 
 
@@ -60,10 +64,10 @@ def differences(trained: dict, model: dict) -> Iterator[tuple[str, object, objec
     for key, value in trained.items():
         other = model.get(key)
         if isinstance(value, dict) and isinstance(other, dict):
-            if key not in ('train_cfg', 'test_cfg'):
+            if key not in ('train_cfg', 'test_cfg', 'init_cfg'):
                 for name, *values in differences(value, other):
                     yield f'{key}.{name}', *values
-        elif key in DECODING and key in model and _plain(value) != _plain(other):
+        elif key in DECODING and key in model and plain(value) != plain(other):
             yield key, value, other
 
 
@@ -78,9 +82,10 @@ def _literal(node: ast.expr):
         return [_literal(item) for item in node.elts]
     try:
         return ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError):  # the latter of a set of lists
         return None
 
 
-def _plain(value):
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+def plain(value):
+    """A value with lists for its tuples, which mean the same in a config."""
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -10,6 +10,7 @@ from mmengine.runner import load_state_dict
 from tiny_detectors import tiny_config, tiny_detector
 
 from alrp_mmdet.engine import CheckpointError
+from alrp_mmdet.engine.config_text import settings_of
 from alrp_mmdet.engine.fine_tuning import check_fits, compare, fine_tune
 
 FAMILIES = ('retinanet', 'atss', 'fovea', 'faster-rcnn')
@@ -315,6 +316,24 @@ def test_boxes_of_another_scale_are_told(key):
     there['meta'][key] = 'model = dict('
     _, text = start(tiny_detector('retinanet', 3), there, HERE, settings=settings)
     assert 'trained with' not in text
+
+
+def test_images_prepared_otherwise_are_told():
+    there = checkpoint_of(tiny_detector('retinanet', 3, seed=1), HERE)
+    images = 'dict(mean=[103.53, 116.28, 123.675], std=[1.0, 1.0, 1.0], bgr_to_rgb=False)'
+    start_of_head = "dict(init_cfg=dict(type='Normal', std=7))"
+    text = f'model = dict(data_preprocessor={images}, bbox_head={start_of_head})'
+    there['meta']['cfg'] = text
+    settings = tiny_config('retinanet', 3).model
+    settings.bbox_head.init_cfg = dict(type='Normal', std=0.01)
+    _, text = start(tiny_detector('retinanet', 3), there, HERE, settings=settings)
+    for name in ('mean=[103.53', 'std=[1.0', 'bgr_to_rgb=False'):
+        assert f'trained with data_preprocessor.{name}' in text
+    assert 'init_cfg' not in text
+
+
+def test_config_text_that_python_cannot_evaluate_is_left_out():
+    assert settings_of('a = {[1]}\nb = {{}}\nc = 1') == dict(a=None, b=None, c=1)
 
 
 @pytest.mark.parametrize('refuse', [fine_tune, check_fits])

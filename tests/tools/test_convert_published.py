@@ -116,6 +116,16 @@ def test_config_text_that_does_not_tell(convert, capsys, text, note):
     assert note in capsys.readouterr().out
 
 
+def test_a_config_may_have_tuples(tmp_path, run_tool):
+    torch.save(published('retinanet'), tmp_path / 'old.pth')
+    cfg = tiny_config('retinanet', 3, depth=50)
+    for name in ('mean', 'std'):
+        cfg.model.data_preprocessor[name] = tuple(cfg.model.data_preprocessor[name])
+    cfg.dump(tmp_path / 'tuples.py')
+    run_tool('old.pth', 'new.pth', '--config', 'tuples.py')
+    assert (tmp_path / 'new.pth').is_file()
+
+
 def test_config_text_is_not_run(tmp_path, convert):
     checkpoint = published('retinanet')
     evil = f"__import__('os').mkdir({str(tmp_path / 'was_run')!r})\n"

@@ -8,7 +8,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from ..checkpoint import CheckpointError
-from ..config_text import differences, settings_of
+from ..config_text import differences, plain, settings_of
 from ..fine_tuning import compare
 from ..fine_tuning.class_layers import class_layers
 from ..fine_tuning.grouping import grouped
@@ -101,7 +101,7 @@ def _check_settings(text: object, cfg: Config, filename: str) -> list[str]:
     images, here = trained.get('img_norm_cfg'), cfg.model.get('data_preprocessor')
     if isinstance(images, dict) and here is not None:
         for name, other in dict(mean='mean', std='std', to_rgb='bgr_to_rgb').items():
-            if images.get(name) is not None and images[name] != here.get(other):
+            if images.get(name) is not None and images[name] != plain(here.get(other)):
                 found.append((f'img_norm_cfg.{name}', images[name], here.get(other)))
     if found:
         raise CheckpointError(
