@@ -11,7 +11,6 @@ from mmdet.engine.hooks.utils import trigger_visualization_hook  # noqa: E402
 from mmdet.evaluation import DumpDetResults  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 
-from alrp_mmdet.engine import FineTuneHook  # noqa: E402
 from alrp_mmdet.engine.cli import build_runner, clear_errors, load_config, make_parser  # noqa: E402
 
 
@@ -59,8 +58,6 @@ def main():
         cfg = trigger_visualization_hook(cfg, args)
     with clear_errors():
         runner = build_runner(cfg, args, splits=('test',))
-        if not any(isinstance(hook, FineTuneHook) for hook in runner.hooks):
-            runner.register_hook(FineTuneHook())  # refuses a checkpoint that does not fit
         if args.out is not None:
             runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
         runner.test()

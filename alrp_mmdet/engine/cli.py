@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 
 from ..datasets.check import AnnotationError, check_datasets
 from .checkpoint import CheckpointError
+from .hooks import FineTuneHook
 from .thresholds import ThresholdsError
 
 # MMEngine's, once for each file that a config inherits as 'alrp_mmdet::...'.
@@ -57,7 +58,7 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...]) -> Runner:
-    """Check the data of a config and build its runner.
+    """Check the data of a config and build its runner, which checks what it loads.
 
     Args:
         cfg (Config): The config.
@@ -71,7 +72,10 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
     if args.launcher == 'pytorch' and not torch.cuda.is_available():
         _distribute_on_cpu(cfg)
     check_datasets(cfg, splits)
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if not any(isinstance(hook, FineTuneHook) for hook in runner.hooks):
+        runner.register_hook(FineTuneHook())  # a config of one's own need not have it
+    return runner
 
 
 @contextlib.contextmanager

@@ -2,12 +2,16 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmengine.runner import BaseLoop
+
+from alrp_mmdet.engine import FineTuneHook
 
 CLASSIFIER = 'bbox_head.retina_cls.weight'
 THREE = """
@@ -62,10 +66,29 @@ def test_a_test_refuses_what_does_not_fit(three, trained, tool, hooks):
     assert 'bbox_head.retina_cls: 2 classes in the checkpoint, 3 here' in text
 
 
-def test_training_refuses_what_fits_nowhere(config, tool):
+@pytest.mark.parametrize('hooks', ['', 'default_hooks = dict(_delete_=True)'])
+def test_training_refuses_what_fits_nowhere(config, tool, hooks):
+    config = derived(config, 'hooks', hooks)
     torch.save(dict(state_dict=dict(encoder=torch.ones(2))), config.with_name('other.pth'))
     with pytest.raises(SystemExit, match=r'error: nothing of other\.pth fits the model'):
         tool('train.py', config, '--work-dir', 'run', options=('load_from=other.pth',))
+
+
+@pytest.mark.parametrize('metainfo', [[dict(classes=('a',)), dict(classes=('b', 'c'))], {}, None])
+def test_data_sets_without_classes_in_common(config, trained, metainfo):
+    cfg = Config.fromfile(config)
+    init_default_scope('mmdet')
+
+    class Loop(BaseLoop):
+        def __init__(self):
+            self.dataloader = SimpleNamespace(dataset=SimpleNamespace(metainfo=metainfo))
+
+        def run(self):
+            pass
+
+    runner = SimpleNamespace(model=MODELS.build(cfg.model), cfg=cfg, _load_from='x.pth')
+    runner.__dict__.update(_train_loop=None, _val_loop=None, _test_loop=Loop())
+    FineTuneHook().after_load_checkpoint(runner, torch.load(trained))
 
 
 def test_a_test_tells_classes_in_another_order(config, trained, tool):

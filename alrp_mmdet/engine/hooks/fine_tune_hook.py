@@ -43,7 +43,9 @@ class FineTuneHook(Hook):
         loop = next((loop for loop in loops if isinstance(loop, BaseLoop)), None)
         if loop is None:  # somebody's own program, which loads by itself
             return
-        classes = getattr(loop.dataloader.dataset, 'metainfo', {}).get('classes')
+        metainfo = getattr(loop.dataloader.dataset, 'metainfo', None)
+        # MMDetection's ConcatDataset has a list of them where its data sets differ.
+        classes = metainfo.get('classes') if isinstance(metainfo, dict) else None
         settings = runner.cfg.get('model')
         settings = settings if isinstance(settings, dict) else None
         where = runner.model, checkpoint, filename, classes
