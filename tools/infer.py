@@ -108,7 +108,10 @@ def progress() -> Iterator[Callable[[str, int | None], None]]:
 
 def make_detector(args: argparse.Namespace) -> Detector:
     """The detector, at its thresholds."""
-    config = args.config or config_beside(args.checkpoint)
+    config = args.config
+    if config is None:
+        config = config_beside(args.checkpoint)
+        print(f'Config: {config}')
     detector = Detector(read_config(config), args.checkpoint, args.device)
     thresholds = [args.score_thr] * len(detector.classes)
     if args.thresholds is not None:
@@ -161,6 +164,11 @@ def main() -> None:
     frames = sum(video['num_frames'] for video in job.videos)
     number = sum(len(found.scores) for found in job.found)
     print(f'{number} detections in {len(job.found) - frames} images and {frames} frames of videos')
+    if number == 0 and args.thresholds is None:
+        print(
+            f'No score is over {args.score_thr:g}. Scores of a ranking have an order but no scale: '
+            '--thresholds takes what suits each class, --score-thr 0 everything'
+        )
     print(f'Wrote {args.out}/{DETECTIONS[args.format]}')
     if job.problems:
         sys.exit('\n'.join(f'error: {problem}' for problem in job.problems))

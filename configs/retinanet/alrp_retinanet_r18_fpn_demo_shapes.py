@@ -15,5 +15,5 @@ model = dict(
 
 train_cfg = dict(max_epochs=8, val_interval=4)
 param_scheduler = _base_.param_scheduler
-param_scheduler[1]['T_max'] = 8
+param_scheduler[1]['end'] = 8
 default_hooks = dict(logger=dict(interval=25))

@@ -200,10 +200,17 @@ def test_detections_are_drawn_from_a_training(analyse, config, tool, tmp_path):
     drawn = []
     for least in (0, None):
         thresholds.write_text(json.dumps(dict(thresholds=dict.fromkeys(('square', 'disc'), least))))
-        out = tmp_path / f'{least}.png'
+        out = tmp_path / f'at_{least}.png'
         analyse('draw_detections.py', *common, '--thresholds', thresholds, '--out', out)
         drawn.append(out.read_bytes())
     assert drawn[0] != drawn[1]
+
+    with pytest.raises(SystemExit, match=r'two\.png exists; --force overwrites it'):
+        analyse('draw_detections.py', *common, '--out', 'two.png')
+    deeper = tmp_path / 'deeper.py'
+    deeper.write_text(f'_base_ = {str(config)!r}\nmodel = dict(bbox_head=dict(stacked_convs=2))')
+    with pytest.raises(SystemExit, match='is not for this model'):  # drawn at random otherwise
+        analyse('draw_detections.py', deeper, checkpoint, '--device', 'cpu', '--out', 'random.png')
 
     analyse('plot_curves.py', 'run', '--out', 'curves.png')
     size_of(tmp_path / 'curves.png')

@@ -11,12 +11,15 @@ if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
 import mmcv  # noqa: E402
 import torch  # noqa: E402
 from matplotlib.lines import Line2D  # noqa: E402
-from mmdet.apis import inference_detector, init_detector  # noqa: E402
+from mmdet.apis import inference_detector  # noqa: E402
 from mmdet.registry import DATASETS  # noqa: E402
-from mmengine.config import Config  # noqa: E402
 
 from alrp_mmdet.drawing import colours, draw_box, page  # noqa: E402
-from alrp_mmdet.engine import ThresholdsError, apply_thresholds, read_thresholds  # noqa: E402
+from alrp_mmdet.engine import apply_thresholds, read_thresholds  # noqa: E402
+from alrp_mmdet.engine.cli import clear_errors  # noqa: E402
+from alrp_mmdet.files import problem_of_output  # noqa: E402
+from alrp_mmdet.inference import Detector, InputError  # noqa: E402
+from alrp_mmdet.inference.detector import read_config  # noqa: E402
 
 
 def parse_args():
@@ -32,6 +35,7 @@ def parse_args():
         '--thresholds', help='least score by class: a thresholds_file of CocoLRPMetric'
     )
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--force', action='store_true', help='overwrite a picture that exists')
     return parser.parse_args()
 
 
@@ -40,17 +44,18 @@ def main():
     for path in (args.config, args.checkpoint, args.thresholds):
         if path is not None and not Path(path).is_file():
             sys.exit(f'error: there is no file {path}')
-    cfg = Config.fromfile(args.config)
-    model = init_detector(cfg, args.checkpoint, device=args.device)
-    dataset = DATASETS.build({**cfg.test_dataloader.dataset, '_scope_': 'mmdet'})
-    classes = dataset.metainfo['classes']
-    thresholds, meaning = [args.score_thr] * len(classes), f'score over {args.score_thr:g}'
-    if args.thresholds is not None:
-        try:
+    problem = problem_of_output(args.out, force=args.force)
+    if problem is not None:
+        sys.exit(f'error: {problem}')
+    with clear_errors(InputError):
+        cfg = read_config(args.config)
+        model = Detector(cfg, args.checkpoint, args.device).model
+        dataset = DATASETS.build({**cfg.test_dataloader.dataset, '_scope_': 'mmdet'})
+        classes = dataset.metainfo['classes']
+        thresholds, meaning = [args.score_thr] * len(classes), f'score over {args.score_thr:g}'
+        if args.thresholds is not None:
             thresholds = read_thresholds(args.thresholds, classes)
-        except ThresholdsError as error:
-            sys.exit(f'error: {error}')
-        meaning = 'score over the LRP-optimal threshold of its class'
+            meaning = 'score over the LRP-optimal threshold of its class'
     apply_thresholds(model, thresholds)
     palette = colours(model.dataset_meta['palette'], len(classes))
 

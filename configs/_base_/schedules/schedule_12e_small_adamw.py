@@ -3,7 +3,7 @@ _base_ = './schedule_12e_small.py'
 
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=100),
-    dict(type='CosineAnnealingLR', begin=0, T_max=12, eta_min=0, by_epoch=True),
+    dict(type='CosineAnnealingLR', begin=0, end=12, by_epoch=True),
 ]
 
 optim_wrapper = dict(
