@@ -47,6 +47,9 @@ def main():
         checkpoint = checkpoint_to_resume(args.resume, cfg.work_dir)
         cfg.resume = checkpoint is not None
         cfg.load_from = checkpoint or cfg.get('load_from')
+    load_from = cfg.get('load_from')
+    if load_from and '://' not in load_from and not Path(load_from).is_file():
+        sys.exit(f'error: load_from names {load_from}, but there is no such checkpoint')
     with clear_errors():
         build_runner(cfg, args, splits=('train', 'val')).train()
 

@@ -72,6 +72,8 @@ def test_training_refuses_what_fits_nowhere(config, tool, hooks):
     torch.save(dict(state_dict=dict(encoder=torch.ones(2))), config.with_name('other.pth'))
     with pytest.raises(SystemExit, match=r'error: nothing of other\.pth fits the model'):
         tool('train.py', config, '--work-dir', 'run', options=('load_from=other.pth',))
+    with pytest.raises(SystemExit, match=r'error: load_from names gone\.pth, but there is no such'):
+        tool('train.py', config, '--work-dir', 'run', options=('load_from=gone.pth',))
 
 
 @pytest.mark.parametrize('metainfo', [[dict(classes=('a',)), dict(classes=('b', 'c'))], {}, None])

@@ -90,7 +90,9 @@ def set_up() -> None:
         pip('install', '--no-compile', *build_tools, '-r', lists[0], '-r', lists[1])
     mmcv = mmcv_wheel()
     with step('MMCV and alrp_mmdet, editable'):
-        pip('install', '--no-deps', '--no-build-isolation', mmcv, '--editable', ROOT)
+        # By its path: a finder would lose against a clone, a folder of that name beside a script.
+        pip('install', '--no-deps', '--no-build-isolation', '--config-settings',
+            'editable_mode=compat', mmcv, '--editable', ROOT)  # fmt: skip
     with step('does it work?'):
         # Each later start would compile anew what this does not leave behind compiled.
         os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
