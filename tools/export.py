@@ -11,7 +11,7 @@ if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
 from mmengine.config import Config  # noqa: E402
 
 from alrp_mmdet.engine.cli import clear_errors  # noqa: E402
-from alrp_mmdet.files import write_whole  # noqa: E402
+from alrp_mmdet.files import problem_of_output, write_whole  # noqa: E402
 from alrp_mmdet.inference.detector import Detector, read_config  # noqa: E402
 from alrp_mmdet.inference.export import describe, to_onnx, to_torchscript  # noqa: E402
 from alrp_mmdet.inference.inputs import InputError  # noqa: E402
@@ -53,10 +53,11 @@ def main() -> None:
     with clear_errors(InputError, ExportError):
         if out.suffix not in EXPORTERS:
             raise InputError(f'--out must end with {" or ".join(EXPORTERS)}, but is {out}')
-        if out.exists() and not (args.force and out.is_file()):
-            raise InputError(f'{out} exists; --force overwrites a file')
         if not Path(args.checkpoint).is_file():
             raise InputError(f'there is no checkpoint {args.checkpoint}')
+        problem = problem_of_output(out, [args.checkpoint], args.force)
+        if problem is not None:
+            raise InputError(problem)
         cfg = read_config(args.config)
         model = Detector(cfg, args.checkpoint, args.device).model
         raw = RawDetector(model, cfg, tuple(args.size) if args.size else size_of(cfg))

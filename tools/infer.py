@@ -13,8 +13,6 @@ if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
     sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.progress import Progress  # noqa: E402
 
 from alrp_mmdet.engine import apply_thresholds, read_thresholds  # noqa: E402
 from alrp_mmdet.engine.cli import clear_errors  # noqa: E402
@@ -33,6 +31,7 @@ from alrp_mmdet.inference.results import (  # noqa: E402
     detections_json,
     images_json,
 )
+from alrp_mmdet.terminal import progress_bars  # noqa: E402
 
 DETECTIONS = dict(coco='detections.json', csv='detections.csv')
 
@@ -94,9 +93,8 @@ def check_files(args: argparse.Namespace, inputs: dict[str, Path]) -> None:
 @contextlib.contextmanager
 def progress() -> Iterator[Callable[[str, int | None], None]]:
     """Bars on the terminal, if there is one, of the images and of each video."""
-    hidden = not sys.stderr.isatty()
     tasks = {}
-    with Progress(console=Console(stderr=True), transient=True, disable=hidden) as bar:
+    with progress_bars() as bar:
 
         def on_step(name: str, total: int | None) -> None:
             if name not in tasks:

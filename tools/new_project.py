@@ -14,12 +14,11 @@ if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
     sys.path.insert(0, str(ROOT))
 
 from mmengine.config import Config  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: E402
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn  # noqa: E402
 
 from alrp_mmdet.datasets import check_datasets  # noqa: E402
-from alrp_mmdet.datasets.formats import FORMATS  # noqa: E402
-from alrp_mmdet.datasets.statistics import objects_of  # noqa: E402
+from alrp_mmdet.datasets.formats import FORMATS, Split  # noqa: E402
+from alrp_mmdet.datasets.statistics import Objects, objects_of  # noqa: E402
 from alrp_mmdet.engine.cli import clear_errors  # noqa: E402
 from alrp_mmdet.engine.project.choices import DETECTORS, choose  # noqa: E402
 from alrp_mmdet.engine.project.config_text import config_text  # noqa: E402
@@ -27,6 +26,7 @@ from alrp_mmdet.engine.project.data import FRACTION, load_data  # noqa: E402
 from alrp_mmdet.engine.project.picture import draw_annotations  # noqa: E402
 from alrp_mmdet.engine.project.summary import missing_classes, summary  # noqa: E402
 from alrp_mmdet.files import problem_of_output, write_whole  # noqa: E402
+from alrp_mmdet.terminal import progress_bars  # noqa: E402
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -64,8 +64,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def progress() -> Iterator[Callable[[int], Callable[[], None]]]:
     """A bar on the terminal, if there is one, for as many images as it is called with."""
     columns = TextColumn('opening images'), BarColumn(), MofNCompleteColumn()
-    hidden = not sys.stderr.isatty()
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden) as bar:
+    with progress_bars(*columns) as bar:
         task = bar.add_task('')
 
         def start(total: int) -> Callable[[], None]:
@@ -91,36 +90,16 @@ def main(argv: list[str] | None = None):
     config = folder / f'alrp_{args.detector}_{re.sub("[^0-9A-Za-z]+", "_", folder.name)}.py'
     picture = folder / 'annotations.png'
     check_outputs([config, picture], args.force)
-    with clear_errors(), progress() as bar:
-        data = load_data(args.source, args.val, args.val_fraction, args.format, args.images, bar)
-    print('\n'.join(data.notes))
-    if not data.findings.errors:
-        objects = dict(train=objects_of(data.train), val=objects_of(data.val))
-        for name, split in (('train', data.train), ('val', data.val)):
-            for missing in missing_classes(data.train.classes, objects[name]):
-                data.findings.warning(split.source, f'classes without objects for {name}', missing)
-            if not len(objects[name].area):
-                data.findings.error(split.source, f'there are no objects for {name}')
-    if str(data.findings):
-        print(data.findings)
-    if data.findings.errors:
-        sys.exit('error: mend the errors above first; nothing was written')
-
+    splits, objects = load(args)
     detector = DETECTORS[args.detector]
     choices = choose(detector, objects['train'])
-    print(summary(data.train.classes, objects, detector, choices))
+    print(summary(splits['train'].classes, objects, detector, choices))
 
-    contents = {}
-    for name, split in (('train', data.train), ('val', data.val)):
-        if split.file is None:
-            contents[folder / 'annotations' / f'{name}.json'] = split.to_json()
-    check_outputs(contents, args.force, [Path(s.source) for s in (data.train, data.val)])
-    for name, split in (('train', data.train), ('val', data.val)):
-        split.file = Path(os.path.abspath(split.file or folder / 'annotations' / f'{name}.json'))
-        split.images = Path(os.path.abspath(split.images))
-    contents[picture] = draw_annotations(data.train)
+    contents = converted(splits, folder / 'annotations')
+    check_outputs(contents, args.force, [Path(split.source) for split in splits.values()])
+    contents[picture] = draw_annotations(splits['train'])
     text = config_text(
-        folder, str(args.source), detector, choices, data.train, data.val, objects['train']
+        folder, str(args.source), detector, choices, **splits, objects=objects['train']
     )
     contents[config] = text.encode()
     try:
@@ -133,6 +112,39 @@ def main(argv: list[str] | None = None):
     for path in contents:
         print(f'Wrote {shown(path)}')
     print(next_commands(folder, config))
+
+
+def load(args: argparse.Namespace) -> tuple[dict[str, Split], dict[str, Objects]]:
+    """The data and their objects, as ``train`` and ``val``, if nothing in them has to be mended."""
+    with clear_errors(), progress() as bar:
+        data = load_data(args.source, args.val, args.val_fraction, args.format, args.images, bar)
+    print('\n'.join(data.notes))
+    splits, objects = dict(train=data.train, val=data.val), {}
+    if not data.findings.errors:
+        objects = {name: objects_of(split) for name, split in splits.items()}
+        for name, split in splits.items():
+            for missing in missing_classes(data.train.classes, objects[name]):
+                data.findings.warning(split.source, f'classes without objects for {name}', missing)
+            if not len(objects[name].area):
+                data.findings.error(split.source, f'there are no objects for {name}')
+    if str(data.findings):
+        print(data.findings)
+    if data.findings.errors:
+        sys.exit('error: mend the errors above first; nothing was written')
+    return splits, objects
+
+
+def converted(splits: dict[str, Split], folder: Path) -> dict[Path, bytes]:
+    """COCO-format files to be written, of splits that have none; and the paths of all, absolute."""
+    contents = {}
+    for name, split in splits.items():
+        if split.file is None:
+            split.file = folder / f'{name}.json'
+            contents[split.file] = split.to_json()
+        split.file, split.images = (
+            Path(os.path.abspath(path)) for path in (split.file, split.images)
+        )
+    return contents
 
 
 def next_commands(folder: Path, config: Path) -> str:

@@ -30,7 +30,7 @@ def read_config(path: str) -> Config:
     try:
         cfg = Config.fromfile(path)
     except Exception as error:  # whatever running the file may raise
-        raise InputError(f'the config {path} cannot be read: {_told(error)}') from error
+        raise InputError(f'the config {path} cannot be read: {told(error)}') from error
     if 'model' not in cfg or 'test_dataloader' not in cfg:
         raise InputError(f'{path} is not the config of a detector: model, test_dataloader')
     return cfg
@@ -143,7 +143,7 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
     try:
         image = mmcv.imread(path)
     except Exception as error:  # of one of several libraries
-        raise OSError(_told(error)) from error
+        raise OSError(told(error)) from error
     if image is None:
         raise OSError('it is damaged, or of an unknown format')
     return image
@@ -156,13 +156,14 @@ def _told_in_a_line(device: str | None):
         if device is not None:
             torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f'the device {device} cannot be used: {_told(error)}') from error
+        raise InputError(f'the device {device} cannot be used: {told(error)}') from error
     try:
         yield
     except (KeyError, TypeError, AttributeError, ImportError, AssertionError) as error:
-        raise InputError(f'the model of this config cannot be built: {_told(error)}') from error
+        raise InputError(f'the model of this config cannot be built: {told(error)}') from error
 
 
-def _told(error: Exception) -> str:
+def told(error: Exception) -> str:
+    """An error in a line, with its type."""
     lines = str(error).strip().splitlines()
     return f'{type(error).__name__}: {lines[0]}' if lines else type(error).__name__

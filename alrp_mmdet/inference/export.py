@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
+from .detector import told
 from .raw_detector import ExportError, RawDetector
 
 KEY = 'alrp_mmdet'  # of the description within a file
@@ -45,7 +46,7 @@ def to_torchscript(raw: RawDetector, about: dict) -> bytes:
             traced = torch.jit.trace(_OfOneSize(raw), _pictures(raw, 1), check_trace=False)
             torch.jit.save(traced, buffer, _extra_files={KEY: json.dumps(about)})
         except RuntimeError as error:
-            raise ExportError(f'torch cannot trace this model: {_first_line(error)}') from error
+            raise ExportError(f'torch cannot trace this model: {told(error)}') from error
         buffer.seek(0)
         check_equal(raw, torch.jit.load(buffer, map_location=raw.mean.device))
     return buffer.getvalue()
@@ -75,8 +76,7 @@ def to_onnx(raw: RawDetector, about: dict) -> bytes:
         except Exception as error:  # of any of the passes
             while error.__cause__ is not None:
                 error = error.__cause__
-            reason = f'{type(error).__name__}: {_first_line(error)}'
-            raise ExportError(f'torch cannot export this model to ONNX: {reason}') from error
+            raise ExportError(f'torch cannot export this model to ONNX: {told(error)}') from error
         program.model.metadata_props[KEY] = json.dumps(about)
         content = program.model_proto.SerializeToString()
         if importlib.util.find_spec('onnxruntime') is not None:
@@ -139,7 +139,3 @@ def _pictures(raw: RawDetector, num_images: int) -> Tensor:
     generator = torch.Generator().manual_seed(num_images)
     pictures = torch.rand(num_images, 3, raw.height, raw.width, generator=generator)
     return (pictures * 255).to(raw.mean.device)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split('\n')[0]

@@ -19,8 +19,7 @@ if 'alrp_mmdet' not in sys.modules:
     # With MMDetection it would register heads and hooks: many seconds, for nothing here.
     sys.modules.setdefault('mmdet', None)
 
-from rich.console import Console  # noqa: E402
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: E402
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn  # noqa: E402
 from terminaltables import AsciiTable  # noqa: E402
 
 from alrp_mmdet.evaluation import Evaluation, evaluate_lrp  # noqa: E402
@@ -29,6 +28,7 @@ from alrp_mmdet.evaluation.evaluate import STEPS  # noqa: E402
 from alrp_mmdet.evaluation.report import make_report  # noqa: E402
 from alrp_mmdet.evaluation.summary import AP_COLUMNS, LRP_COLUMNS, defined  # noqa: E402
 from alrp_mmdet.files import problem_of_output, write_whole  # noqa: E402
+from alrp_mmdet.terminal import progress_bars  # noqa: E402
 
 OUTPUTS = 'json', 'csv', 'thresholds', 'html'
 COLUMNS = 'class', 'objects', *AP_COLUMNS[:3], *LRP_COLUMNS, 'threshold'
@@ -95,8 +95,7 @@ def check_files(args: argparse.Namespace) -> None:
 def progress(total: int) -> Iterator[Callable[[str], None]]:
     """A bar on the terminal, if there is one. Gives what is to be told of each step."""
     columns = TextColumn('{task.description:<24}'), BarColumn(), TimeElapsedColumn()
-    hidden = not sys.stderr.isatty()
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden) as bar:
+    with progress_bars(*columns) as bar:
         task = bar.add_task('', total=total)
         steps = iter(range(total))
         yield lambda step: bar.update(task, description=step, completed=next(steps))
