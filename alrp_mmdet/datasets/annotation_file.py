@@ -11,7 +11,6 @@ from pathlib import Path
 from .annotation_kind import wrong_kind
 
 SHOWN = 5  # entries that a message names
-CORRECT = 'Correct them'
 NUMBER = (int, float)
 TYPES = dict(
     images=dict(id=(int, str), file_name=str, width=NUMBER, height=NUMBER),
@@ -54,12 +53,11 @@ class AnnotationFile:
         Returns:
             list[str]: A sentence for each problem.
         """
-        found = self.read() or self.problems_of_content(images, drop)
         hint = (
             ', or list this ann_file in the config to do without them: drop_degenerate_boxes = '
             '[...]'
         )
-        return [f'{text}{hint}' if text.endswith(CORRECT) else text for text in found]
+        return self.read() or self.problems_of_content(images, drop, hint)
 
     def read(self) -> list[str]:
         """Read the file into ``content``; a sentence for each reason why it cannot be used."""
@@ -86,12 +84,12 @@ class AnnotationFile:
             ]
         return self._problems_of_types()
 
-    def problems_of_content(self, images: str | None, drop: bool) -> list[str]:
-        """As ``problems``, of what has been read."""
+    def problems_of_content(self, images: str | None, drop: bool, hint: str = '') -> list[str]:
+        """As ``problems``, of what has been read; ``hint`` is what else to do about bad boxes."""
         problems = [
             *self._problems_of_categories(),
             *self._problems_of_entries(),
-            *self._problems_of_boxes(drop),
+            *self._problems_of_boxes(drop, hint),
             *self._problems_of_images(images),
         ]
         if not problems and self.split == 'train' and not self._has_objects():
@@ -175,7 +173,7 @@ class AnnotationFile:
                 )
         return problems
 
-    def _problems_of_boxes(self, drop: bool) -> list[str]:
+    def _problems_of_boxes(self, drop: bool, hint: str) -> list[str]:
         problems = []
         annotations = [a for a in self._entries('annotations') if 'bbox' in a]
         boxes = [a for a in annotations if _is_box(a['bbox'])]
@@ -199,7 +197,7 @@ class AnnotationFile:
             if drop:
                 self.warnings.append(f'{text}: dropped')
             else:
-                problems.append(f'{text}. {advice}{CORRECT}')
+                problems.append(f'{text}. {advice}Correct them{hint}')
         small = [a for a in boxes if 0 < min(a['bbox'][2:]) < 1]
         if small:
             self.warnings.append(f'{len(small)} boxes narrower than a pixel are dropped')

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..evaluation.matching import AREAS
 from .formats import Split
 
-# COCO's limits, square pixels. An object of just that area counts to both sides there.
-SMALL, LARGE = 32**2, 96**2
+# Square pixels. For AP, an object of just that area counts to both sides.
+SMALL, LARGE = AREAS['small'][1], AREAS['large'][0]
 
 
 @dataclass(frozen=True)

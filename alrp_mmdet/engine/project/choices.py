@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...datasets.anchor_fit import best_iou
+from ...datasets.anchor_fit import PAD_SIZE_DIVISOR, best_iou
 from ...datasets.statistics import Objects, resize_factor
 
 LONG, SHORT, LEAST = 1344, 800, 320  # pixels: limits on the sides of a resized image
 SMALLEST = 16  # pixels: nine of ten objects should be as large, if enlarging twice is enough
-MULTIPLE = 32
 # Images a GPU has in a step, by their pixels: as in the published configs of 512, 800 and 1333x800.
 BATCHES = ((512 * 512, 8), (800 * 800, 4), (math.inf, 2))
 EPOCHS = 12, 150
@@ -67,6 +66,7 @@ class Choices:
         scale (tuple[int, int]): Long and short side of a resized image, pixels.
         batch_size (int): Images in a step of one GPU.
         epochs (int): Their number.
+        steps (int): Those of all epochs, on one GPU.
         val_interval (int): Epochs between two validations.
         warmup (int): Steps in which the learning rate rises.
         anchor_shares (dict[int, float]): Share of objects with an anchor of IoU >= 0.5, by base
@@ -77,6 +77,7 @@ class Choices:
     scale: tuple[int, int]
     batch_size: int
     epochs: int
+    steps: int
     val_interval: int
     warmup: int
     anchor_shares: dict[int, float]
@@ -99,6 +100,7 @@ def choose(detector: Detector, train: Objects) -> Choices:
         scale=scale,
         batch_size=batch_size,
         epochs=epochs,
+        steps=steps,
         val_interval=max(1, epochs // 12),
         warmup=max(1, min(500, steps // 10)),
         anchor_shares=shares,
@@ -112,7 +114,8 @@ def image_scale(train: Objects) -> tuple[int, int]:
     side = np.quantile(np.sqrt(train.box[:, 2] * train.box[:, 3]), 0.1)
     wanted = max(np.clip(SMALLEST / side, 1, 2), LEAST / short)
     factor = min(wanted, LONG / long, SHORT / short)
-    return tuple(max(MULTIPLE, round(s * factor / MULTIPLE) * MULTIPLE) for s in (long, short))
+    multiples = (round(side * factor / PAD_SIZE_DIVISOR) for side in (long, short))
+    return tuple(max(1, multiple) * PAD_SIZE_DIVISOR for multiple in multiples)
 
 
 def batch_for(scale: tuple[int, int]) -> int:

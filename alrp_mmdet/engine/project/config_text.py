@@ -121,7 +121,6 @@ def config_text(
         str: Python.
     """
     long, short = map(round, objects.median_size)
-    steps = choices.epochs * -(-objects.with_objects // choices.batch_size)
     milestones = [round(choices.epochs * part) for part in (2 / 3, 11 / 12)]
     many = len(train.classes) > MANY_CLASSES
     return TEXT.format(
@@ -144,7 +143,7 @@ def config_text(
         val_folder=f'{val.images}/',
         thresholds=str(folder / 'thresholds.json'),
         model=_model(detector, choices),
-        steps=steps,
+        steps=choices.steps,
         epochs=choices.epochs,
         val_interval=choices.val_interval,
         warmup=choices.warmup,

@@ -11,6 +11,7 @@ from ...datasets.image_files import inspect_images
 from ...datasets.split_checks import check_annotations, check_images, check_overlap
 from ...datasets.splitting import split_off
 
+NAMES = dict(coco='COCO', voc='Pascal VOC', yolo='YOLO')  # of FORMATS
 FRACTION = 0.2  # of the images, for validation where nothing else is said
 
 
@@ -99,6 +100,3 @@ def load_data(
         else:
             findings.error(source, f'there are no images for {name}')
     return Data(detected, train, own_val, findings, notes)
-
-
-NAMES = dict(coco='COCO', voc='Pascal VOC', yolo='YOLO')

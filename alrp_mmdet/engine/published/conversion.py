@@ -51,7 +51,7 @@ def convert_published(checkpoint: dict, filename: str, cfg: Config) -> tuple[dic
         weights = OrderedDict(
             (key.replace('bbox_head.retina_', 'bbox_head.atss_'), x) for key, x in weights.items()
         )
-    _check_weights(weights, model, f'{filename}, a {detector},')
+    fitting = _fitting(weights, model, f'{filename}, a {detector},')
 
     converted = dict(meta={key: meta[key] for key in ('epoch', 'iter') if key in meta})
     converted['meta']['converted_from'] = f'MMDetection {meta["mmdet_version"]}'
@@ -65,7 +65,6 @@ def convert_published(checkpoint: dict, filename: str, cfg: Config) -> tuple[dic
         )
     else:
         converted['meta']['dataset_meta'] = dict(classes=classes)
-    fitting = compare(model, weights).fitting
     converted['state_dict'] = OrderedDict((key, fitting.get(key, own[key])) for key in own)
     # With the versions of its modules, or FoveaBox's head would take loss_cls for an old conv_cls.
     converted['state_dict']._metadata = own._metadata
@@ -115,7 +114,8 @@ def _check_settings(text: object, cfg: Config, filename: str) -> list[str]:
     return [f'its config text has no target_stds: {unknown}']
 
 
-def _check_weights(weights: dict[str, Tensor], model, which: str) -> None:
+def _fitting(weights: dict[str, Tensor], model, which: str) -> dict[str, Tensor]:
+    """The weights by the model's names, if none is missing, left over or spoilt."""
     result = compare(model, weights)
     spoilt = [key for key, value in weights.items() if matters(key) and not value.isfinite().all()]
     problems = [
@@ -128,3 +128,4 @@ def _check_weights(weights: dict[str, Tensor], model, which: str) -> None:
             f'{which} does not fit the model of the config:\n'
             + '\n'.join(f'  - {problem}' for problem in problems)
         )
+    return result.fitting
