@@ -130,18 +130,27 @@ def config(tmp_path) -> Path:
 
 
 @pytest.fixture
-def tool(monkeypatch, tmp_path):
-    """Runs a tool in this process, as the command line would, in another folder."""
+def script(monkeypatch, tmp_path):
+    """Runs a script of tools/ in this process, as the command line would, in another folder."""
+
+    def run(name: str, *args) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, 'argv', [name, *map(str, args)])
+        runpy.run_path(str(ROOT / 'tools' / name), run_name='__main__')
+
+    return run
+
+
+@pytest.fixture
+def tool(script):
+    """Runs tools/train.py or test.py, which log and draw, several times in a process."""
 
     def run(name: str, *args, options: tuple[str, ...] = ()) -> None:
         # MMEngine keeps one logger and one visualizer for each name in a process.
         run_name = next(names)
         unique = (f'experiment_name={run_name}', f'visualizer.name={run_name}')
-        options = ['--cfg-options', *unique, *options]
         DetLocalVisualizer._instance_dict.clear()  # or the first run's would write for all
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, 'argv', [name, *map(str, args), *options])
-        runpy.run_path(str(ROOT / 'tools' / name), run_name='__main__')
+        script(name, *args, '--cfg-options', *unique, *options)
 
     return run
 

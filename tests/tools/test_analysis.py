@@ -1,6 +1,5 @@
 import json
 import runpy
-import sys
 from pathlib import Path
 
 import cv2
@@ -12,15 +11,9 @@ ANALYSIS = Path(__file__).parents[2] / 'tools' / 'analysis'
 
 
 @pytest.fixture
-def analyse(monkeypatch, tmp_path):
-    """Runs a script of tools/analysis in this process, in another folder than the clone's."""
-
-    def run(name: str, *args) -> None:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, 'argv', [name, *map(str, args)])
-        runpy.run_path(str(ANALYSIS / name), run_name='__main__')
-
-    return run
+def analyse(script):
+    """Runs a script of tools/analysis."""
+    return lambda name, *args: script(f'analysis/{name}', *args)
 
 
 def log_of(work_dir: Path, timestamp: str, entries: list[dict]) -> Path:

@@ -1,7 +1,6 @@
 """Published checkpoints, as far as they are documented, become checkpoints of this project."""
 
-import runpy
-import sys
+import functools
 from pathlib import Path
 
 import pytest
@@ -22,15 +21,9 @@ CONFIGS = ROOT / 'configs'
 
 
 @pytest.fixture
-def run_tool(monkeypatch, tmp_path):
-    """Runs the tool in this process, in a folder of its own."""
-
-    def run(*args):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, 'argv', ['convert_published.py', *map(str, args)])
-        runpy.run_path(str(ROOT / 'tools/checkpoints/convert_published.py'), run_name='__main__')
-
-    return run
+def run_tool(script):
+    """Runs the tool in a folder of its own."""
+    return functools.partial(script, 'checkpoints/convert_published.py')
 
 
 @pytest.fixture

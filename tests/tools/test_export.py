@@ -1,8 +1,7 @@
 """tools/export.py: a file, and what it says where there can be none."""
 
+import functools
 import json
-import runpy
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,20 +12,14 @@ from mmengine.registry import init_default_scope
 
 import alrp_mmdet  # noqa: F401 - registers
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'export.py'
-FASTER_RCNN = TOOL.parents[1] / 'configs/faster_rcnn/alrp_faster-rcnn_r18_fpn_12e_bccd.py'
+ROOT = Path(__file__).parents[2]
+FASTER_RCNN = ROOT / 'configs/faster_rcnn/alrp_faster-rcnn_r18_fpn_12e_bccd.py'
 
 
 @pytest.fixture
-def export(monkeypatch, config):
-    """Runs the tool in this process, in the folder of the config."""
-
-    def run(*args) -> None:
-        monkeypatch.chdir(config.parent)
-        monkeypatch.setattr(sys, 'argv', ['export.py', *map(str, args)])
-        runpy.run_path(str(TOOL), run_name='__main__')
-
-    return run
+def export(script, config):
+    """Runs the tool in the folder of the config."""
+    return functools.partial(script, 'export.py')
 
 
 @pytest.fixture

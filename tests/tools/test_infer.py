@@ -1,10 +1,9 @@
 """tools/infer.py: images, folders and videos, and what it says where they do not do."""
 
 import csv
+import functools
 import json
-import runpy
 import shutil
-import sys
 from pathlib import Path
 
 import cv2
@@ -20,7 +19,6 @@ import alrp_mmdet  # noqa: F401 - registers
 from alrp_mmdet.evaluation import evaluate_lrp
 from alrp_mmdet.inference.detector import Detector
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'infer.py'
 CLASSES = ('square', 'disc')
 
 
@@ -44,15 +42,9 @@ def checkpoint(config) -> Path:
 
 
 @pytest.fixture
-def infer(monkeypatch, config):
-    """Runs the tool in this process, in the folder of the config and its images."""
-
-    def run(*args) -> None:
-        monkeypatch.chdir(config.parent)
-        monkeypatch.setattr(sys, 'argv', ['infer.py', *map(str, args)])
-        runpy.run_path(str(TOOL), run_name='__main__')
-
-    return run
+def infer(script, config):
+    """Runs the tool in the folder of the config and its images."""
+    return functools.partial(script, 'infer.py')
 
 
 def read(path: Path):
