@@ -51,12 +51,17 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--detector', choices=list(DETECTORS), default='atss', help='(default: %(default)s)'
     )
+    parser.add_argument(
+        '--epochs', type=int, metavar='N', help='(default: by the number of images)'
+    )
     parser.add_argument('--images', type=Path, metavar='FOLDER', help='of the images')
     parser.add_argument('--format', choices=list(FORMATS), help='instead of what is detected')
     parser.add_argument('--force', action='store_true', help='overwrite files that exist')
     args = parser.parse_args(argv)
     if args.val_fraction is not None and not 0 < args.val_fraction < 1:
         parser.error('--val-fraction must be between 0 and 1')
+    if args.epochs is not None and args.epochs < 1:
+        parser.error('--epochs must be at least 1')
     return args
 
 
@@ -92,7 +97,7 @@ def main(argv: list[str] | None = None):
     check_outputs([config, picture], args.force)
     splits, objects = load(args)
     detector = DETECTORS[args.detector]
-    choices = choose(detector, objects['train'])
+    choices = choose(detector, objects['train'], args.epochs)
     print(summary(splits['train'].classes, objects, detector, choices))
 
     contents = converted(splits, folder / 'annotations')

@@ -1,12 +1,19 @@
 """What a written config is given, by the data."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from alrp_mmdet.datasets.statistics import Objects, count_by_size, resize_factor
-from alrp_mmdet.engine.project.choices import DETECTORS, choose, epochs_for, image_scale
+from alrp_mmdet.engine.project.choices import (
+    DETECTORS,
+    anchor_shares,
+    choose,
+    epochs_for,
+    image_scale,
+)
 from alrp_mmdet.engine.project.summary import summary
 
 
@@ -40,7 +47,14 @@ def objects(image_size, side: float, number: int = 100, images: int = 50) -> Obj
     ],
 )
 def test_scale_suits_images_and_objects(image_size, side, scale):
-    assert image_scale(objects(image_size, side)) == scale
+    assert image_scale(objects(image_size, side), DETECTORS['atss'].limits) == scale
+
+
+def test_small_detector_has_small_images_and_batches_that_its_learning_rate_is_for():
+    chosen = choose(DETECTORS['retinanet-small'], objects((640, 480), 60))
+    assert (chosen.scale, chosen.batch_size) == ((416, 320), 4)
+    chosen = choose(DETECTORS['retinanet-small'], objects((1000, 300), 60))
+    assert chosen.scale == (544, 160)
 
 
 def test_resized_as_mmcv_does():
@@ -67,10 +81,28 @@ def test_anchors_fit_the_objects(name, side, base):
     assert chosen.anchor_shares[base] > 0.9
 
 
+def test_anchors_fit_the_objects_of_rare_classes_too():
+    many, few = objects((640, 480), 60, number=200), objects((640, 480), 20, number=10)
+    both = replace(
+        many,
+        **{k: np.concatenate([getattr(many, k), getattr(few, k)]) for k in ('box', 'area')},
+        label=np.repeat([0, 1], [200, 10]),
+        image_size=np.concatenate([many.image_size, few.image_size]),
+    )
+    shares = anchor_shares(DETECTORS['retinanet'].anchors, both, (640, 480))
+    of_many, of_few = (
+        anchor_shares(DETECTORS['retinanet'].anchors, o, (640, 480)) for o in (many, few)
+    )
+    assert of_few[4] < 0.1
+    assert shares == pytest.approx({b: (of_many[b] + of_few[b]) / 2 for b in shares})
+    assert choose(DETECTORS['retinanet'], both).base_scale == 2
+
+
 def test_schedule_and_batch():
     chosen = choose(DETECTORS['foveabox'], objects((640, 480), 60, images=50))
     assert (chosen.batch_size, chosen.epochs, chosen.base_scale) == (4, 150, None)
     assert chosen.warmup == 150 * 13 // 10
+    assert choose(DETECTORS['foveabox'], objects((640, 480), 60), epochs=7).epochs == 7
     assert choose(DETECTORS['atss'], objects((640, 480), 60, images=2)).batch_size == 2
     assert choose(DETECTORS['atss'], objects((500, 480), 60)).batch_size == 8
     assert choose(DETECTORS['atss'], objects((2000, 1200), 60)).batch_size == 2

@@ -10,8 +10,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from format_writers import CLASSES, by_file, make_coco, write_coco, write_voc, write_yolo
-from mmdet.registry import DATASETS, MODELS
+from mmdet.registry import DATASETS, MODELS, PARAM_SCHEDULERS
 from mmengine.config import Config
 
 from alrp_mmdet.datasets import check_datasets
@@ -63,7 +64,9 @@ def test_config_is_for_the_data(main, source, detector, capsys):
     assert head.num_classes == 3
     test_cfg = cfg.model.test_cfg.get('rcnn', cfg.model.test_cfg)
     assert test_cfg.score_thr == 0
-    assert cfg.auto_scale_lr.enable and cfg.auto_scale_lr.base_batch_size == 16
+    images = DETECTORS[detector].schedule.images
+    assert cfg.auto_scale_lr.enable and cfg.auto_scale_lr.base_batch_size == images
+    assert re.search(rf'For {images} images a step.*here to [\d.]+ on one GPU', path.read_text())
     assert cfg.default_hooks.checkpoint.type == 'AtomicCheckpointHook'
     assert cfg.default_hooks.checkpoint.save_best == 'coco/bbox_mAP'
     assert cfg.test_evaluator.type == cfg.val_evaluator.type == 'CocoLRPMetric'
@@ -74,6 +77,22 @@ def test_config_is_for_the_data(main, source, detector, capsys):
         sides = (generator.prior_generator.base_anchors[0][:, 2:] * 2).prod(dim=1).sqrt()
         base = float(sides.min()) / DETECTORS[detector].anchors.strides[0]
         assert re.search(rf'scale {base:g}, chosen', capsys.readouterr().out)
+
+
+@pytest.mark.parametrize('detector', DETECTORS)
+def test_learning_rate_falls_until_the_last_epoch(main, source, detector):
+    run(main, source, '--out', 'mine', '--detector', detector, '--epochs', 12)
+    cfg = Config.fromfile(f'mine/alrp_{detector}_mine.py')
+    assert cfg.train_cfg.max_epochs == 12
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    settings = {**cfg.param_scheduler[1], '_scope_': 'mmdet'}
+    scheduler = PARAM_SCHEDULERS.build(settings, default_args=dict(optimizer=optimizer))
+    rates = []
+    for _ in range(12):
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        scheduler.step()
+    assert rates[0] == 1 and rates[-1] < 0.02 and rates == sorted(rates, reverse=True)
 
 
 @pytest.mark.parametrize('write', [write_voc, write_yolo])
@@ -191,11 +210,19 @@ def test_wrong_arguments(main, source, args, message):
         run(main, *args)
 
 
-@pytest.mark.parametrize('fraction', ['0', '1', '-.1'])
-def test_fraction_out_of_range(main, source, fraction, capsys):
+@pytest.mark.parametrize(
+    'option, message',
+    [
+        ('--val-fraction=0', 'between 0 and 1'),
+        ('--val-fraction=1', 'between 0 and 1'),
+        ('--val-fraction=-.1', 'between 0 and 1'),
+        ('--epochs=0', '--epochs must be at least 1'),
+    ],
+)
+def test_numbers_out_of_range(main, source, option, message, capsys):
     with pytest.raises(SystemExit):
-        run(main, source, '--out', 'mine', f'--val-fraction={fraction}')
-    assert 'between 0 and 1' in capsys.readouterr().err
+        run(main, source, '--out', 'mine', option)
+    assert message in capsys.readouterr().err
 
 
 SHRUNK = """

@@ -8,13 +8,13 @@ import numpy as np
 from ...datasets.anchor_fit import PAD_SIZE_DIVISOR, best_iou
 from ...datasets.statistics import Objects, resize_factor
 
-LONG, SHORT, LEAST = 1344, 800, 320  # pixels: limits on the sides of a resized image
+LEAST = 320  # pixels: the short side of a resized image, if that is within the limits
 SMALLEST = 16  # pixels: nine of ten objects should be as large, if enlarging twice is enough
 # Images a GPU has in a step, by their pixels: as in the published configs of 512, 800 and 1333x800.
 BATCHES = ((512 * 512, 8), (800 * 800, 4), (math.inf, 2))
 EPOCHS = 12, 150
 BASE_SCALES = 2, 4, 8
-WORTH = 0.01  # share of objects that makes it worth to leave COCO's anchors
+WORTH = 0.01  # share of objects with a fitting anchor that makes it worth to leave COCO's anchors
 
 
 @dataclass(frozen=True)
@@ -31,29 +31,56 @@ class Anchors:
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """A file of schedules in configs/_base_; in a step of so many images, learning rates hold."""
+
+    base: str
+    images: int
+
+
+@dataclass(frozen=True)
 class Detector:
-    """A file of models in configs/_base_, its learning rate for 16 images, and its anchors."""
+    """What can be trained.
+
+    Attributes:
+        title (str): What it is called.
+        base (str): Its file of models in configs/_base_.
+        lr (float): Its learning rate for the images of a step that ``schedule`` is for.
+        anchors (Anchors | None): Its anchors, if it has some.
+        schedule (Schedule): What it is trained with.
+        limits (tuple[int, int]): Upper ones of long and short side of a resized image, pixels.
+    """
 
     title: str
     base: str
     lr: float
     anchors: Anchors | None = None
+    schedule: Schedule = Schedule('schedule_1x.py', 16)
+    limits: tuple[int, int] = (1344, 800)
 
 
 STRIDES, RATIOS = (8, 16, 32, 64, 128), (0.5, 1.0, 2.0)
+RETINANET_ANCHORS = Anchors(STRIDES, (1, 2**0.5), RATIOS, 4)
 DETECTORS = {
     'atss': Detector(
         'ATSS', 'alrp_atss_r50_fpn.py', 0.004, Anchors(STRIDES, (1, 2**0.5), (1.0,), 4)
     ),
-    'retinanet': Detector(
-        'RetinaNet', 'alrp_retinanet_r50_fpn.py', 0.004, Anchors(STRIDES, (1, 2**0.5), RATIOS, 4)
-    ),
+    'retinanet': Detector('RetinaNet', 'alrp_retinanet_r50_fpn.py', 0.004, RETINANET_ANCHORS),
     'foveabox': Detector('FoveaBox', 'alrp_fovea_r50_fpn.py', 0.004),
     'faster-rcnn': Detector(
         'Faster R-CNN',
         'alrp_faster-rcnn_r50_fpn.py',
         0.006,
         Anchors((4, 8, 16, 32, 64), (1,), RATIOS, 8),
+    ),
+    # For a machine without a GPU, and without pretrained weights.
+    'retinanet-small': Detector(
+        'A small RetinaNet',
+        'alrp_retinanet_r18_fpn-gn_small.py',
+        0.002,
+        RETINANET_ANCHORS,
+        Schedule('schedule_12e_small_adamw.py', 4),
+        (544, 320),
     ),
 }
 
@@ -69,8 +96,8 @@ class Choices:
         steps (int): Those of all epochs, on one GPU.
         val_interval (int): Epochs between two validations.
         warmup (int): Steps in which the learning rate rises.
-        anchor_shares (dict[int, float]): Share of objects with an anchor of IoU >= 0.5, by base
-            scale; empty without anchors.
+        anchor_shares (dict[int, float]): Share of objects with an anchor of IoU >= 0.5, averaged
+            over the classes, by base scale; empty without anchors.
         base_scale (int | None): The chosen one of these.
     """
 
@@ -84,11 +111,20 @@ class Choices:
     base_scale: int | None
 
 
-def choose(detector: Detector, train: Objects) -> Choices:
-    """Choose for a detector and the objects to train it on, of which there must be some."""
-    scale = image_scale(train)
-    batch_size = min(batch_for(scale), train.with_objects)
-    epochs = epochs_for(train.with_objects)
+def choose(detector: Detector, train: Objects, epochs: int | None = None) -> Choices:
+    """Choose for a detector and the objects to train it on, of which there must be some.
+
+    Args:
+        detector (Detector): What is trained.
+        train (Objects): On these.
+        epochs (int, optional): For so long. Defaults to None, by the number of images.
+
+    Returns:
+        Choices: All that the config needs.
+    """
+    scale = image_scale(train, detector.limits)
+    batch_size = min(batch_for(scale), detector.schedule.images, train.with_objects)
+    epochs = epochs or epochs_for(train.with_objects)
     steps = epochs * math.ceil(train.with_objects / batch_size)
     shares = anchor_shares(detector.anchors, train, scale) if detector.anchors else {}
     base_scale = None
@@ -108,12 +144,12 @@ def choose(detector: Detector, train: Objects) -> Choices:
     )
 
 
-def image_scale(train: Objects) -> tuple[int, int]:
+def image_scale(train: Objects, limits: tuple[int, int]) -> tuple[int, int]:
     """Long and short side: those of the median image, brought between the limits."""
     long, short = train.median_size
     side = np.quantile(np.sqrt(train.box[:, 2] * train.box[:, 3]), 0.1)
     wanted = max(np.clip(SMALLEST / side, 1, 2), LEAST / short)
-    factor = min(wanted, LONG / long, SHORT / short)
+    factor = min(wanted, limits[0] / long, limits[1] / short)
     multiples = (round(side * factor / PAD_SIZE_DIVISOR) for side in (long, short))
     return tuple(max(1, multiple) * PAD_SIZE_DIVISOR for multiple in multiples)
 
@@ -128,14 +164,16 @@ def epochs_for(num_images: int) -> int:
 
 
 def anchor_shares(anchors: Anchors, train: Objects, scale: tuple[int, int]) -> dict[int, float]:
-    """Share of objects with an anchor of IoU >= 0.5, by base scale."""
+    """Share of objects with an anchor of IoU >= 0.5, by base scale.
+
+    It is that of each class, averaged, as AP is: else the many objects of one class would hide that
+    the few of another fit none.
+    """
     factor = resize_factor(train.image_size, scale)[:, None]
     box, size = train.box * factor, train.image_size * factor
-    return {
-        base: float(
-            (
-                best_iou(box, size, anchors.strides, anchors.scales(base), anchors.ratios) >= 0.5
-            ).mean()
-        )
-        for base in BASE_SCALES
-    }
+    shares = {}
+    for base in BASE_SCALES:
+        iou = best_iou(box, size, anchors.strides, anchors.scales(base), anchors.ratios)
+        of_classes = [(iou[train.label == c] >= 0.5).mean() for c in np.unique(train.label)]
+        shares[base] = float(np.mean(of_classes))
+    return shares

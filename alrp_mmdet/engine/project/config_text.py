@@ -5,7 +5,7 @@ from pprint import pformat
 
 from ...datasets.formats import Split
 from ...datasets.statistics import Objects
-from .choices import Choices, Detector
+from .choices import Choices, Detector, epochs_for
 
 MANY_CLASSES = 80  # that MMDetection has a palette for
 
@@ -16,7 +16,7 @@ TEXT = """\
 _base_ = [
     'alrp_mmdet::_base_/models/{base}',
     'alrp_mmdet::_base_/datasets/coco_1333x800.py',
-    'alrp_mmdet::_base_/schedules/schedule_1x.py',
+    'alrp_mmdet::_base_/schedules/{schedule}',
     'alrp_mmdet::_base_/default_runtime.py',
 ]
 
@@ -58,15 +58,14 @@ test_evaluator = dict(**val_evaluator, thresholds_file={thresholds!r})
 
 {model}
 
-# Epochs: 1100 / sqrt(images), from 12 (MMDetection's, from 8400 images on) to 150. A hundredth of
-# the images are thus seen ten times as often, in a tenth of the steps. Here, {steps:,} steps.
+{epochs_reason} {steps:,} steps.
 max_epochs = {epochs}
 train_cfg = dict(max_epochs=max_epochs, val_interval={val_interval})
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end={warmup}),
-    dict(type='MultiStepLR', end=max_epochs, milestones=[{milestones}], gamma=0.1),
+    {decay},
 ]
-# For 16 images a step; it is scaled to the batch, here to {scaled_lr:.3g} on one GPU.
+# For {images} images a step; it is scaled to the batch, here to {scaled_lr:.3g} on one GPU.
 optim_wrapper = dict(optimizer=dict(lr={lr}), clip_grad=dict(max_norm=10))
 
 default_hooks = dict(checkpoint=dict(save_best='coco/bbox_mAP'))
@@ -74,9 +73,17 @@ default_hooks = dict(checkpoint=dict(save_best='coco/bbox_mAP'))
 # load_from = 'a_checkpoint_to_fine_tune.pth'
 """
 
+EPOCHS_CHOSEN = """\
+# Epochs: 1100 / sqrt(images), from 12 (MMDetection's, from 8400 images on) to 150. A hundredth of
+# the images are thus seen ten times as often, in a tenth of the steps. Here,"""
+EPOCHS_GIVEN = '# Epochs as asked for,'
+DECAYS = {
+    'schedule_1x.py': "dict(type='MultiStepLR', end=max_epochs, milestones=[{}, {}], gamma=0.1)",
+    'schedule_12e_small_adamw.py': "dict(type='CosineAnnealingLR', end=max_epochs)",
+}
 ANCHORS = """\
-# Share of the training objects that have an anchor with an IoU of 0.5 or more, by
-# {key}: {shares}.
+# Share of the training objects that have an anchor with an IoU of 0.5 or more, averaged over the
+# classes, by {key}: {shares}.
 """
 RANKED = '# No detection is cut off by its score: those of a ranking have an order but no scale.\n'
 MODELS = {
@@ -94,7 +101,7 @@ model = dict(
     test_cfg=dict(rcnn=dict(score_thr=0.0)),
 )""",
 }
-MODELS['ATSS'] = MODELS['RetinaNet']
+MODELS['ATSS'] = MODELS['A small RetinaNet'] = MODELS['RetinaNet']
 
 
 def config_text(
@@ -121,7 +128,9 @@ def config_text(
         str: Python.
     """
     long, short = map(round, objects.median_size)
-    milestones = [round(choices.epochs * part) for part in (2 / 3, 11 / 12)]
+    schedule = detector.schedule
+    milestones = (round(choices.epochs * part) for part in (2 / 3, 11 / 12))
+    by_rule = choices.epochs == epochs_for(objects.with_objects)
     many = len(train.classes) > MANY_CLASSES
     return TEXT.format(
         title=detector.title,
@@ -134,7 +143,7 @@ def config_text(
         metainfo='classes=classes' + (', palette=None' if many else ''),
         work_dir=str(folder / 'work_dir'),
         median=f'{long}x{short}',
-        reason=_reason(choices.scale, long, short),
+        reason=_reason(choices.scale, long, detector.limits),
         scale=choices.scale,
         batch_size=choices.batch_size,
         train_file=str(train.file),
@@ -143,12 +152,15 @@ def config_text(
         val_folder=f'{val.images}/',
         thresholds=str(folder / 'thresholds.json'),
         model=_model(detector, choices),
+        schedule=schedule.base,
+        epochs_reason=EPOCHS_CHOSEN if by_rule else EPOCHS_GIVEN,
         steps=choices.steps,
         epochs=choices.epochs,
         val_interval=choices.val_interval,
         warmup=choices.warmup,
-        milestones=', '.join(map(str, milestones)),
-        scaled_lr=detector.lr * choices.batch_size / 16,
+        decay=DECAYS[schedule.base].format(*milestones),
+        images=schedule.images,
+        scaled_lr=detector.lr * choices.batch_size / schedule.images,
         lr=detector.lr,
     )
 
@@ -162,11 +174,11 @@ def _classes(names: tuple[str, ...]) -> str:
     return f'(\n {text[1:-1].rstrip(",")},\n)' if '\n' in text else text
 
 
-def _reason(scale: tuple[int, int], long: int, short: int) -> str:
+def _reason(scale: tuple[int, int], long: int, limits: tuple[int, int]) -> str:
     if scale[0] > 1.1 * long:
         return 'enlarged for small objects or images'
     if scale[0] < 0.9 * long:
-        return 'made smaller to fit into 1344x800'
+        return f'made smaller to fit into {limits[0]}x{limits[1]}'
     return 'to multiples of 32'
 
 

@@ -61,7 +61,10 @@ def _remarks(train: Objects, detector: Detector, choices: Choices) -> list[str]:
     remarks = []
     for base, share in choices.anchor_shares.items():
         chosen = ', chosen' if base == choices.base_scale else ''
-        remarks.append(f'{share:.1%} of the objects have an anchor at scale {base}{chosen}')
+        remarks.append(
+            f'{share:.1%} of the objects, averaged over classes, have an anchor at scale '
+            f'{base}{chosen}'
+        )
     side = (train.box[:, 2:] * resize_factor(train.image_size, choices.scale)[:, None]).min(axis=1)
     least, what = TINY, 'narrower than 8 pixels then: larger images, or tiles of them, would help'
     if detector.anchors is None:
