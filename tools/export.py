@@ -11,8 +11,9 @@ if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
 from mmengine.config import Config  # noqa: E402
 
 from alrp_mmdet.engine.cli import clear_errors  # noqa: E402
+from alrp_mmdet.engine.config_file import read_config  # noqa: E402
 from alrp_mmdet.files import problem_of_output, write_whole  # noqa: E402
-from alrp_mmdet.inference.detector import Detector, read_config  # noqa: E402
+from alrp_mmdet.inference.detector import Detector  # noqa: E402
 from alrp_mmdet.inference.export import describe, to_onnx, to_torchscript  # noqa: E402
 from alrp_mmdet.inference.inputs import InputError  # noqa: E402
 from alrp_mmdet.inference.raw_detector import ExportError, RawDetector  # noqa: E402
@@ -58,7 +59,7 @@ def main() -> None:
         problem = problem_of_output(out, [args.checkpoint], args.force)
         if problem is not None:
             raise InputError(problem)
-        cfg = read_config(args.config)
+        cfg = read_config(args.config, 'test_dataloader')
         model = Detector(cfg, args.checkpoint, args.device).model
         raw = RawDetector(model, cfg, tuple(args.size) if args.size else size_of(cfg))
         content = EXPORTERS[out.suffix](raw, describe(raw, cfg))

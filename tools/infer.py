@@ -16,8 +16,9 @@ import torch  # noqa: E402
 
 from alrp_mmdet.engine import apply_thresholds, read_thresholds  # noqa: E402
 from alrp_mmdet.engine.cli import clear_errors  # noqa: E402
+from alrp_mmdet.engine.config_file import read_config  # noqa: E402
 from alrp_mmdet.files import write_whole  # noqa: E402
-from alrp_mmdet.inference.detector import Detector, config_beside, read_config  # noqa: E402
+from alrp_mmdet.inference.detector import Detector, config_beside  # noqa: E402
 from alrp_mmdet.inference.inputs import (  # noqa: E402
     InputError,
     coco_ids,
@@ -110,7 +111,7 @@ def make_detector(args: argparse.Namespace) -> Detector:
     if config is None:
         config = config_beside(args.checkpoint)
         print(f'Config: {config}')
-    detector = Detector(read_config(config), args.checkpoint, args.device)
+    detector = Detector(read_config(config, 'test_dataloader'), args.checkpoint, args.device)
     thresholds = [args.score_thr] * len(detector.classes)
     if args.thresholds is not None:
         thresholds = read_thresholds(args.thresholds, detector.classes)

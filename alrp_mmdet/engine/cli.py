@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 
 from ..datasets.check import AnnotationError, check_datasets
 from .checkpoint import CheckpointError
+from .config_file import ConfigError, read_config, told
 from .hooks import FineTuneHook
 from .thresholds import ThresholdsError
 
@@ -44,9 +45,8 @@ def load_config(args: argparse.Namespace) -> Config:
 
     Without ``--work-dir`` and ``work_dir``, it is named after the config, in ``./work_dirs``.
     """
-    if not Path(args.config).is_file():
-        sys.exit(f'error: there is no config {args.config}')
-    cfg = Config.fromfile(args.config)
+    with clear_errors():
+        cfg = read_config(args.config)
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
@@ -67,12 +67,21 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
 
     Returns:
         Runner: The runner.
+
+    Raises:
+        AnnotationError: If the data of these splits cannot be used.
+        ConfigError: If something that the config names needs a package that is not there.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     if args.launcher == 'pytorch' and not torch.cuda.is_available():
         _distribute_on_cpu(cfg)
     check_datasets(cfg, splits)
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    try:
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    except ImportError as error:  # such as of a package that a vis_backend needs
+        raise ConfigError(
+            f'something that {args.config} names cannot be imported: {told(error)}'
+        ) from error
     if not any(isinstance(hook, FineTuneHook) for hook in runner.hooks):
         runner.register_hook(FineTuneHook())  # a config of one's own need not have it
     return runner
@@ -90,6 +99,7 @@ def clear_errors(*others: type[Exception]):
     except (
         AnnotationError,
         CheckpointError,
+        ConfigError,
         FloatingPointError,
         ThresholdsError,
         *others,

@@ -15,25 +15,9 @@ from mmengine.config import Config
 
 from ..datasets.annotation_file import few
 from ..datasets.check import heads_of
+from ..engine.config_file import told
 from ..engine.fine_tuning import check_fits
 from .inputs import InputError
-
-
-def read_config(path: str) -> Config:
-    """The config in a file, which is Python and is run.
-
-    Raises:
-        InputError: If there is no such file, or if it is not the config of a detector.
-    """
-    if not Path(path).is_file():
-        raise InputError(f'there is no config {path}')
-    try:
-        cfg = Config.fromfile(path)
-    except Exception as error:  # whatever running the file may raise
-        raise InputError(f'the config {path} cannot be read: {told(error)}') from error
-    if 'model' not in cfg or 'test_dataloader' not in cfg:
-        raise InputError(f'{path} is not the config of a detector: model, test_dataloader')
-    return cfg
 
 
 def config_beside(checkpoint: str) -> str:
@@ -161,9 +145,3 @@ def _told_in_a_line(device: str | None):
         yield
     except (KeyError, TypeError, AttributeError, ImportError, AssertionError) as error:
         raise InputError(f'the model of this config cannot be built: {told(error)}') from error
-
-
-def told(error: Exception) -> str:
-    """An error in a line, with its type."""
-    lines = str(error).strip().splitlines()
-    return f'{type(error).__name__}: {lines[0]}' if lines else type(error).__name__

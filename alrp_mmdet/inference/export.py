@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from .detector import told
+from ..engine.config_file import told
 from .raw_detector import ExportError, RawDetector
 
 KEY = 'alrp_mmdet'  # of the description within a file

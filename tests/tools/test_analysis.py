@@ -210,7 +210,7 @@ def test_detections_are_drawn_from_a_training(analyse, config, tool, tmp_path):
 
 
 def test_detections_say_which_file_is_missing(analyse, config):
-    with pytest.raises(SystemExit, match=r'there is no file .*absent\.py'):
+    with pytest.raises(SystemExit, match=r'there is no config .*absent\.py'):
         analyse('draw_detections.py', 'absent.py', 'absent.pth')
     with pytest.raises(SystemExit, match=r'there is no file absent\.pth'):
         analyse('draw_detections.py', config, 'absent.pth')

@@ -119,6 +119,14 @@ def test_a_config_may_have_tuples(tmp_path, run_tool):
     assert (tmp_path / 'new.pth').is_file()
 
 
+def test_a_config_that_cannot_be_read(tmp_path, run_tool):
+    torch.save(published('retinanet'), tmp_path / 'old.pth')
+    (tmp_path / 'broken.py').write_text('model = dict(')
+    with pytest.raises(SystemExit, match=r'error: the config broken\.py cannot be read: SyntaxE'):
+        run_tool('old.pth', 'new.pth', '--config', 'broken.py')
+    assert not (tmp_path / 'new.pth').exists()
+
+
 def test_config_text_is_not_run(tmp_path, convert):
     checkpoint = published('retinanet')
     evil = f"__import__('os').mkdir({str(tmp_path / 'was_run')!r})\n"

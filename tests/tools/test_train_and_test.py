@@ -115,9 +115,29 @@ def test_pictures_and_files_of_what_reaches_the_thresholds(tmp_path, config, too
     assert json.loads(thresholds.read_text())['thresholds'] == dict(disc=0, square=None)
 
 
-def test_missing_config(tool):
-    with pytest.raises(SystemExit, match=r'there is no config nothing\.py'):
-        tool('train.py', 'nothing.py')
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        (None, r'there is no config a\.py'),
+        ('model = dict(', r'the config a\.py cannot be read: SyntaxError'),
+        ('_base_ = "gone.py"', r'the config a\.py cannot be read: FileNotFoundError: .*gone\.py'),
+        ('lr = 0.1', r'a\.py is not the config of a detector: it lacks model'),
+    ],
+)
+def test_not_a_config(tool, tmp_path, text, message):
+    if text is not None:
+        (tmp_path / 'a.py').write_text(text)
+    with pytest.raises(SystemExit, match=f'error: {message}'):
+        tool('train.py', 'a.py')
+
+
+def test_missing_package_of_a_backend_is_told_in_a_line(config, tool, monkeypatch):
+    for name in ('torch.utils.tensorboard', 'tensorboardX'):
+        monkeypatch.setitem(sys.modules, name, None)
+    backends = "[dict(type='TensorboardVisBackend')]"
+    config.write_text(f'{config.read_text()}\nvisualizer = dict(vis_backends={backends})\n')
+    with pytest.raises(SystemExit, match=r'error: .*tiny\.py names .*pip install .*tensorboard'):
+        tool('train.py', config, '--work-dir', 'run')
 
 
 @pytest.mark.parametrize(

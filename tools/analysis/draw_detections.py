@@ -17,9 +17,9 @@ from mmdet.registry import DATASETS  # noqa: E402
 from alrp_mmdet.drawing import colours, draw_box, page  # noqa: E402
 from alrp_mmdet.engine import apply_thresholds, read_thresholds  # noqa: E402
 from alrp_mmdet.engine.cli import clear_errors  # noqa: E402
+from alrp_mmdet.engine.config_file import read_config  # noqa: E402
 from alrp_mmdet.files import problem_of_output  # noqa: E402
 from alrp_mmdet.inference import Detector, InputError  # noqa: E402
-from alrp_mmdet.inference.detector import read_config  # noqa: E402
 
 
 def parse_args():
@@ -41,14 +41,15 @@ def parse_args():
 
 def main():
     args = parse_args()
-    for path in (args.config, args.checkpoint, args.thresholds):
+    with clear_errors():
+        cfg = read_config(args.config, 'test_dataloader')
+    for path in (args.checkpoint, args.thresholds):
         if path is not None and not Path(path).is_file():
             sys.exit(f'error: there is no file {path}')
     problem = problem_of_output(args.out, force=args.force)
     if problem is not None:
         sys.exit(f'error: {problem}')
     with clear_errors(InputError):
-        cfg = read_config(args.config)
         model = Detector(cfg, args.checkpoint, args.device).model
         dataset = DATASETS.build({**cfg.test_dataloader.dataset, '_scope_': 'mmdet'})
         classes = dataset.metainfo['classes']

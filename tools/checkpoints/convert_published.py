@@ -15,10 +15,10 @@ if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
     sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402
-from mmengine.config import Config  # noqa: E402
 from mmengine.runner import CheckpointLoader  # noqa: E402
 
 from alrp_mmdet.engine.cli import clear_errors  # noqa: E402
+from alrp_mmdet.engine.config_file import read_config  # noqa: E402
 from alrp_mmdet.engine.fine_tuning.state_dicts import weights_of  # noqa: E402
 from alrp_mmdet.engine.published import convert_published, published_config  # noqa: E402
 from alrp_mmdet.files import problem_of_output, write_whole  # noqa: E402
@@ -39,9 +39,8 @@ def parse_args() -> argparse.Namespace:
 
 def main():
     args = parse_args()
-    for path in (args.input, args.config):
-        if path is not None and not Path(path).is_file():
-            sys.exit(f'error: there is no file {path}')
+    if not Path(args.input).is_file():
+        sys.exit(f'error: there is no file {args.input}')
     problem = problem_of_output(args.output, [args.input], args.force)
     if problem is not None:
         sys.exit(f'error: {problem}')
@@ -50,7 +49,7 @@ def main():
         config = args.config or published_config(
             weights_of(checkpoint, args.input), args.input, ROOT / 'configs'
         )
-        converted, notes = convert_published(checkpoint, args.input, Config.fromfile(config))
+        converted, notes = convert_published(checkpoint, args.input, read_config(config))
     content = io.BytesIO()
     torch.save(converted, content)
     write_whole(args.output, content.getvalue())

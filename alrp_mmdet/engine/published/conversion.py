@@ -32,8 +32,6 @@ def convert_published(checkpoint: dict, filename: str, cfg: Config) -> tuple[dic
         CheckpointError: If it is no such checkpoint, or if not all of it fits the model.
     """
     weights = weights_of(checkpoint, filename)
-    if not isinstance(cfg.get('model'), dict):
-        raise CheckpointError(f'the config {cfg.filename} has no model to convert {filename} for')
     meta = checkpoint.get('meta')
     meta = meta if isinstance(meta, dict) else {}
     _check_version(meta, filename)
