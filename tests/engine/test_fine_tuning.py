@@ -1,10 +1,12 @@
 """What of a checkpoint another detector gets, weight by weight."""
 
 import copy
+import functools
 from collections import OrderedDict
 
 import pytest
 import torch
+from mmdet.registry import MODELS
 from mmengine.hooks import EMAHook
 from mmengine.runner import load_state_dict
 from tiny_detectors import tiny_config, tiny_detector
@@ -312,10 +314,55 @@ def test_boxes_of_another_scale_are_told(key):
     settings = tiny_config('retinanet', 3).model
     _, text = start(tiny_detector('retinanet', 3), there, HERE, settings=settings)
     told = 'trained with bbox_head.bbox_coder.target_stds=[1.0, 1.0, 1.0, 1.0], which is [0.1, 0.1'
-    assert told in text
+    assert told in text and ': bbox_head.retina_reg rescaled' in text
     there['meta'][key] = 'model = dict('
     _, text = start(tiny_detector('retinanet', 3), there, HERE, settings=settings)
     assert 'trained with' not in text
+
+
+@pytest.mark.parametrize(
+    'family, heads',
+    [
+        ('retinanet', {'bbox_head': 'retina_reg'}),
+        ('atss', {'bbox_head': 'atss_reg'}),
+        ('faster-rcnn', {'rpn_head': 'rpn_reg', 'roi_head.bbox_head': 'fc_reg'}),
+    ],
+)
+def test_boxes_are_the_same_if_the_coder_has_other_stds(family, heads):
+    cfg = tiny_config(family, 3, stock=True)
+    for i, path in enumerate(heads):
+        coder = functools.reduce(dict.get, path.split('.'), cfg.model).bbox_coder
+        coder.update(target_stds=[0.5 + i, 1.0, 0.3, 2.0])
+    trained = MODELS.build(cfg.model)
+    for path, name in heads.items():
+        torch.nn.init.normal_(trained.get_submodule(f'{path}.{name}').bias)
+    there = checkpoint_of(trained, HERE)
+    there['meta']['cfg'] = cfg.pretty_text
+    model = tiny_detector(family, 3)
+    _, text = start(model, there, HERE, settings=tiny_config(family, 3).model)
+    anchors = torch.tensor([[10.0, 20, 50, 70]]).expand(24, 4)
+    for path, name in heads.items():
+        assert f'{path}.{name} rescaled' in text
+        boxes = []
+        for detector in (trained, model):
+            head = detector.get_submodule(path)
+            layer = head.get_submodule(name)
+            ones = torch.ones(1, layer.weight.shape[1], *layer.weight.shape[2:]) / 10
+            outputs = layer(ones)
+            encoded = outputs.reshape(outputs.shape[1], -1)[:, 0].reshape(-1, 4)
+            boxes.append(head.bbox_coder.decode(anchors[: len(encoded)], encoded))
+        assert (boxes[0] - anchors[: len(boxes[0])]).abs().max() > 1
+        torch.testing.assert_close(boxes[1], boxes[0])
+
+
+@pytest.mark.parametrize('stds', ["'wide'", '[1.0, 1.0]', "[1.0, 1.0, 1.0, 'x']", '{}'])
+def test_stds_that_are_none_change_nothing(stds):
+    there = checkpoint_of(tiny_detector('retinanet', 3, seed=1), HERE)
+    there['meta']['cfg'] = f'model = dict(bbox_head=dict(bbox_coder=dict(target_stds={stds})))'
+    given = copy.deepcopy(there['state_dict'])
+    model = tiny_detector('retinanet', 3)
+    weights, text = start(model, there, HERE, settings=tiny_config('retinanet', 3).model)
+    assert 'rescaled' not in text and differing(weights, given) == set()
 
 
 def test_images_prepared_otherwise_are_told():

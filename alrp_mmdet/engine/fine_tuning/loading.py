@@ -9,6 +9,7 @@ from torch import nn
 from ...datasets.annotation_file import few
 from ..checkpoint import CheckpointError
 from ..config_text import differences, settings_of
+from .box_scale import rescale_boxes
 from .class_layers import Names
 from .comparison import compare
 from .state_dicts import class_names, detector_of, outline, weights_of
@@ -39,8 +40,13 @@ def fine_tune(
     """
     model = detector_of(model)
     weights = weights_of(checkpoint, filename)
+    others = _other_settings(checkpoint, settings)
+    rescaled = [rescale_boxes(model, name, there, weights) for name, there, _ in others]
     result = compare(model, weights, classes, class_names(checkpoint), keep_matching_classes)
-    result.notes += _other_settings(checkpoint, settings)
+    for other, layers in zip(others, rescaled):
+        taken = [x for x in layers if f'{x}.weight' in (result.fitting | result.kept)]
+        and_so = f': {few(taken)} rescaled, to predict the same boxes' if taken else ''
+        result.notes.append(_told(*other) + and_so)
     if result.fits_nowhere:
         raise CheckpointError(
             f'nothing of {filename} fits the model, a {type(model).__name__}: its weights are of '
@@ -88,8 +94,8 @@ def check_fits(
             f'{few(result.reasons(), 5)}. Use it with the config that it was trained with; to '
             'train on from it, set load_from and use tools/train.py'
         )
-    for note in _other_settings(checkpoint, settings):
-        print_log(f'{filename}: {note}', logger='current', level=logging.WARNING)
+    for other in _other_settings(checkpoint, settings):
+        print_log(f'{filename}: {_told(*other)}', logger='current', level=logging.WARNING)
     trained = class_names(checkpoint)
     if not classes or not trained or list(classes) == list(trained):
         return
@@ -110,7 +116,7 @@ def check_fits(
     )
 
 
-def _other_settings(checkpoint: dict, settings: dict | None) -> list[str]:
+def _other_settings(checkpoint: dict, settings: dict | None) -> list[tuple[str, object, object]]:
     """Where the config in a checkpoint, if it has one, gives the same outputs another meaning."""
     meta = checkpoint.get('meta')
     meta = meta if isinstance(meta, dict) else {}
@@ -121,8 +127,11 @@ def _other_settings(checkpoint: dict, settings: dict | None) -> list[str]:
         trained = settings_of(text).get('model')
     except ValueError:
         return []
-    found = differences(trained, settings) if isinstance(trained, dict) else []
-    return [f'trained with {name}={there}, which is {here} here' for name, there, here in found]
+    return list(differences(trained, settings)) if isinstance(trained, dict) else []
+
+
+def _told(name: str, there: object, here: object) -> str:
+    return f'trained with {name}={there}, which is {here} here'
 
 
 def _advice(weights: dict, own: dict) -> str:
