@@ -1,6 +1,7 @@
 """The config text in a checkpoint, read without being run."""
 
 import ast
+import itertools
 from collections.abc import Iterator
 
 # What a config says of the meaning of weights, and their shapes do not.
@@ -63,12 +64,19 @@ def differences(trained: dict, model: dict) -> Iterator[tuple[str, object, objec
     """
     for key, value in trained.items():
         other = model.get(key)
+        if key in ('train_cfg', 'test_cfg', 'init_cfg'):
+            continue
+        if _is_list_of_dicts(value) and _is_list_of_dicts(other):  # such as stages of a cascade
+            value, other = (dict(zip(map(str, itertools.count()), x)) for x in (value, other))
         if isinstance(value, dict) and isinstance(other, dict):
-            if key not in ('train_cfg', 'test_cfg', 'init_cfg'):
-                for name, *values in differences(value, other):
-                    yield f'{key}.{name}', *values
+            for name, *values in differences(value, other):
+                yield f'{key}.{name}', *values
         elif key in DECODING and key in model and plain(value) != plain(other):
             yield key, value, other
+
+
+def _is_list_of_dicts(value) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(item, dict) for item in value)
 
 
 def _literal(node: ast.expr):
