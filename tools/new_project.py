@@ -52,6 +52,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '--detector', choices=list(DETECTORS), default='atss', help='(default: %(default)s)'
     )
     parser.add_argument(
+        '--load-from', metavar='CHECKPOINT', help='path or URL of a detector to start from'
+    )
+    parser.add_argument(
         '--epochs', type=int, metavar='N', help='(default: by the number of images)'
     )
     parser.add_argument('--images', type=Path, metavar='FOLDER', help='of the images')
@@ -87,6 +90,15 @@ def check_outputs(paths: Iterable[Path], force: bool, inputs: Iterable[Path] = (
             sys.exit(f'error: {problem}')
 
 
+def found(checkpoint: str | None) -> str | None:
+    """A checkpoint as a config names it, from wherever it is read: path or URL."""
+    if checkpoint is None or '://' in checkpoint:
+        return checkpoint
+    if not Path(checkpoint).is_file():
+        sys.exit(f'error: there is no checkpoint {checkpoint}')
+    return os.path.abspath(checkpoint)
+
+
 def main(argv: list[str] | None = None):
     args = parse_args(argv)
     folder = Path(os.path.abspath(args.out))
@@ -95,6 +107,7 @@ def main(argv: list[str] | None = None):
     config = folder / f'alrp_{args.detector}_{re.sub("[^0-9A-Za-z]+", "_", folder.name)}.py'
     picture = folder / 'annotations.png'
     check_outputs([config, picture], args.force)
+    load_from = found(args.load_from)
     splits, objects = load(args)
     detector = DETECTORS[args.detector]
     choices = choose(detector, objects['train'], args.epochs)
@@ -104,7 +117,13 @@ def main(argv: list[str] | None = None):
     check_outputs(contents, args.force, [Path(split.source) for split in splits.values()])
     contents[picture] = draw_annotations(splits['train'])
     text = config_text(
-        folder, str(args.source), detector, choices, **splits, objects=objects['train']
+        folder,
+        str(args.source),
+        detector,
+        choices,
+        **splits,
+        objects=objects['train'],
+        load_from=load_from,
     )
     contents[config] = text.encode()
     try:

@@ -95,6 +95,19 @@ def test_learning_rate_falls_until_the_last_epoch(main, source, detector):
     assert rates[0] == 1 and rates[-1] < 0.02 and rates == sorted(rates, reverse=True)
 
 
+@pytest.mark.parametrize('load_from', ['start.pth', 'https://example.org/start.pth'])
+def test_starts_from_a_checkpoint(main, source, tmp_path, load_from):
+    if '://' not in load_from:
+        with pytest.raises(SystemExit, match=r'error: there is no checkpoint start\.pth'):
+            run(main, source, '--out', 'mine', '--load-from', load_from)
+        Path(load_from).touch()
+    run(main, source, '--out', 'mine', '--load-from', load_from)
+    cfg = Config.fromfile('mine/alrp_atss_mine.py')
+    assert cfg.load_from == (load_from if '://' in load_from else str(tmp_path / load_from))
+    assert cfg.model.backbone.init_cfg is None
+    assert cfg.model.backbone.depth == 50 and cfg.model.bbox_head.num_classes == 3
+
+
 @pytest.mark.parametrize('write', [write_voc, write_yolo])
 def test_other_formats_are_converted(main, source, write, tmp_path, capsys):
     content = json.loads(source.read_text())

@@ -1,4 +1,4 @@
-"""Writes the README's table of models from the metafiles: ``model_zoo.py [--check]``.
+"""Writes the table of models in docs/models.md from the metafiles: ``model_zoo.py [--check]``.
 
 Every config of a family has to stand in the family's metafile, and the other way round.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-README = ROOT / 'README.md'
+PAGE = ROOT / 'docs' / 'models.md'
 BEGIN, END = '<!-- model zoo -->\n', '<!-- end of model zoo -->'
 
 
@@ -35,7 +35,7 @@ def table(entries: list[dict]) -> str:
         [result] = model.get('Results', [{}])
         metrics = result.get('Metrics', {})
         cells = [
-            f'[{model["Name"]}]({model["Config"]})',
+            f'[{model["Name"]}](../{model["Config"]})',
             result.get('Dataset', ''),
             metrics.get('box AP', ''),
             metrics.get('oLRP', ''),
@@ -45,9 +45,9 @@ def table(entries: list[dict]) -> str:
     return '\n'.join(rows) + '\n'
 
 
-def written(readme: str, new_table: str) -> str:
-    """The README with its table replaced."""
-    before, rest = readme.split(BEGIN)
+def written(page: str, new_table: str) -> str:
+    """The page with its table replaced."""
+    before, rest = page.split(BEGIN)
     after = rest.split(END)[1]
     return f'{before}{BEGIN}{new_table}{END}{after}'
 
@@ -56,11 +56,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--check', action='store_true', help='write nothing, fail if it is stale')
     args = parser.parse_args()
-    readme = README.read_text(encoding='utf-8')
-    wanted = written(readme, table(models()))
+    page = PAGE.read_text(encoding='utf-8')
+    wanted = written(page, table(models()))
     if not args.check:
-        README.write_text(wanted, encoding='utf-8')
-    elif readme != wanted:
+        PAGE.write_text(wanted, encoding='utf-8')
+    elif page != wanted:
         sys.exit('error: the table of models is stale, run python tools/dev/model_zoo.py')
 
 

@@ -69,8 +69,7 @@ param_scheduler = [
 optim_wrapper = dict(optimizer=dict(lr={lr}), clip_grad=dict(max_norm=10))
 
 default_hooks = dict(checkpoint=dict(save_best='coco/bbox_mAP'))
-# To fine-tune a detector, and not only a backbone that has learnt ImageNet:
-# load_from = 'a_checkpoint_to_fine_tune.pth'
+{start}
 """
 
 EPOCHS_CHOSEN = """\
@@ -85,6 +84,13 @@ ANCHORS = """\
 # Share of the training objects that have an anchor with an IoU of 0.5 or more, averaged over the
 # classes, by {key}: {shares}.
 """
+SCRATCH = """\
+# To start from a detector's checkpoint, of other classes too, which few images gain most from:
+# load_from = 'a_checkpoint_to_fine_tune.pth'"""
+FINE_TUNED = """\
+# What fits of it, as the log will tell. It has a backbone, so that none is downloaded for it.
+load_from = {load_from!r}
+model['backbone'] = dict(init_cfg=None)"""
 RANKED = '# No detection is cut off by its score: those of a ranking have an order but no scale.\n'
 MODELS = {
     'RetinaNet': """\
@@ -112,6 +118,7 @@ def config_text(
     train: Split,
     val: Split,
     objects: Objects,
+    load_from: str | None = None,
 ) -> str:
     """Write the config of a project.
 
@@ -123,6 +130,7 @@ def config_text(
         train (Split): On these images, whose ``file`` is set.
         val (Split): Validated on these, likewise.
         objects (Objects): Those of ``train``.
+        load_from (str, optional): Path or URL of a checkpoint to start from. Defaults to None.
 
     Returns:
         str: Python.
@@ -162,6 +170,7 @@ def config_text(
         images=schedule.images,
         scaled_lr=detector.lr * choices.batch_size / schedule.images,
         lr=detector.lr,
+        start=FINE_TUNED.format(load_from=load_from) if load_from else SCRATCH,
     )
 
 
