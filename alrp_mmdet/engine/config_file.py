@@ -30,7 +30,7 @@ def read_config(path: str | Path, *needed: str) -> Config:
         cfg = Config.fromfile(path)
     except Exception as error:  # whatever running the file may raise
         raise ConfigError(f'the config {path} cannot be read: {told(error)}') from error
-    missing = [name for name in ('model', *needed) if cfg.get(name) is None]
+    missing = [name for name in ('model', *needed) if not isinstance(cfg.get(name), dict)]
     if missing:
         raise ConfigError(f'{path} is not the config of a detector: it lacks {few(missing)}')
     return cfg

@@ -1,7 +1,6 @@
 """The config text in a checkpoint, read without being run."""
 
 import ast
-import itertools
 from collections.abc import Iterator
 
 # What a config says of the meaning of weights, and their shapes do not.
@@ -67,7 +66,7 @@ def differences(trained: dict, model: dict) -> Iterator[tuple[str, object, objec
         if key in ('train_cfg', 'test_cfg', 'init_cfg'):
             continue
         if _is_list_of_dicts(value) and _is_list_of_dicts(other):  # such as stages of a cascade
-            value, other = (dict(zip(map(str, itertools.count()), x)) for x in (value, other))
+            value, other = ({str(i): x for i, x in enumerate(y)} for y in (value, other))
         if isinstance(value, dict) and isinstance(other, dict):
             for name, *values in differences(value, other):
                 yield f'{key}.{name}', *values

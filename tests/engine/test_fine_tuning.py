@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 import pytest
 import torch
-from mmdet.registry import MODELS
+from mmdet.registry import MODELS, TASK_UTILS
 from mmengine.hooks import EMAHook
 from mmengine.runner import load_state_dict
 from tiny_detectors import tiny_config, tiny_detector
@@ -14,6 +14,7 @@ from tiny_detectors import tiny_config, tiny_detector
 from alrp_mmdet.engine import CheckpointError
 from alrp_mmdet.engine.config_text import differences, settings_of
 from alrp_mmdet.engine.fine_tuning import check_fits, compare, fine_tune
+from alrp_mmdet.engine.fine_tuning.box_scale import rescale_boxes
 
 FAMILIES = ('retinanet', 'atss', 'fovea', 'faster-rcnn')
 CLASSIFIER = {
@@ -149,7 +150,7 @@ def test_the_same_classes_are_loaded(meta, keep):
     model = tiny_detector('retinanet', 3)
     after, text = start(model, there, ('a', 'b', 'c'), keep_matching_classes=keep)
     assert differing(after, trained) == set()
-    assert 'anew' not in text and 'note' not in text
+    assert 'starts anew' not in text and 'classes' not in text
     assert 'backbone: 45,372 values' in text
 
 
@@ -221,16 +222,16 @@ def test_a_layer_is_loaded_whole_or_not_at_all():
     state_dict['neck.fpn_convs.0.conv.bias'] = torch.ones(8)
     state_dict['neck.fpn_convs.0.conv.weight'] = torch.ones(8, 9, 3, 3)
     state_dict['neck.fpn_convs.1.conv.weight'] = torch.ones(8, 8, 3, 3)
-    del state_dict['neck.fpn_convs.1.conv.bias'], state_dict['backbone.bn1.running_var']
+    del state_dict['neck.fpn_convs.1.conv.bias'], state_dict['backbone.layer4.1.bn1.running_var']
     model = tiny_detector('retinanet', 3)
     own = copy.deepcopy(model.state_dict())
     after, text = start(model, there, HERE)
-    for layer in ('neck.fpn_convs.0.conv', 'neck.fpn_convs.1.conv', 'backbone.bn1'):
+    for layer in ('neck.fpn_convs.0.conv', 'neck.fpn_convs.1.conv', 'backbone.layer4.1.bn1'):
         assert torch.equal(after[f'{layer}.weight'], own[f'{layer}.weight'])
     assert torch.equal(after['neck.fpn_convs.0.conv.bias'], own['neck.fpn_convs.0.conv.bias'])
     assert 'neck.fpn_convs.0: weight is 8 x 9 x 3 x 3 in the checkpoint, 8 x 8 x 3 x 3 here' in text
     assert 'neck.fpn_convs.1: bias not in the checkpoint' in text
-    assert 'backbone.bn1: running_var not in the checkpoint' in text
+    assert 'backbone.layer4.1.bn1: running_var not in the checkpoint' in text
     assert 'backbone.layer1: ' in text  # loaded
 
 
@@ -306,18 +307,31 @@ def test_ema_takes_what_the_model_takes():
     assert all(torch.equal(there['ema_state_dict'][name], ema[name]) for name in ema)
 
 
+UNSCALED = "dict(type='DeltaXYWHBBoxCoder')"  # its default are standard deviations of 1
+
+
 @pytest.mark.parametrize('key', ['cfg', 'config_text'])
 def test_boxes_of_another_scale_are_told(key):
     there = checkpoint_of(tiny_detector('retinanet', 3, seed=1), HERE)
-    coder = "dict(type='DeltaXYWHBBoxCoder', target_stds=[1.0, 1.0, 1.0, 1.0])"
-    there['meta'][key] = f"model = dict(type='RetinaNet', bbox_head=dict(bbox_coder={coder}))"
-    settings = tiny_config('retinanet', 3).model
-    _, text = start(tiny_detector('retinanet', 3), there, HERE, settings=settings)
-    told = 'trained with bbox_head.bbox_coder.target_stds=[1.0, 1.0, 1.0, 1.0], which is [0.1, 0.1'
-    assert told in text and ': bbox_head.retina_reg rescaled' in text
-    there['meta'][key] = 'model = dict('
-    _, text = start(tiny_detector('retinanet', 3), there, HERE, settings=settings)
-    assert 'trained with' not in text
+    given = {name: value.clone() for name, value in there['state_dict'].items()}
+    there['meta'][key] = f"model = dict(type='RetinaNet', bbox_head=dict(bbox_coder={UNSCALED}))"
+    weights, text = start(tiny_detector('retinanet', 3), there, HERE)
+    assert (
+        'the checkpoint has target_stds [1.0, 1.0, 1.0, 1.0], here [0.1, 0.1, 0.2, 0.2]: '
+        'bbox_head.retina_reg was rescaled'
+    ) in text
+    name = 'bbox_head.retina_reg.weight'
+    torch.testing.assert_close(weights[name][:2], given[name][:2] * 10)
+    assert differing(weights, given) == {'bbox_head.retina_reg'}
+
+
+def test_boxes_of_a_layer_that_starts_anew_are_not_told():
+    there = checkpoint_of(tiny_detector('retinanet', 3, seed=1), HERE)
+    there['meta']['cfg'] = f'model = dict(bbox_head=dict(bbox_coder={UNSCALED}))'
+    key = 'bbox_head.retina_reg.weight'
+    there['state_dict'][key] = there['state_dict'][key][..., :1, :1]
+    _, text = start(tiny_detector('retinanet', 3), there, HERE)
+    assert 'bbox_head.retina_reg: ' in text and 'target_stds' not in text
 
 
 @pytest.mark.parametrize(
@@ -343,7 +357,7 @@ def test_boxes_are_the_same_if_the_coder_has_other_stds(family, heads):
     _, text = start(model, there, HERE, settings=tiny_config(family, 3).model)
     anchors = torch.tensor([[10.0, 20, 50, 70]]).expand(24, 4)
     for path, name in heads.items():
-        assert f'{path}.{name} rescaled' in text
+        assert f'{path}.{name} was rescaled' in text
         boxes = []
         for detector in (trained, model):
             head = detector.get_submodule(path)
@@ -356,14 +370,57 @@ def test_boxes_are_the_same_if_the_coder_has_other_stds(family, heads):
         torch.testing.assert_close(boxes[1], boxes[0], rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize('stds', ["'wide'", '[1.0, 1.0]', "[1.0, 1.0, 1.0, 'x']", '{}'])
-def test_stds_that_are_none_change_nothing(stds):
+@pytest.mark.parametrize(
+    'text',
+    [
+        None,
+        'model = dict(',
+        'model = dict(bbox_head=3)',
+        "model = dict(bbox_head=dict(bbox_coder=dict(target_stds='wide')))",
+        'model = dict(bbox_head=dict(bbox_coder=dict(target_stds=[1.0, 1.0])))',
+        "model = dict(bbox_head=dict(bbox_coder=dict(target_stds=[1.0, 1.0, 1.0, 'x'])))",
+    ],
+)
+def test_boxes_stay_if_it_is_not_known_how_they_are_scaled(text):
     there = checkpoint_of(tiny_detector('retinanet', 3, seed=1), HERE)
-    there['meta']['cfg'] = f'model = dict(bbox_head=dict(bbox_coder=dict(target_stds={stds})))'
-    given = copy.deepcopy(there['state_dict'])
+    given = {name: value.clone() for name, value in there['state_dict'].items()}
+    if text is not None:
+        there['meta']['cfg'] = text
+    weights, told = start(tiny_detector('retinanet', 3), there, HERE)
+    assert 'does not tell the target_stds of bbox_head, taken to be [0.1, 0.1, 0.2, 0.2]' in told
+    assert differing(weights, given) == set()
+
+
+def test_boxes_of_a_stage_of_a_cascade_are_rescaled():
+    stage = functools.partial(dict, type='DeltaXYWHBBoxCoder')
+
+    class Cascade(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.bbox_head = torch.nn.ModuleList(torch.nn.Module() for _ in range(2))
+            for head, std in zip(self.bbox_head, (0.1, 0.05)):
+                head.bbox_coder = TASK_UTILS.build(stage(target_stds=[std] * 4, _scope_='mmdet'))
+                head.fc_reg = torch.nn.Linear(1, 4)
+
+    model = Cascade()
+    weights = {name: torch.ones_like(value) for name, value in model.state_dict().items()}
+    trained = dict(bbox_head=[dict(bbox_coder=stage()), dict(bbox_coder=stage())])
+    assert len(rescale_boxes(model, trained, weights)) == 2
+    assert weights['bbox_head.0.fc_reg.weight'].flatten().tolist() == pytest.approx([10] * 4)
+    assert weights['bbox_head.1.fc_reg.bias'].tolist() == pytest.approx([20] * 4)
+
+
+def test_layers_that_are_frozen_must_not_stay_random():
+    there = checkpoint_of(tiny_detector('retinanet', 3, seed=1), HERE)
+    for name in [name for name in there['state_dict'] if 'backbone.layer1' in name]:
+        del there['state_dict'][name]
     model = tiny_detector('retinanet', 3)
-    weights, text = start(model, there, HERE, settings=tiny_config('retinanet', 3).model)
-    assert 'rescaled' not in text and differing(weights, given) == set()
+    assert not model.backbone.layer1[0].conv1.weight.requires_grad
+    message = r'does not have what is frozen here and would stay random: backbone\.layer1'
+    with pytest.raises(CheckpointError, match=message):
+        start(model, copy.deepcopy(there), HERE)
+    model.backbone.init_cfg = dict(type='Pretrained', checkpoint='torchvision://resnet18')
+    start(model, there, HERE)
 
 
 def test_images_prepared_otherwise_are_told():

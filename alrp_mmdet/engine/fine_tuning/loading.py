@@ -2,6 +2,7 @@
 
 import logging
 from collections import OrderedDict
+from collections.abc import Iterable
 
 from mmengine.logging import print_log
 from torch import nn
@@ -33,20 +34,23 @@ def fine_tune(
         classes (Sequence[str] | None): Names of the classes of the training data, if known.
         keep_matching_classes (bool): Whether layers of other classes keep the outputs of those
             whose names match.
-        settings (dict | None): The config of the model, to be compared with the checkpoint's.
+        settings (dict | None): The config of the model, to be compared with the checkpoint's. Where
+            that scales boxes otherwise, box layers are rescaled.
 
     Raises:
-        CheckpointError: If it is no checkpoint, or if nothing of it fits.
+        CheckpointError: If it is no checkpoint, if nothing of it fits, or if layers would stay
+            random since they are frozen.
     """
     model = detector_of(model)
     weights = weights_of(checkpoint, filename)
-    others = _other_settings(checkpoint, settings)
-    rescaled = [rescale_boxes(model, name, there, weights) for name, there, _ in others]
+    trained = _trained(checkpoint)
+    boxes = rescale_boxes(model, trained, weights)
     result = compare(model, weights, classes, class_names(checkpoint), keep_matching_classes)
-    for other, layers in zip(others, rescaled):
-        taken = [x for x in layers if f'{x}.weight' in (result.fitting | result.kept)]
-        and_so = f': {few(taken)} rescaled, to predict the same boxes' if taken else ''
-        result.notes.append(_told(*other) + and_so)
+    loaded = result.fitting | result.kept
+    result.notes += [
+        f'the checkpoint {note}' for layer, note in boxes.items() if f'{layer}.weight' in loaded
+    ]
+    result.notes += _other_settings(trained, settings, but='target_stds')
     if result.fits_nowhere:
         raise CheckpointError(
             f'nothing of {filename} fits the model, a {type(model).__name__}: its weights are of '
@@ -54,6 +58,7 @@ def fine_tune(
             + _advice(weights, result.own)
         )
     print_log(f'Fine-tuning from {filename}\n{result.report()}', logger='current')
+    _check_frozen(model, result.anew, filename)
     if 'state_dict' not in checkpoint:
         checkpoint.clear()
     state_dict = OrderedDict({**result.own, **result.fitting, **result.kept})
@@ -94,8 +99,8 @@ def check_fits(
             f'{few(result.reasons(), 5)}. Use it with the config that it was trained with; to '
             'train on from it, set load_from and use tools/train.py'
         )
-    for other in _other_settings(checkpoint, settings):
-        print_log(f'{filename}: {_told(*other)}', logger='current', level=logging.WARNING)
+    for note in _other_settings(_trained(checkpoint), settings):
+        print_log(f'{filename}: {note}', logger='current', level=logging.WARNING)
     trained = class_names(checkpoint)
     if not classes or not trained or list(classes) == list(trained):
         return
@@ -116,22 +121,44 @@ def check_fits(
     )
 
 
-def _other_settings(checkpoint: dict, settings: dict | None) -> list[tuple[str, object, object]]:
-    """Where the config in a checkpoint, if it has one, gives the same outputs another meaning."""
+def _trained(checkpoint: dict) -> dict | None:
+    """``model`` of the config in a checkpoint, of which nothing is run; None if it has none."""
     meta = checkpoint.get('meta')
     meta = meta if isinstance(meta, dict) else {}
     text = meta.get('cfg', meta.get('config_text'))
-    if settings is None or not isinstance(text, str):
-        return []
     try:
-        trained = settings_of(text).get('model')
+        trained = settings_of(text).get('model') if isinstance(text, str) else None
     except ValueError:
+        return None
+    return trained if isinstance(trained, dict) else None
+
+
+def _other_settings(
+    trained: dict | None, settings: dict | None, but: str | None = None
+) -> list[str]:
+    """Where one config gives the same outputs another meaning than the other does."""
+    if trained is None or settings is None:
         return []
-    return list(differences(trained, settings)) if isinstance(trained, dict) else []
+    return [
+        f'trained with {name}={there}, which is {here} here'
+        for name, there, here in differences(trained, settings)
+        if name.rpartition('.')[2] != but
+    ]
 
 
-def _told(name: str, there: object, here: object) -> str:
-    return f'trained with {name}={there}, which is {here} here'
+def _check_frozen(model: nn.Module, anew: Iterable[str], filename: str) -> None:
+    """Refuse a backbone that is neither loaded nor learns, as one of another depth would be."""
+    backbone = getattr(model, 'backbone', None)
+    if 'Pretrained' in str(getattr(backbone, 'init_cfg', None)):
+        return
+    frozen = {name for name, value in model.named_parameters() if not value.requires_grad}
+    if random := [name for name in anew if name in frozen]:
+        raise CheckpointError(
+            f'{filename} does not have what is frozen here and would stay random: {few(random)}. '
+            'If its backbone is another, keep the pretrained weights of yours '
+            '(model.backbone.init_cfg), or let it learn (model.backbone.frozen_stages=-1 and '
+            'model.backbone.norm_eval=False)'
+        )
 
 
 def _advice(weights: dict, own: dict) -> str:

@@ -12,7 +12,7 @@ class FineTuneHook(Hook):
     What does not fit starts anew, such as the classifier where the classes are others, and a list
     tells what was loaded, what starts anew and why, and what of the checkpoint is not used. Where
     the number of classes is the same but their names or their order are not, the classifier starts
-    anew as well.
+    anew as well. Where the box coder has other standard deviations, the box layer is rescaled.
 
     In a test, or when a training is resumed, a checkpoint has to fit as a whole: it is refused if
     weights are missing or of another shape, or if its classes stand in another order. Counters of
