@@ -90,7 +90,7 @@ def check_outputs(paths: Iterable[Path], force: bool, inputs: Iterable[Path] = (
             sys.exit(f'error: {problem}')
 
 
-def found(checkpoint: str | None) -> str | None:
+def checkpoint_path(checkpoint: str | None) -> str | None:
     """A checkpoint as a config names it, from wherever it is read: path or URL."""
     if checkpoint is None or '://' in checkpoint:
         return checkpoint
@@ -107,14 +107,14 @@ def main(argv: list[str] | None = None):
     config = folder / f'alrp_{args.detector}_{re.sub("[^0-9A-Za-z]+", "_", folder.name)}.py'
     picture = folder / 'annotations.png'
     check_outputs([config, picture], args.force)
-    load_from = found(args.load_from)
+    load_from = checkpoint_path(args.load_from)
     splits, objects = load(args)
     detector = DETECTORS[args.detector]
     choices = choose(detector, objects['train'], args.epochs)
     print(summary(splits['train'].classes, objects, detector, choices))
 
     contents = converted(splits, folder / 'annotations')
-    check_outputs(contents, args.force, [Path(split.source) for split in splits.values()])
+    check_outputs([*contents, config, picture], args.force, inputs(splits))
     contents[picture] = draw_annotations(splits['train'])
     text = config_text(
         folder,
@@ -169,6 +169,14 @@ def converted(splits: dict[str, Split], folder: Path) -> dict[Path, bytes]:
             Path(os.path.abspath(path)) for path in (split.file, split.images)
         )
     return contents
+
+
+def inputs(splits: dict[str, Split]) -> list[Path]:
+    """Annotations and images, which stay as they are."""
+    images = (
+        split.path_of(image) for split in splits.values() for image in split.content['images']
+    )
+    return [*(Path(split.source) for split in splits.values()), *images]
 
 
 def next_commands(folder: Path, config: Path) -> str:

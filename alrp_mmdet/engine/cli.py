@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 
 from ..datasets.check import AnnotationError, check_datasets
 from .checkpoint import CheckpointError
-from .config_file import ConfigError, read_config, told
+from .config_file import ConfigError, in_a_line, read_config
 from .hooks import FineTuneHook
 from .thresholds import ThresholdsError
 
@@ -80,7 +80,7 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     except ImportError as error:  # such as of a package that a vis_backend needs
         raise ConfigError(
-            f'something that {args.config} names cannot be imported: {told(error)}'
+            f'something that {args.config} names cannot be imported: {in_a_line(error)}'
         ) from error
     if not any(isinstance(hook, FineTuneHook) for hook in runner.hooks):
         runner.register_hook(FineTuneHook())  # a config of one's own need not have it

@@ -1,5 +1,6 @@
 """A config file, as tools take it from the command line."""
 
+import traceback
 from pathlib import Path
 
 from mmengine.config import Config
@@ -29,14 +30,18 @@ def read_config(path: str | Path, *needed: str) -> Config:
     try:
         cfg = Config.fromfile(path)
     except Exception as error:  # whatever running the file may raise
-        raise ConfigError(f'the config {path} cannot be read: {told(error)}') from error
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        of_a_config = last.name == '<module>'  # not of a library's function
+        where = f' ({last.filename}, line {last.lineno})' if of_a_config else ''
+        raise ConfigError(f'the config {path} cannot be read: {in_a_line(error)}{where}') from error
     missing = [name for name in ('model', *needed) if not isinstance(cfg.get(name), dict)]
     if missing:
         raise ConfigError(f'{path} is not the config of a detector: it lacks {few(missing)}')
     return cfg
 
 
-def told(error: Exception) -> str:
-    """An error in a line, with its type."""
-    lines = str(error).strip().splitlines()
-    return f'{type(error).__name__}: {lines[0]}' if lines else type(error).__name__
+def in_a_line(error: BaseException) -> str:
+    """An error with its type, and what it came from."""
+    first = str(error).strip().partition('\n')[0]
+    text = f'{type(error).__name__}: {first}' if first else type(error).__name__
+    return f'{text}, from {in_a_line(error.__cause__)}' if error.__cause__ else text

@@ -15,7 +15,7 @@ from mmengine.config import Config
 
 from ..datasets.annotation_file import few
 from ..datasets.check import heads_of
-from ..engine.config_file import told
+from ..engine.config_file import in_a_line
 from ..engine.fine_tuning import check_fits
 from .inputs import InputError
 
@@ -127,7 +127,7 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
     try:
         image = mmcv.imread(path)
     except Exception as error:  # of one of several libraries
-        raise OSError(told(error)) from error
+        raise OSError(in_a_line(error)) from error
     if image is None:
         raise OSError('it is damaged, or of an unknown format')
     return image
@@ -140,8 +140,8 @@ def _told_in_a_line(device: str | None):
         if device is not None:
             torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f'the device {device} cannot be used: {told(error)}') from error
+        raise InputError(f'the device {device} cannot be used: {in_a_line(error)}') from error
     try:
         yield
     except (KeyError, TypeError, AttributeError, ImportError, AssertionError) as error:
-        raise InputError(f'the model of this config cannot be built: {told(error)}') from error
+        raise InputError(f'the model of this config cannot be built: {in_a_line(error)}') from error

@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from ..engine.config_file import told
+from ..engine.config_file import in_a_line
 from .raw_detector import ExportError, RawDetector
 
 KEY = 'alrp_mmdet'  # of the description within a file
@@ -46,7 +46,7 @@ def to_torchscript(raw: RawDetector, about: dict) -> bytes:
             traced = torch.jit.trace(_OfOneSize(raw), _pictures(raw, 1), check_trace=False)
             torch.jit.save(traced, buffer, _extra_files={KEY: json.dumps(about)})
         except RuntimeError as error:
-            raise ExportError(f'torch cannot trace this model: {told(error)}') from error
+            raise ExportError(f'torch cannot trace this model: {in_a_line(error)}') from error
         buffer.seek(0)
         check_equal(raw, torch.jit.load(buffer, map_location=raw.mean.device))
     return buffer.getvalue()
@@ -76,7 +76,9 @@ def to_onnx(raw: RawDetector, about: dict) -> bytes:
         except Exception as error:  # of any of the passes
             while error.__cause__ is not None:
                 error = error.__cause__
-            raise ExportError(f'torch cannot export this model to ONNX: {told(error)}') from error
+            raise ExportError(
+                f'torch cannot export this model to ONNX: {in_a_line(error)}'
+            ) from error
         program.model.metadata_props[KEY] = json.dumps(about)
         content = program.model_proto.SerializeToString()
         if importlib.util.find_spec('onnxruntime') is not None:

@@ -50,7 +50,7 @@ def test_scale_suits_images_and_objects(image_size, side, scale):
     assert image_scale(objects(image_size, side), DETECTORS['atss'].limits) == scale
 
 
-def test_small_detector_has_small_images_and_batches_that_its_learning_rate_is_for():
+def test_small_detector_has_small_images_and_batches():
     chosen = choose(DETECTORS['retinanet-small'], objects((640, 480), 60))
     assert (chosen.scale, chosen.batch_size) == ((416, 320), 4)
     chosen = choose(DETECTORS['retinanet-small'], objects((1000, 300), 60))
@@ -81,14 +81,18 @@ def test_anchors_fit_the_objects(name, side, base):
     assert chosen.anchor_shares[base] > 0.9
 
 
-def test_anchors_fit_the_objects_of_rare_classes_too():
-    many, few = objects((640, 480), 60, number=200), objects((640, 480), 20, number=10)
-    both = replace(
+def of_two_classes(many: Objects, few: Objects) -> Objects:
+    return replace(
         many,
         **{k: np.concatenate([getattr(many, k), getattr(few, k)]) for k in ('box', 'area')},
-        label=np.repeat([0, 1], [200, 10]),
+        label=np.repeat([0, 1], [len(many.area), len(few.area)]),
         image_size=np.concatenate([many.image_size, few.image_size]),
     )
+
+
+def test_anchors_fit_the_objects_of_rare_classes_too():
+    many, few = objects((640, 480), 60, number=200), objects((640, 480), 20, number=10)
+    both = of_two_classes(many, few)
     shares = anchor_shares(DETECTORS['retinanet'].anchors, both, (640, 480))
     of_many, of_few = (
         anchor_shares(DETECTORS['retinanet'].anchors, o, (640, 480)) for o in (many, few)
@@ -96,6 +100,13 @@ def test_anchors_fit_the_objects_of_rare_classes_too():
     assert of_few[4] < 0.1
     assert shares == pytest.approx({b: (of_many[b] + of_few[b]) / 2 for b in shares})
     assert choose(DETECTORS['retinanet'], both).base_scale == 2
+
+
+def test_a_few_objects_do_not_outvote_the_others():
+    many, few = objects((640, 480), 60, number=200), objects((640, 480), 20, number=9)
+    assert choose(DETECTORS['retinanet'], of_two_classes(many, few)).base_scale == 4
+    alone = choose(DETECTORS['retinanet'], objects((640, 480), 20, number=9, images=9))
+    assert alone.base_scale == 2
 
 
 def test_schedule_and_batch():

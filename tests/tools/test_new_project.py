@@ -1,6 +1,7 @@
 """tools/new_project.py: from a folder of images to a config that trains."""
 
 import json
+import math
 import re
 import runpy
 import shlex
@@ -64,9 +65,13 @@ def test_config_is_for_the_data(main, source, detector, capsys):
     assert head.num_classes == 3
     test_cfg = cfg.model.test_cfg.get('rcnn', cfg.model.test_cfg)
     assert test_cfg.score_thr == 0
-    images = DETECTORS[detector].schedule.images
+    images, lr = DETECTORS[detector].schedule.images, cfg.optim_wrapper.optimizer.lr
+    assert lr == DETECTORS[detector].lr
+    assert cfg.optim_wrapper.optimizer.type == ('AdamW' if 'small' in detector else 'SGD')
     assert cfg.auto_scale_lr.enable and cfg.auto_scale_lr.base_batch_size == images
-    assert re.search(rf'For {images} images a step.*here to [\d.]+ on one GPU', path.read_text())
+    told = re.search(rf'For {images} images a step.*here to ([\d.]+) on one GPU', path.read_text())
+    scaled = lr * cfg.train_dataloader.batch_size / images
+    assert float(told[1]) == pytest.approx(scaled, rel=0.01)
     assert cfg.default_hooks.checkpoint.type == 'AtomicCheckpointHook'
     assert cfg.default_hooks.checkpoint.save_best == 'coco/bbox_mAP'
     assert cfg.test_evaluator.type == cfg.val_evaluator.type == 'CocoLRPMetric'
@@ -79,20 +84,31 @@ def test_config_is_for_the_data(main, source, detector, capsys):
         assert re.search(rf'scale {base:g}, chosen', capsys.readouterr().out)
 
 
-@pytest.mark.parametrize('detector', DETECTORS)
-def test_learning_rate_falls_until_the_last_epoch(main, source, detector):
-    run(main, source, '--out', 'mine', '--detector', detector, '--epochs', 12)
+@pytest.mark.parametrize('detector', ['atss', 'retinanet-small'])
+@pytest.mark.parametrize('epochs', [2, 12, None])
+def test_learning_rate_rises_and_falls(main, source, detector, epochs):
+    given = [] if epochs is None else ['--epochs', epochs]
+    run(main, source, '--out', 'mine', '--detector', detector, *given)
     cfg = Config.fromfile(f'mine/alrp_{detector}_mine.py')
-    assert cfg.train_cfg.max_epochs == 12
+    epochs = epochs or cfg.train_cfg.max_epochs
+    assert cfg.train_cfg.max_epochs == epochs
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    settings = {**cfg.param_scheduler[1], '_scope_': 'mmdet'}
-    scheduler = PARAM_SCHEDULERS.build(settings, default_args=dict(optimizer=optimizer))
+    warmup, decay = (
+        PARAM_SCHEDULERS.build({**x, '_scope_': 'mmdet'}, default_args=dict(optimizer=optimizer))
+        for x in cfg.param_scheduler
+    )
     rates = []
-    for _ in range(12):
-        rates.append(optimizer.param_groups[0]['lr'])
-        optimizer.step()
-        scheduler.step()
-    assert rates[0] == 1 and rates[-1] < 0.02 and rates == sorted(rates, reverse=True)
+    for _ in range(epochs):
+        for _ in range(math.ceil(5 / cfg.train_dataloader.batch_size)):  # images with objects
+            rates.append(optimizer.param_groups[0]['lr'])
+            optimizer.step()
+            warmup.step()
+        decay.step()
+    assert rates[0] == pytest.approx(0.001) and max(rates) > 0.8
+    top = rates.index(max(rates))
+    assert top <= max(2, len(rates) // 10)
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+    assert epochs == 2 or rates[-1] < 0.02
 
 
 @pytest.mark.parametrize('load_from', ['start.pth', 'https://example.org/start.pth'])
@@ -140,6 +156,23 @@ def test_picture_has_the_boxes(tmp_path):
     assert (pictures[0] != pictures[1]).any()
 
 
+def test_small_images_are_trained_on(main, source, tmp_path):
+    content = json.loads(source.read_text())
+    for image in content['images']:
+        picture = cv2.imread(f'images/{image["file_name"]}')
+        cv2.imwrite(f'images/{image["file_name"]}', picture[:28, :28])
+        image.update(width=28, height=28)
+    for annotation in content['annotations']:
+        annotation['bbox'] = [annotation['id'] % 9, 3, 12, 12]
+    source.write_text(json.dumps(content))
+    val = write_coco(tmp_path, make_coco(tmp_path, seed=1), 'val')
+    run(main, source, '--val', val, '--out', 'mine', '--detector', 'retinanet-small')
+    cfg = Config.fromfile('mine/alrp_retinanet-small_mine.py')
+    dataset = DATASETS.build({**cfg.train_dataloader.dataset, '_scope_': 'mmdet'})
+    with_objects = {a['image_id'] for a in content['annotations'] if not a['iscrowd']}
+    assert len(dataset) == len(with_objects)
+
+
 def test_coco_stays_where_it_is(main, source, tmp_path, capsys):
     val = write_coco(tmp_path, make_coco(tmp_path, seed=1), 'val')
     run(main, source, '--val', val, '--out', 'mine')
@@ -185,6 +218,13 @@ def test_nothing_is_overwritten(main, source, tmp_path):
     with pytest.raises(SystemExit, match='is an input, and would be overwritten'):
         run(main, source, '--out', '.', '--force')
     assert json.loads(source.read_text()) == content
+    picture = cv2.flip(cv2.imread('images/0_1.png'), 0)
+    cv2.imwrite('images/annotations.png', picture)
+    content['images'].append(dict(id=99, file_name='annotations.png', width=64, height=48))
+    source.write_text(json.dumps(content))
+    with pytest.raises(SystemExit, match=r'images/annotations\.png is an input'):
+        run(main, source, '--out', 'images', '--force')
+    assert (cv2.imread('images/annotations.png') == picture).all()
     Path('file').touch()
     with pytest.raises(SystemExit, match='error: file is not a folder'):
         run(main, source, '--out', 'file')
@@ -263,6 +303,15 @@ def test_commands_that_are_printed_run(command, tmp_path):
         result = command('bash', '-c', f'{sys.executable} {line}')
         assert result.returncode == 0, result.stderr
     mine = tmp_path / 'my bolts'
+    [best] = (mine / 'work_dir').glob('best_*.pth')
+    args = '.', '--out', 'again', '--detector', 'retinanet', '--load-from', best
+    assert command(sys.executable, TOOLS / 'new_project.py', *args).returncode == 0
+    config = tmp_path / 'again' / 'alrp_retinanet_again.py'
+    config.write_text(config.read_text() + SHRUNK)
+    result = command(sys.executable, TOOLS / 'train.py', config)
+    assert result.returncode == 0, result.stderr
+    assert re.search('Fine-tuning from .*best_coco.*\nloaded:\n  backbone', result.stdout)
+    assert 'starts anew' not in result.stdout
     assert len(list((mine / 'work_dir').glob('best_coco_bbox_mAP_epoch_1.pth'))) == 1
     thresholds = json.loads((mine / 'thresholds.json').read_text())['thresholds']
     assert list(thresholds) == sorted(CLASSES)

@@ -120,6 +120,12 @@ def test_pictures_and_files_of_what_reaches_the_thresholds(tmp_path, config, too
     [
         (None, r'there is no config a\.py'),
         ('model = dict(', r'the config a\.py cannot be read: SyntaxError'),
+        ('a = [1]\nmodel = dict(b=a[3])', r'the config a\.py .* IndexError: .*a\.py, line 2\)'),
+        (
+            "custom_imports = dict(imports=['gone'], allow_failed_imports=False)\nmodel = dict()",
+            'the config .* ImportError: .*, from ImportError: Failed to import gone',
+        ),
+        ("model = 'resnet'", r'a\.py is not the config of a detector: it lacks model'),
         ('_base_ = "gone.py"', r'the config a\.py cannot be read: FileNotFoundError: .*gone\.py'),
         ('lr = 0.1', r'a\.py is not the config of a detector: it lacks model'),
     ],

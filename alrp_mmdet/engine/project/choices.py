@@ -14,6 +14,7 @@ SMALLEST = 16  # pixels: nine of ten objects should be as large, if enlarging tw
 BATCHES = ((512 * 512, 8), (800 * 800, 4), (math.inf, 2))
 EPOCHS = 12, 150
 BASE_SCALES = 2, 4, 8
+ENOUGH = 10  # objects of a class, to say which anchors fit it
 WORTH = 0.01  # share of objects with a fitting anchor that makes it worth to leave COCO's anchors
 
 
@@ -32,10 +33,17 @@ class Anchors:
 
 @dataclass(frozen=True)
 class Schedule:
-    """A file of schedules in configs/_base_; in a step of so many images, learning rates hold."""
+    """How a detector is trained.
+
+    Attributes:
+        base (str): File of schedules in configs/_base_.
+        images (int): Images of a step that learning rates are for.
+        decay (str): Key of ``config_text.DECAYS``.
+    """
 
     base: str
     images: int
+    decay: str
 
 
 @dataclass(frozen=True)
@@ -44,18 +52,20 @@ class Detector:
 
     Attributes:
         title (str): What it is called.
+        heads (str): Key of ``config_text.MODELS``.
         base (str): Its file of models in configs/_base_.
-        lr (float): Its learning rate for the images of a step that ``schedule`` is for.
+        lr (float): Its learning rate, for ``schedule.images``.
         anchors (Anchors | None): Its anchors, if it has some.
         schedule (Schedule): What it is trained with.
         limits (tuple[int, int]): Upper ones of long and short side of a resized image, pixels.
     """
 
     title: str
+    heads: str
     base: str
     lr: float
     anchors: Anchors | None = None
-    schedule: Schedule = Schedule('schedule_1x.py', 16)
+    schedule: Schedule = Schedule('schedule_1x.py', 16, 'steps')
     limits: tuple[int, int] = (1344, 800)
 
 
@@ -63,12 +73,15 @@ STRIDES, RATIOS = (8, 16, 32, 64, 128), (0.5, 1.0, 2.0)
 RETINANET_ANCHORS = Anchors(STRIDES, (1, 2**0.5), RATIOS, 4)
 DETECTORS = {
     'atss': Detector(
-        'ATSS', 'alrp_atss_r50_fpn.py', 0.004, Anchors(STRIDES, (1, 2**0.5), (1.0,), 4)
+        'ATSS', 'dense', 'alrp_atss_r50_fpn.py', 0.004, Anchors(STRIDES, (1, 2**0.5), (1.0,), 4)
     ),
-    'retinanet': Detector('RetinaNet', 'alrp_retinanet_r50_fpn.py', 0.004, RETINANET_ANCHORS),
-    'foveabox': Detector('FoveaBox', 'alrp_fovea_r50_fpn.py', 0.004),
+    'retinanet': Detector(
+        'RetinaNet', 'dense', 'alrp_retinanet_r50_fpn.py', 0.004, RETINANET_ANCHORS
+    ),
+    'foveabox': Detector('FoveaBox', 'points', 'alrp_fovea_r50_fpn.py', 0.004),
     'faster-rcnn': Detector(
         'Faster R-CNN',
+        'two stages',
         'alrp_faster-rcnn_r50_fpn.py',
         0.006,
         Anchors((4, 8, 16, 32, 64), (1,), RATIOS, 8),
@@ -76,10 +89,11 @@ DETECTORS = {
     # For a machine without a GPU, and without pretrained weights.
     'retinanet-small': Detector(
         'A small RetinaNet',
+        'dense',
         'alrp_retinanet_r18_fpn-gn_small.py',
         0.002,
         RETINANET_ANCHORS,
-        Schedule('schedule_12e_small_adamw.py', 4),
+        Schedule('schedule_12e_small_adamw.py', 4, 'cosine'),
         (544, 320),
     ),
 }
@@ -93,6 +107,7 @@ class Choices:
         scale (tuple[int, int]): Long and short side of a resized image, pixels.
         batch_size (int): Images in a step of one GPU.
         epochs (int): Their number.
+        epochs_asked_for (bool): Whether that was given, and not chosen.
         steps (int): Those of all epochs, on one GPU.
         val_interval (int): Epochs between two validations.
         warmup (int): Steps in which the learning rate rises.
@@ -104,6 +119,7 @@ class Choices:
     scale: tuple[int, int]
     batch_size: int
     epochs: int
+    epochs_asked_for: bool
     steps: int
     val_interval: int
     warmup: int
@@ -124,7 +140,8 @@ def choose(detector: Detector, train: Objects, epochs: int | None = None) -> Cho
     """
     scale = image_scale(train, detector.limits)
     batch_size = min(batch_for(scale), detector.schedule.images, train.with_objects)
-    epochs = epochs or epochs_for(train.with_objects)
+    asked_for = epochs is not None
+    epochs = epochs if asked_for else epochs_for(train.with_objects)
     steps = epochs * math.ceil(train.with_objects / batch_size)
     shares = anchor_shares(detector.anchors, train, scale) if detector.anchors else {}
     base_scale = None
@@ -136,9 +153,10 @@ def choose(detector: Detector, train: Objects, epochs: int | None = None) -> Cho
         scale=scale,
         batch_size=batch_size,
         epochs=epochs,
+        epochs_asked_for=asked_for,
         steps=steps,
         val_interval=max(1, epochs // 12),
-        warmup=max(1, min(500, steps // 10)),
+        warmup=max(2, min(500, steps // 10)),  # within one step, LinearLR would not arrive
         anchor_shares=shares,
         base_scale=base_scale,
     )
@@ -167,13 +185,15 @@ def anchor_shares(anchors: Anchors, train: Objects, scale: tuple[int, int]) -> d
     """Share of objects with an anchor of IoU >= 0.5, by base scale.
 
     It is that of each class, averaged, as AP is: else the many objects of one class would hide that
-    the few of another fit none.
+    the few of another fit none. Classes of fewer than ``ENOUGH`` objects count if all are so.
     """
     factor = resize_factor(train.image_size, scale)[:, None]
     box, size = train.box * factor, train.image_size * factor
+    classes, counts = np.unique(train.label, return_counts=True)
+    classes = classes[counts >= min(ENOUGH, counts.max())]
     shares = {}
     for base in BASE_SCALES:
         iou = best_iou(box, size, anchors.strides, anchors.scales(base), anchors.ratios)
-        of_classes = [(iou[train.label == c] >= 0.5).mean() for c in np.unique(train.label)]
+        of_classes = [(iou[train.label == c] >= 0.5).mean() for c in classes]
         shares[base] = float(np.mean(of_classes))
     return shares

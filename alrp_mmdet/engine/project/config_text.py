@@ -5,7 +5,7 @@ from pprint import pformat
 
 from ...datasets.formats import Split
 from ...datasets.statistics import Objects
-from .choices import Choices, Detector, epochs_for
+from .choices import Choices, Detector
 
 MANY_CLASSES = 80  # that MMDetection has a palette for
 
@@ -36,6 +36,7 @@ train_dataloader = dict(
     batch_size={batch_size},  # of each GPU
     dataset=dict(
         metainfo=metainfo,
+        filter_cfg=dict(min_size=1),  # small images are enlarged
         data_root='',
         ann_file={train_file!r},
         data_prefix=dict(img={train_folder!r}),
@@ -59,6 +60,7 @@ test_evaluator = dict(**val_evaluator, thresholds_file={thresholds!r})
 {model}
 
 {epochs_reason} {steps:,} steps.
+# On n GPUs they are an n-th of that: divide `end` of the warm-up as well.
 max_epochs = {epochs}
 train_cfg = dict(max_epochs=max_epochs, val_interval={val_interval})
 param_scheduler = [
@@ -76,10 +78,10 @@ EPOCHS_CHOSEN = """\
 # Epochs: 1100 / sqrt(images), from 12 (MMDetection's, from 8400 images on) to 150. A hundredth of
 # the images are thus seen ten times as often, in a tenth of the steps. Here,"""
 EPOCHS_GIVEN = '# Epochs as asked for,'
-DECAYS = {
-    'schedule_1x.py': "dict(type='MultiStepLR', end=max_epochs, milestones=[{}, {}], gamma=0.1)",
-    'schedule_12e_small_adamw.py': "dict(type='CosineAnnealingLR', end=max_epochs)",
-}
+DECAYS = dict(
+    steps="dict(type='MultiStepLR', end=max_epochs, milestones=[{}, {}], gamma=0.1)",
+    cosine="dict(type='CosineAnnealingLR', end=max_epochs)",
+)
 ANCHORS = """\
 # Share of the training objects that have an anchor with an IoU of 0.5 or more, averaged over the
 # classes, by {key}: {shares}.
@@ -88,26 +90,25 @@ SCRATCH = """\
 # To start from a detector's checkpoint, of other classes too, which few images gain most from:
 # load_from = 'a_checkpoint_to_fine_tune.pth'"""
 FINE_TUNED = """\
-# What fits of it, as the log will tell. It has a backbone, so that none is downloaded for it.
+# What fits of it is loaded, and the log lists it. If its backbone is another, remove the last line.
 load_from = {load_from!r}
 model['backbone'] = dict(init_cfg=None)"""
 RANKED = '# No detection is cut off by its score: those of a ranking have an order but no scale.\n'
 MODELS = {
-    'RetinaNet': """\
+    'dense': """\
 model = dict(
     bbox_head=dict(num_classes=len(classes), anchor_generator=dict(octave_base_scale={anchor})),
     test_cfg=dict(score_thr=0.0),
 )""",
-    'FoveaBox': """\
+    'points': """\
 model = dict(bbox_head=dict(num_classes=len(classes)), test_cfg=dict(score_thr=0.0))""",
-    'Faster R-CNN': """\
+    'two stages': """\
 model = dict(
     rpn_head=dict(anchor_generator=dict(scales=[{anchor}])),
     roi_head=dict(bbox_head=dict(num_classes=len(classes))),
     test_cfg=dict(rcnn=dict(score_thr=0.0)),
 )""",
 }
-MODELS['ATSS'] = MODELS['A small RetinaNet'] = MODELS['RetinaNet']
 
 
 def config_text(
@@ -138,7 +139,6 @@ def config_text(
     long, short = map(round, objects.median_size)
     schedule = detector.schedule
     milestones = (round(choices.epochs * part) for part in (2 / 3, 11 / 12))
-    by_rule = choices.epochs == epochs_for(objects.with_objects)
     many = len(train.classes) > MANY_CLASSES
     return TEXT.format(
         title=detector.title,
@@ -161,12 +161,12 @@ def config_text(
         thresholds=str(folder / 'thresholds.json'),
         model=_model(detector, choices),
         schedule=schedule.base,
-        epochs_reason=EPOCHS_CHOSEN if by_rule else EPOCHS_GIVEN,
+        epochs_reason=EPOCHS_GIVEN if choices.epochs_asked_for else EPOCHS_CHOSEN,
         steps=choices.steps,
         epochs=choices.epochs,
         val_interval=choices.val_interval,
         warmup=choices.warmup,
-        decay=DECAYS[schedule.base].format(*milestones),
+        decay=DECAYS[schedule.decay].format(*milestones),
         images=schedule.images,
         scaled_lr=detector.lr * choices.batch_size / schedule.images,
         lr=detector.lr,
@@ -192,7 +192,7 @@ def _reason(scale: tuple[int, int], long: int, limits: tuple[int, int]) -> str:
 
 
 def _model(detector: Detector, choices: Choices) -> str:
-    text = RANKED + MODELS[detector.title].format(anchor=choices.base_scale)
+    text = RANKED + MODELS[detector.heads].format(anchor=choices.base_scale)
     if detector.anchors is None:
         return text
     shares = [f'{share:.1%} at {base}' for base, share in choices.anchor_shares.items()]
