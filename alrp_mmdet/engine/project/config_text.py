@@ -91,6 +91,7 @@ SCRATCH = """\
 # load_from = 'a_checkpoint_to_fine_tune.pth'"""
 FINE_TUNED = """\
 # What fits of it is loaded, and the log lists it. If its backbone is another, remove the last line.
+# What the loss starts with needs no change: docs/fine_tuning.md has what was measured.
 load_from = {load_from!r}
 model['backbone'] = dict(init_cfg=None)"""
 RANKED = '# No detection is cut off by its score: those of a ranking have an order but no scale.\n'
