@@ -29,13 +29,13 @@ def fine_tune(
     Args:
         model (nn.Module): A detector, initialised. It does not change.
         checkpoint (dict): The checkpoint. Its state dict is replaced by one that fits exactly, with
-            the weights of the model for all that starts anew.
+            the weights of the model for all that starts anew. Box layers are rescaled where the
+            box coder of the model has other standard deviations.
         filename (str): The file it is from, for messages.
         classes (Sequence[str] | None): Names of the classes of the training data, if known.
         keep_matching_classes (bool): Whether layers of other classes keep the outputs of those
             whose names match.
-        settings (dict | None): The config of the model, to be compared with the checkpoint's. Where
-            that scales boxes otherwise, box layers are rescaled.
+        settings (dict | None): The config of the model, to be compared with the checkpoint's.
 
     Raises:
         CheckpointError: If it is no checkpoint, if nothing of it fits, or if layers would stay
