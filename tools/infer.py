@@ -168,7 +168,8 @@ def main() -> None:
             f'No score is over {args.score_thr:g}. Scores of a ranking have an order but no scale: '
             '--thresholds takes what suits each class, --score-thr 0 everything'
         )
-    print(f'Wrote {args.out}/{DETECTIONS[args.format]}')
+    pictures = '' if args.no_pictures else f', pictures in {args.out}/drawn'
+    print(f'Wrote {args.out}/{DETECTIONS[args.format]}{pictures}')
     if job.problems:
         sys.exit('\n'.join(f'error: {problem}' for problem in job.problems))
 

@@ -10,7 +10,6 @@ from .formats import Split
 from .image_files import ImageFile
 
 ROUNDING = 0.5  # pixels that a box may stick out of its image by
-NARROW = 32  # pixels: MMDetection leaves narrower images out of training
 
 
 def check_images(split: Split, files: dict[Path, ImageFile], findings: Findings) -> None:
@@ -41,10 +40,6 @@ def check_images(split: Split, files: dict[Path, ImageFile], findings: Findings)
                 'images of another size than the annotations say',
                 f'{name} is {actual[0]}x{actual[1]}, not {image["width"]}x{image["height"]}'
                 + (' (by its EXIF rotation?)' if actual[::-1] == _size(image) else ''),
-            )
-        if 0 < min(actual) < NARROW:
-            findings.warning(
-                split.source, f'images narrower than {NARROW} pixels are not trained on', name
             )
         if file.digest:
             by_content[file.digest].append(name)
@@ -128,7 +123,7 @@ def _alike(names: Iterable[str], fold: Callable[[str], str]) -> dict[str, list[s
 
 def _check_boxes(split: Split, findings: Findings) -> None:
     images = {image['id']: image for image in split.content['images']}
-    seen = Counter()
+    seen, clipped = Counter(), []
     for annotation in split.content['annotations']:
         image = images[annotation['image_id']]
         where = annotation.get('read_from') or f'id {annotation["id"]} of {image["file_name"]}'
@@ -138,10 +133,16 @@ def _check_boxes(split: Split, findings: Findings) -> None:
             if seen[key] > 1:
                 findings.warning(split.source, 'objects that are there twice, box and class', where)
         if _clip(annotation, image):
-            split.file = None
-            findings.warning(
-                split.source, 'boxes that stick out of their image: clipped to it', where
-            )
+            clipped.append(where)
+    if 2 * len(clipped) > len(split.content['annotations']):
+        findings.error(
+            split.source,
+            'most boxes stick out of their image: [x, y, width, height] is needed, are they '
+            '[x1, y1, x2, y2]?',
+        )
+    for where in clipped:
+        split.file = None
+        findings.warning(split.source, 'boxes that stick out of their image: clipped to it', where)
 
 
 def _clip(annotation: dict, image: dict) -> bool:

@@ -410,6 +410,18 @@ def test_boxes_of_a_stage_of_a_cascade_are_rescaled():
     assert weights['bbox_head.1.fc_reg.bias'].tolist() == pytest.approx([20] * 4)
 
 
+def test_a_backbone_of_which_nothing_fits_is_a_warning():
+    there = checkpoint_of(tiny_detector('retinanet', 3, seed=1), HERE)
+    for name in there['state_dict']:
+        if name.startswith('backbone.'):
+            there['state_dict'][name] = torch.zeros(1, 1, 1)
+    model = tiny_detector('retinanet', 3).requires_grad_(True)
+    _, text = start(model, there, HERE)
+    assert 'nothing of the backbone of coco.pth fits this one: little will be gained' in text
+    _, text = start(model, checkpoint_of(tiny_detector('retinanet', 3, seed=1), HERE), HERE)
+    assert 'nothing of the backbone' not in text
+
+
 def test_layers_that_are_frozen_must_not_stay_random():
     there = checkpoint_of(tiny_detector('retinanet', 3, seed=1), HERE)
     for name in [name for name in there['state_dict'] if 'backbone.layer1' in name]:

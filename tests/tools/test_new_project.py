@@ -5,6 +5,7 @@ import math
 import re
 import runpy
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -241,6 +242,51 @@ def test_errors_are_told_together_and_nothing_is_written(main, source, capsys):
     output = capsys.readouterr().out
     assert re.search(r'errors:\n  .*train\.json\n    - .*lost\.png', output)
     assert 'boxes have no area: id 1' in output
+
+
+@pytest.mark.parametrize('both', [True, False])
+def test_images_of_validation_are_looked_for_in_the_given_folder_first(main, tmp_path, both):
+    """``both``: whether it has them, too; else they are beside their annotations."""
+    sources = []
+    for seed, name in enumerate(('train', 'val')):
+        content = make_coco(tmp_path / name, seed=seed)
+        sources.append(write_coco(tmp_path / name, content))
+        if name == 'train' or both:
+            shutil.copytree(tmp_path / name / 'images', tmp_path / 'given', dirs_exist_ok=True)
+            shutil.rmtree(tmp_path / name / 'images')
+    train, val = sources
+    out = tmp_path / 'mine'
+    run(main, train, '--val', val, '--images', tmp_path / 'given', '--out', out)
+    cfg = Config.fromfile(out / 'alrp_atss_mine.py')
+    folder = tmp_path / ('given' if both else 'val/images')
+    assert cfg.val_dataloader.dataset.data_prefix.img == f'{folder}/'
+    assert cfg.train_dataloader.dataset.data_prefix.img == f'{tmp_path / "given"}/'
+
+
+def test_a_misspelt_class_is_told_once_with_the_names_that_are_known(
+    main, source, tmp_path, capsys
+):
+    content = make_coco(tmp_path, seed=1)
+    content['categories'][0]['name'] = 'blot'
+    val = write_coco(tmp_path, content, 'val')
+    with pytest.raises(SystemExit, match='mend the errors'):
+        run(main, source, '--val', val, '--out', 'mine')
+    output = capsys.readouterr().out
+    assert (
+        "the class 'blot', which the training data do not have: these are 'bolt', 'nut'" in output
+    )
+    assert 'category_id' not in output
+
+
+def test_corners_in_place_of_sizes_are_an_error(main, source, capsys):
+    content = json.loads(source.read_text())
+    for annotation in content['annotations']:
+        x, y, w, h = annotation['bbox']
+        annotation['bbox'] = [x + 20, y + 20, x + 20 + w, y + 20 + h]
+    source.write_text(json.dumps(content))
+    with pytest.raises(SystemExit, match='mend the errors'):
+        run(main, source, '--out', 'mine')
+    assert 'most boxes stick out of their image: [x, y, width, height]' in capsys.readouterr().out
 
 
 def test_a_class_without_objects_is_a_warning(main, source, capsys):

@@ -75,9 +75,12 @@ def conform(split: Split, classes: tuple[str, ...], findings: Findings) -> None:
             findings.error(
                 split.source,
                 f'objects of the class {unknown[annotation["category_id"]]!r}, which the training '
-                'data do not have',
+                f'data do not have: these are {few(map(repr, classes))}',
                 annotation.get('read_from') or f'id {annotation.get("id")}',
             )
+    split.content['annotations'] = [
+        a for a in split.content['annotations'] if a.get('category_id') not in unknown
+    ]
     if split.classes == classes:
         return
     free = 1 + max((c['id'] for c in split.content['categories']), default=0)

@@ -13,7 +13,7 @@ from ..config_text import differences, settings_of
 from .box_scale import rescale_boxes
 from .class_layers import Names
 from .comparison import compare
-from .state_dicts import class_names, detector_of, outline, weights_of
+from .state_dicts import class_names, detector_of, matters, outline, weights_of
 
 
 def fine_tune(
@@ -59,6 +59,13 @@ def fine_tune(
         )
     print_log(f'Fine-tuning from {filename}\n{result.report()}', logger='current')
     _check_frozen(model, result.anew, filename)
+    of_backbone = [name for name in result.own if name.startswith('backbone.') and matters(name)]
+    if of_backbone and not any(name in result.fitting for name in of_backbone):
+        print_log(
+            f'nothing of the backbone of {filename} fits this one: little will be gained from it',
+            logger='current',
+            level=logging.WARNING,
+        )
     if 'state_dict' not in checkpoint:
         checkpoint.clear()
     state_dict = OrderedDict({**result.own, **result.fitting, **result.kept})

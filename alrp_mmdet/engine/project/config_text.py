@@ -70,7 +70,9 @@ param_scheduler = [
 # For {images} images a step; it is scaled to the batch, here to {scaled_lr:.3g} on one GPU.
 optim_wrapper = dict(optimizer=dict(lr={lr}), clip_grad=dict(max_norm=10))
 
-default_hooks = dict(checkpoint=dict(save_best='coco/bbox_mAP'))
+default_hooks = dict(
+    checkpoint=dict(save_best='coco/bbox_mAP'), logger=dict(interval={log_interval})
+)
 {start}
 """
 
@@ -167,6 +169,8 @@ def config_text(
         epochs=choices.epochs,
         val_interval=choices.val_interval,
         warmup=choices.warmup,
+        # Several lines of log for each epoch, if it is short.
+        log_interval=max(1, min(50, choices.steps // choices.epochs // 4)),
         decay=DECAYS[schedule.decay].format(*milestones),
         images=schedule.images,
         scaled_lr=detector.lr * choices.batch_size / schedule.images,

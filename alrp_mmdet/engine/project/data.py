@@ -75,9 +75,13 @@ def load_data(
         number = len(splits['test'].content['images'])
         notes.append(f'{source}: {number:,} images of its test split are not used')
     if val is not None:
-        # Where --images holds those of training only, the others are looked for.
-        beside = images if detected == 'voc' else None
-        found = read_splits(val, detected, beside, findings)
+        try:
+            found = read_splits(val, detected, images, findings)
+        except AnnotationError:
+            if images is None or detected == 'voc':
+                raise
+            # --images has those of training only: the others are looked for.
+            found = read_splits(val, detected, None, findings)
         own_val = found.get('val', found['train'])
     both = [train] if own_val is None else [train, own_val]
     notes += [f'images in {folder}' for folder in dict.fromkeys(split.images for split in both)]
