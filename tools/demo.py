@@ -8,6 +8,9 @@ from pathlib import Path
 
 TOOLS = Path(__file__).resolve().parent
 CONFIG = TOOLS.parent / 'configs' / 'retinanet' / 'alrp_retinanet_r18_fpn_demo_shapes.py'
+# Of a line of the log: the step, and what there is to watch.
+STEP = r'Epoch\((train|val)\)\s+\[\d+\]\[\s*\d+/\d+\]'
+NUMBERS = r'(?:loss\w*|self_balance|ranked_iou|coco/bbox_(?:mAP|oLRP)): \S+'
 
 
 def main():
@@ -54,8 +57,9 @@ def run(title: str, tool: str, *args) -> str:
     lines = []
     for line in process.stdout:
         lines.append(line)
-        if progress := re.search(r'Epoch\((train|val)\)\s+\[\d+\].*', line):
-            print(f'  {progress[0][:150]}', flush=True)
+        step, numbers = re.search(STEP, line), re.findall(NUMBERS, line)
+        if step and numbers:
+            print(f'  {step[0]}', *numbers, sep='  ', flush=True)
     if process.wait() != 0:
         sys.exit(''.join(lines[-40:]) + f'\nThis failed: {" ".join(map(str, command))}')
     print(f'  {time.monotonic() - started:.0f} s', flush=True)
