@@ -109,6 +109,15 @@ def test_a_few_objects_do_not_outvote_the_others():
     assert alone.base_scale == 2
 
 
+def test_all_classes_count_if_none_has_many_objects():
+    more, fewer = objects((640, 480), 60, number=9), objects((640, 480), 20, number=8)
+    anchors = DETECTORS['retinanet'].anchors
+    both, *each = (
+        anchor_shares(anchors, o, (640, 480)) for o in (of_two_classes(more, fewer), more, fewer)
+    )
+    assert both == pytest.approx({b: (each[0][b] + each[1][b]) / 2 for b in both})
+
+
 def test_schedule_and_batch():
     chosen = choose(DETECTORS['foveabox'], objects((640, 480), 60, images=50))
     assert (chosen.batch_size, chosen.epochs, chosen.base_scale) == (4, 150, None)

@@ -263,6 +263,17 @@ def test_images_of_validation_are_looked_for_in_the_given_folder_first(main, tmp
     assert cfg.train_dataloader.dataset.data_prefix.img == f'{tmp_path / "given"}/'
 
 
+def test_images_of_validation_that_are_nowhere(main, tmp_path):
+    train, val = (
+        write_coco(tmp_path / name, make_coco(tmp_path / name, seed=seed))
+        for seed, name in enumerate(('train', 'val'))
+    )
+    shutil.rmtree(tmp_path / 'val' / 'images')
+    given = tmp_path / 'train' / 'images'
+    with pytest.raises(SystemExit, match=rf'error: {val}: its images, .* are not in {given}\.'):
+        run(main, train, '--val', val, '--images', given, '--out', tmp_path / 'mine')
+
+
 def test_a_misspelt_class_is_told_once_with_the_names_that_are_known(
     main, source, tmp_path, capsys
 ):

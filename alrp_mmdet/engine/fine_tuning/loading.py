@@ -2,7 +2,6 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable
 
 from mmengine.logging import print_log
 from torch import nn
@@ -12,7 +11,7 @@ from ..checkpoint import CheckpointError
 from ..config_text import differences, settings_of
 from .box_scale import rescale_boxes
 from .class_layers import Names
-from .comparison import compare
+from .comparison import Comparison, compare
 from .state_dicts import class_names, detector_of, matters, outline, weights_of
 
 
@@ -58,14 +57,7 @@ def fine_tune(
             + _advice(weights, result.own)
         )
     print_log(f'Fine-tuning from {filename}\n{result.report()}', logger='current')
-    _check_frozen(model, result.anew, filename)
-    of_backbone = [name for name in result.own if name.startswith('backbone.') and matters(name)]
-    if of_backbone and not any(name in result.fitting for name in of_backbone):
-        print_log(
-            f'nothing of the backbone of {filename} fits this one: little will be gained from it',
-            logger='current',
-            level=logging.WARNING,
-        )
+    _check_backbone(model, result, filename)
     if 'state_dict' not in checkpoint:
         checkpoint.clear()
     state_dict = OrderedDict({**result.own, **result.fitting, **result.kept})
@@ -153,13 +145,20 @@ def _other_settings(
     ]
 
 
-def _check_frozen(model: nn.Module, anew: Iterable[str], filename: str) -> None:
-    """Refuse a backbone that is neither loaded nor learns, as one of another depth would be."""
+def _check_backbone(model: nn.Module, result: Comparison, filename: str) -> None:
+    """Refuse a backbone that is neither loaded nor learns, and warn of any that is not loaded."""
+    own = [name for name in result.own if name.startswith('backbone.') and matters(name)]
+    if own and not any(name in result.fitting for name in own):
+        print_log(
+            f'nothing of the backbone of {filename} fits this one: little will be gained from it',
+            logger='current',
+            level=logging.WARNING,
+        )
     backbone = getattr(model, 'backbone', None)
     if 'Pretrained' in str(getattr(backbone, 'init_cfg', None)):
         return
     frozen = {name for name, value in model.named_parameters() if not value.requires_grad}
-    if random := [name for name in anew if name in frozen]:
+    if random := [name for name in result.anew if name in frozen]:
         raise CheckpointError(
             f'{filename} does not have what is frozen here and would stay random: {few(random)}. '
             'If its backbone is another, keep the pretrained weights of yours '

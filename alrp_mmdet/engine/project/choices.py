@@ -168,7 +168,7 @@ def image_scale(train: Objects, limits: tuple[int, int]) -> tuple[int, int]:
     side = np.quantile(np.sqrt(train.box[:, 2] * train.box[:, 3]), 0.1)
     wanted = max(np.clip(SMALLEST / side, 1, 2), LEAST / short)
     factor = min(wanted, limits[0] / long, limits[1] / short)
-    multiples = (round(side * factor / PAD_SIZE_DIVISOR) for side in (long, short))
+    multiples = (round(length * factor / PAD_SIZE_DIVISOR) for length in (long, short))
     return tuple(max(1, multiple) * PAD_SIZE_DIVISOR for multiple in multiples)
 
 
@@ -190,7 +190,8 @@ def anchor_shares(anchors: Anchors, train: Objects, scale: tuple[int, int]) -> d
     factor = resize_factor(train.image_size, scale)[:, None]
     box, size = train.box * factor, train.image_size * factor
     classes, counts = np.unique(train.label, return_counts=True)
-    classes = classes[counts >= min(ENOUGH, counts.max())]
+    if counts.max() >= ENOUGH:
+        classes = classes[counts >= ENOUGH]
     shares = {}
     for base in BASE_SCALES:
         iou = best_iou(box, size, anchors.strides, anchors.scales(base), anchors.ratios)

@@ -1,5 +1,6 @@
 """Annotated images, read and checked as a whole."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,13 +76,7 @@ def load_data(
         number = len(splits['test'].content['images'])
         notes.append(f'{source}: {number:,} images of its test split are not used')
     if val is not None:
-        try:
-            found = read_splits(val, detected, images, findings)
-        except AnnotationError:
-            if images is None or detected == 'voc':
-                raise
-            # --images has those of training only: the others are looked for.
-            found = read_splits(val, detected, None, findings)
+        found = _read_val(val, detected, images, findings)
         own_val = found.get('val', found['train'])
     both = [train] if own_val is None else [train, own_val]
     notes += [f'images in {folder}' for folder in dict.fromkeys(split.images for split in both)]
@@ -104,3 +99,14 @@ def load_data(
         else:
             findings.error(source, f'there are no images for {name}')
     return Data(detected, train, own_val, findings, notes)
+
+
+def _read_val(val: Path, name: str, images: Path | None, findings: Findings) -> dict[str, Split]:
+    """The images of ``val`` are in the folder given, or else, if that is of training, elsewhere."""
+    try:
+        return read_splits(val, name, images, findings)
+    except AnnotationError:
+        if images is not None and name != 'voc':
+            with contextlib.suppress(AnnotationError):  # the first one names the given folder
+                return read_splits(val, name, None, findings)
+        raise
