@@ -4,12 +4,12 @@ from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
 SHIPPED = ('*.py', '*.sh', '*.yml')  # tools and configs, through the links in alrp_mmdet/.mim
-REPORT = [f'evaluation/report/*.{kind}' for kind in ('html', 'css', 'js')]
+CORE = ['py.typed', *(f'lrp/report/*.{kind}' for kind in ('html', 'css', 'js'))]
 
 
 def version() -> str:
     scope = {}
-    exec((ROOT / 'alrp_mmdet' / 'version.py').read_text(), scope)
+    exec((ROOT / 'alrp' / 'version.py').read_text(), scope)
     return scope['__version__']
 
 
@@ -21,8 +21,11 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     python_requires='>=3.10',
-    packages=find_packages(include=['alrp_mmdet', 'alrp_mmdet.*']),
-    package_data={'alrp_mmdet': [*(f'.mim/**/{pattern}' for pattern in SHIPPED), *REPORT]},
+    packages=find_packages(include=['alrp', 'alrp.*', 'alrp_mmdet', 'alrp_mmdet.*']),
+    package_data={
+        'alrp': CORE,
+        'alrp_mmdet': [f'.mim/**/{pattern}' for pattern in SHIPPED],
+    },
     exclude_package_data={'alrp_mmdet': ['.mim/tools/dev/*']},  # of use in a clone only
     # MMDetection and MMCV are not required here: the loss works without them, MMCV must be built
     # for the torch at hand, and maintained forks have other names. `import alrp_mmdet` checks them.

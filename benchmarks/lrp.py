@@ -30,7 +30,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from alrp_mmdet.evaluation import evaluate_lrp
+from alrp.lrp import evaluate_lrp
 
 WIDTH, HEIGHT = 640, 480
 TAU = 0.5

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from alrp_mmdet.ranking import alrp_loss, ap_loss
+from alrp.ranking import alrp_loss, ap_loss
 
 DELTA = 1.0
 # (mean, standard deviation) of the logits of negatives and of positives

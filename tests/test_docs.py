@@ -24,9 +24,9 @@ from mmdet.registry import HOOKS, METRICS, MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-import alrp_mmdet.engine
+import alrp_mmdet.hooks
 import alrp_mmdet.models
-from alrp_mmdet.evaluation import coco_lrp_metric
+from alrp.lrp import coco_lrp_metric
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / 'docs'
@@ -223,7 +223,7 @@ def test_api_names_what_there_is():
 
 def test_defaults_are_those_of_the_code():
     """Tables below the heading of a class in configs.md."""
-    places = (alrp_mmdet.models, alrp_mmdet.engine, coco_lrp_metric)
+    places = (alrp_mmdet.models, alrp_mmdet.hooks, coco_lrp_metric)
     checked = 0
     text = (DOCS / 'configs.md').read_text(encoding='utf-8')
     for name, section in re.findall(r'^### (\w+)\n(.*?)(?=^##)', text, re.DOTALL | re.MULTILINE):

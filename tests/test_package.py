@@ -83,7 +83,7 @@ def test_versions_are_read_without_importing():
 def test_ranking_needs_torch_only():
     code = (
         'import sys; sys.modules.update(dict.fromkeys(["mmdet", "mmcv", "mmengine"])); '
-        'import alrp_mmdet, alrp_mmdet.ranking; print(alrp_mmdet.__version__)'
+        'import alrp, alrp.ranking; print(alrp.__version__)'
     )
     result = run('-c', code, cwd=ROOT)
     assert result.returncode == 0, result.stderr
@@ -129,7 +129,7 @@ def test_module_runs_a_tool_from_anywhere(tmp_path):
 def test_wheel_ships_configs_and_tools(tmp_path):
     source = tmp_path / 'source'
     source.mkdir()
-    for name in ('alrp_mmdet', 'configs', 'tools'):
+    for name in ('alrp', 'alrp_mmdet', 'configs', 'tools'):
         shutil.copytree(ROOT / name, source / name, symlinks=True)
     for path in ROOT.glob('*.*'):
         if path.is_file():
@@ -143,5 +143,5 @@ def test_wheel_ships_configs_and_tools(tmp_path):
         files = {path.relative_to(ROOT) for path in (ROOT / folder).rglob(kept)}
         needed = {f'alrp_mmdet/.mim/{path}' for path in files if 'dev' not in path.parts}
         assert needed <= shipped
-    report = ROOT / 'alrp_mmdet' / 'evaluation' / 'report'
+    report = ROOT / 'alrp' / 'lrp' / 'report'
     assert {str(path.relative_to(ROOT)) for path in report.glob('*.*')} <= shipped

@@ -10,13 +10,13 @@ if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
 
 from mmengine.config import Config  # noqa: E402
 
-from alrp_mmdet.engine.cli import clear_errors  # noqa: E402
-from alrp_mmdet.engine.config_file import read_config  # noqa: E402
-from alrp_mmdet.files import problem_of_output, write_whole  # noqa: E402
-from alrp_mmdet.inference.detector import Detector  # noqa: E402
-from alrp_mmdet.inference.export import describe, to_onnx, to_torchscript  # noqa: E402
-from alrp_mmdet.inference.inputs import InputError  # noqa: E402
-from alrp_mmdet.inference.raw_detector import ExportError, RawDetector  # noqa: E402
+from alrp.files import output_problem, write_atomically  # noqa: E402
+from alrp_mmdet.cli import clear_errors  # noqa: E402
+from alrp_mmdet.config_file import read_config  # noqa: E402
+from alrp_mmdet.deploy.detector import Detector  # noqa: E402
+from alrp_mmdet.deploy.export import describe, to_onnx, to_torchscript  # noqa: E402
+from alrp_mmdet.deploy.inputs import InputError  # noqa: E402
+from alrp_mmdet.deploy.raw_detector import ExportError, RawDetector  # noqa: E402
 
 EXPORTERS = {'.onnx': to_onnx, '.pt': to_torchscript}
 
@@ -56,7 +56,7 @@ def main() -> None:
             raise InputError(f'--out must end with {" or ".join(EXPORTERS)}, but is {out}')
         if not Path(args.checkpoint).is_file():
             raise InputError(f'there is no checkpoint {args.checkpoint}')
-        problem = problem_of_output(out, [args.checkpoint], args.force)
+        problem = output_problem(out, [args.checkpoint], args.force)
         if problem is not None:
             raise InputError(problem)
         cfg = read_config(args.config, 'test_dataloader')
@@ -64,7 +64,7 @@ def main() -> None:
         raw = RawDetector(model, cfg, tuple(args.size) if args.size else size_of(cfg))
         content = EXPORTERS[out.suffix](raw, describe(raw, cfg))
         try:
-            write_whole(out, content)
+            write_atomically(out, content)
         except OSError as error:
             raise InputError(f'{out} cannot be written: {error.strerror}') from error
     print(f'Wrote {out}: images of {raw.width}x{raw.height} -> scores and boxes before NMS')

@@ -14,25 +14,25 @@ if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
 
 import torch  # noqa: E402
 
-from alrp_mmdet.engine import apply_thresholds, read_thresholds  # noqa: E402
-from alrp_mmdet.engine.cli import clear_errors  # noqa: E402
-from alrp_mmdet.engine.config_file import read_config  # noqa: E402
-from alrp_mmdet.files import write_whole  # noqa: E402
-from alrp_mmdet.inference.detector import Detector, config_beside  # noqa: E402
-from alrp_mmdet.inference.inputs import (  # noqa: E402
+from alrp.files import write_atomically  # noqa: E402
+from alrp.terminal import progress_bars  # noqa: E402
+from alrp_mmdet.cli import clear_errors  # noqa: E402
+from alrp_mmdet.config_file import read_config  # noqa: E402
+from alrp_mmdet.deploy.detector import Detector, config_beside  # noqa: E402
+from alrp_mmdet.deploy.inputs import (  # noqa: E402
     InputError,
     coco_ids,
     find_inputs,
     is_video,
     names_of,
 )
-from alrp_mmdet.inference.job import Job, drawn_to  # noqa: E402
-from alrp_mmdet.inference.results import (  # noqa: E402
+from alrp_mmdet.deploy.job import Job, drawn_to  # noqa: E402
+from alrp_mmdet.deploy.results import (  # noqa: E402
     detections_csv,
     detections_json,
     images_json,
 )
-from alrp_mmdet.terminal import progress_bars  # noqa: E402
+from alrp_mmdet.deploy.thresholds import apply_thresholds, read_thresholds  # noqa: E402
 
 DETECTIONS = dict(coco='detections.json', csv='detections.csv')
 
@@ -139,9 +139,9 @@ def run(args: argparse.Namespace, inputs: dict[str, Path], detector: Detector) -
         content = detections_csv(job.found, classes)
     else:
         content = detections_json(job.found, cat_ids, classes)
-    write_whole(out / DETECTIONS[args.format], content.encode())
+    write_atomically(out / DETECTIONS[args.format], content.encode())
     listed = images_json(job.found, job.videos, cat_ids, classes)
-    write_whole(out / 'images.json', listed.encode())
+    write_atomically(out / 'images.json', listed.encode())
     return job
 
 

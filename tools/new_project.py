@@ -16,17 +16,17 @@ if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
 from mmengine.config import Config  # noqa: E402
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn  # noqa: E402
 
+from alrp.files import output_problem, write_atomically  # noqa: E402
+from alrp.terminal import progress_bars  # noqa: E402
+from alrp_mmdet.cli import clear_errors  # noqa: E402
 from alrp_mmdet.datasets import check_datasets  # noqa: E402
-from alrp_mmdet.datasets.formats import FORMATS, Split  # noqa: E402
-from alrp_mmdet.datasets.statistics import Objects, objects_of  # noqa: E402
-from alrp_mmdet.engine.cli import clear_errors  # noqa: E402
-from alrp_mmdet.engine.project.choices import DETECTORS, choose  # noqa: E402
-from alrp_mmdet.engine.project.config_text import config_text  # noqa: E402
-from alrp_mmdet.engine.project.data import FRACTION, load_data  # noqa: E402
-from alrp_mmdet.engine.project.picture import draw_annotations  # noqa: E402
-from alrp_mmdet.engine.project.summary import missing_classes, summary  # noqa: E402
-from alrp_mmdet.files import problem_of_output, write_whole  # noqa: E402
-from alrp_mmdet.terminal import progress_bars  # noqa: E402
+from alrp_mmdet.project.choices import DETECTORS, choose  # noqa: E402
+from alrp_mmdet.project.config_writer import config_text  # noqa: E402
+from alrp_mmdet.project.data import FRACTION, load_data  # noqa: E402
+from alrp_mmdet.project.formats import FORMATS, Split  # noqa: E402
+from alrp_mmdet.project.picture import draw_annotations  # noqa: E402
+from alrp_mmdet.project.statistics import Objects, objects_of  # noqa: E402
+from alrp_mmdet.project.summary import missing_classes, summary  # noqa: E402
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -85,7 +85,7 @@ def progress() -> Iterator[Callable[[int], Callable[[], None]]]:
 def check_outputs(paths: Iterable[Path], force: bool, inputs: Iterable[Path] = ()) -> None:
     """Nothing that was there is overwritten without a word, and never what was read."""
     for path in paths:
-        problem = problem_of_output(shown(path), inputs, force)
+        problem = output_problem(shown(path), inputs, force)
         if problem is not None:
             sys.exit(f'error: {problem}')
 
@@ -128,7 +128,7 @@ def main(argv: list[str] | None = None):
     contents[config] = text.encode()
     try:
         for path, content in contents.items():
-            write_whole(path, content)
+            write_atomically(path, content)
     except OSError as error:
         sys.exit(f'error: {error.filename} cannot be written: {error.strerror}')
     with clear_errors():

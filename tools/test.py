@@ -11,7 +11,7 @@ from mmdet.engine.hooks.utils import trigger_visualization_hook  # noqa: E402
 from mmdet.evaluation import DumpDetResults  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 
-from alrp_mmdet.engine.cli import build_runner, clear_errors, load_config, make_parser  # noqa: E402
+from alrp_mmdet.cli import build_runner, clear_errors, load_config, make_parser  # noqa: E402
 
 
 def parse_args():

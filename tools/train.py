@@ -9,8 +9,8 @@ if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
 
 from mmengine.device import get_device  # noqa: E402
 
-from alrp_mmdet.engine import latest_checkpoint  # noqa: E402
-from alrp_mmdet.engine.cli import build_runner, clear_errors, load_config, make_parser  # noqa: E402
+from alrp_mmdet.cli import build_runner, clear_errors, load_config, make_parser  # noqa: E402
+from alrp_mmdet.transfer.safe_loading import latest_checkpoint  # noqa: E402
 
 
 def parse_args():

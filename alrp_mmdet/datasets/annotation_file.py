@@ -8,9 +8,10 @@ from functools import cached_property
 from math import isfinite
 from pathlib import Path
 
+from alrp.text import format_list
+
 from .annotation_kind import wrong_kind
 
-SHOWN = 5  # entries that a message names
 NUMBER = (int, float)
 TYPES = dict(
     images=dict(id=(int, str), file_name=str, width=NUMBER, height=NUMBER),
@@ -79,7 +80,7 @@ class AnnotationFile:
         missing = [key for key in needed if not _is_list_of_dicts(content.get(key))]
         if missing:
             return [
-                f'this is not COCO format, it has no list of entries {few(map(repr, missing))}: '
+                f'this is not COCO format, it has no list of entries {format_list(map(repr, missing))}: '
                 'export the annotations again, as COCO JSON for object detection'
             ]
         return self._problems_of_types()
@@ -105,9 +106,9 @@ class AnnotationFile:
                 if wrong:
                     problems.append(
                         f"{len(wrong)} of the {key} have as '{name}' "
-                        f'{few(repr(e[name]) for e in wrong)}, which is no '
+                        f'{format_list(repr(e[name]) for e in wrong)}, which is no '
                         f'{"text" if accepted is str else "number"}: ids '
-                        f'{few(e.get("id") for e in wrong)}'
+                        f'{format_list(e.get("id") for e in wrong)}'
                     )
         return problems
 
@@ -125,14 +126,16 @@ class AnnotationFile:
             hints = [f'{name!r} for {_lower(unused)[c[0]]!r}' for name, c in close.items() if c]
             return [
                 f'{len(unknown)} of the {len(self.classes)} classes have no category of this name: '
-                f'{few(unknown)}. The file has {few(unused, 20)}, which are no classes. '
-                + (f'Perhaps {few(hints)}; upper and lower case count. ' if hints else '')
+                f'{format_list(unknown)}. The file has {format_list(unused, 20)}, which are no classes. '
+                + (f'Perhaps {format_list(hints)}; upper and lower case count. ' if hints else '')
                 + 'To use its categories, set in the dataset: '
                 + f'metainfo=dict(classes=({", ".join(map(repr, names))},))'
             ]
         if len(used) > len(self.classes):
             repeated = [name for name, count in Counter(used).items() if count > 1]
-            return [f'categories share a name: {few(repeated)}. Give each a name of its own']
+            return [
+                f'categories share a name: {format_list(repeated)}. Give each a name of its own'
+            ]
         if tuple(used) != self.classes:
             return [
                 'the classes stand in another order than the categories of the file, by which '
@@ -140,7 +143,9 @@ class AnnotationFile:
                 'categories of all annotation files alike'
             ]
         if unused:
-            self.warnings.append(f'categories that are no class are left out: {few(unused)}')
+            self.warnings.append(
+                f'categories that are no class are left out: {format_list(unused)}'
+            )
         return []
 
     def _problems_of_entries(self) -> list[str]:
@@ -153,7 +158,7 @@ class AnnotationFile:
             repeated = [i for i, count in ids.items() if count > 1 and i is not None]
             if repeated:
                 problems.append(
-                    f'{len(repeated)} {key} share their id with others: {few(repeated)}'
+                    f'{len(repeated)} {key} share their id with others: {format_list(repeated)}'
                 )
         needed = dict(image_id='', category_id='', bbox='', area=' (width * height will do)')
         if self.split != 'train':
@@ -233,14 +238,14 @@ class AnnotationFile:
         if lacking:
             return [
                 f"{len(lacking)} images have no 'file_name', 'height' or 'width', "
-                f'ids {few(lacking)}'
+                f'ids {format_list(lacking)}'
             ]
         names = Counter(os.path.normpath(image['file_name']) for image in images)
         repeated = [name for name, count in names.items() if count > 1]
         if repeated:
             return [
                 f'{len(repeated)} images are listed more than once, so that each entry lacks the '
-                f"others' objects: {few(repeated)}. Give all their annotations to one entry"
+                f"others' objects: {format_list(repeated)}. Give all their annotations to one entry"
             ]
         if folder is None:
             return []
@@ -255,7 +260,7 @@ class AnnotationFile:
         if not missing:
             return []
         return [
-            f'{len(missing)} of {len(images)} images are not in {folder or "."}: {few(missing)}. '
+            f'{len(missing)} of {len(images)} images are not in {folder or "."}: {format_list(missing)}. '
             'Check data_root and data_prefix'
         ]
 
@@ -277,13 +282,6 @@ def _lower(names: list[str]) -> dict[str, str]:
 
 
 def _few_annotations(annotations: list[dict]) -> str:
-    return few(
+    return format_list(
         a.get('read_from') or f'id {a.get("id")} of image {a.get("image_id")}' for a in annotations
     )
-
-
-def few(entries, shown: int = SHOWN) -> str:
-    """The first of some entries, and how many there are more."""
-    entries = [str(entry) for entry in entries]
-    rest = f' and {len(entries) - shown} more' if len(entries) > shown else ''
-    return ', '.join(entries[:shown]) + rest

@@ -14,7 +14,9 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 
-from .annotation_file import AnnotationFile, few
+from alrp.text import format_list
+
+from .annotation_file import AnnotationFile
 
 
 class AnnotationError(ValueError):
@@ -132,7 +134,7 @@ def _problems_of_notation(dataset: ConfigDict, classes: tuple[str, ...] | str) -
 def _problems_of_heads(model: ConfigDict, classes: tuple[str, ...]) -> list[str]:
     return [
         f'{path}.num_classes is {num_classes}, but the dataset has {len(classes)} classes '
-        f'({few(classes)}): set it to {len(classes)}'
+        f'({format_list(classes)}): set it to {len(classes)}'
         for path, num_classes in heads_of(model, 'model')
         if num_classes != len(classes)
     ]

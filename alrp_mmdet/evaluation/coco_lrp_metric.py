@@ -14,13 +14,14 @@ from mmengine.fileio import dump
 from mmengine.logging import MMLogger
 from terminaltables import AsciiTable
 
-from ..files import write_whole
-from .class_table import class_table, thresholds_json
-from .coco_files import IOU_TYPES
+from alrp.files import write_atomically
+from alrp.lrp.class_table import class_table, thresholds_json
+from alrp.lrp.curve import mean_over_classes
+from alrp.lrp.evaluate import AP_LIMIT, Evaluation, evaluate_lrp
+from alrp.lrp.inputs import IOU_TYPES
+from alrp.lrp.summary import AP_COLUMNS, LRP_COLUMNS, SIZES, average_precisions, lrp_means
+
 from .coco_results import coco_results
-from .evaluate import AP_LIMIT, Evaluation, evaluate_lrp
-from .lrp import mean_over_classes
-from .summary import AP_COLUMNS, LRP_COLUMNS, SIZES, average_precisions, lrp_means
 
 AP_ITEMS = ['mAP', 'mAP_50', 'mAP_75', *(f'mAP{size}' for size in SIZES)]
 AR_ITEMS = ['AR@100', 'AR@300', 'AR@1000', *(f'AR{size}@1000' for size in SIZES)]
@@ -240,7 +241,7 @@ class CocoLRPMetric(CocoMetric):
 
     def _write_thresholds(self, evaluation: Evaluation) -> None:
         text = thresholds_json(evaluation, self.ann_file, _lrp_limit(evaluation))
-        write_whole(self.thresholds_file, text.encode())
+        write_atomically(self.thresholds_file, text.encode())
 
 
 def _lrp_limit(evaluation: Evaluation) -> int:

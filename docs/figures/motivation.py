@@ -22,8 +22,8 @@ matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
 import torch  # noqa: E402
 
-from alrp_mmdet.evaluation import evaluate_lrp  # noqa: E402
-from alrp_mmdet.ranking import alrp_loss, ap_loss  # noqa: E402
+from alrp.lrp import evaluate_lrp  # noqa: E402
+from alrp.ranking import alrp_loss, ap_loss  # noqa: E402
 
 TAU = 0.5  # the least IoU of a right detection
 LOGITS = torch.tensor([4.0, 3.0, 2.0, 1.0, 0.0, -1.0, -2.0, -3.0])  # a step of the loss apart

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from coco_helpers import make_data
 
-from alrp_mmdet.evaluation import evaluate_lrp
+from alrp.lrp import evaluate_lrp
 
 torch = pytest.importorskip('torch')
 pytest.importorskip('mmdet')

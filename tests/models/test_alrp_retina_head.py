@@ -8,7 +8,7 @@ from head_helpers import losses_of as losses_of_batch
 from mmengine.logging import MessageHub
 from mmengine.structures import InstanceData
 
-from alrp_mmdet.ranking import NonFiniteLogitsError
+from alrp.ranking import NonFiniteLogitsError
 
 
 def build(num_classes=3, **kwargs):

@@ -21,7 +21,7 @@ from mmdet.structures.bbox import bbox_overlaps
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 
-from alrp_mmdet.ranking import alrp_loss
+from alrp.ranking import alrp_loss
 
 OF_SEVERAL_CLASSES = [name for name in HEADS if name != 'ALRPRPNHead']
 

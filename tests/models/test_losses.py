@@ -2,8 +2,8 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 
+from alrp.ranking import alrp_loss, ap_loss
 from alrp_mmdet.models import APLoss, aLRPLoss
-from alrp_mmdet.ranking import alrp_loss, ap_loss
 
 
 @pytest.fixture

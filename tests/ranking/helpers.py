@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from alrp_mmdet.ranking import alrp_loss, ap_loss
+from alrp.ranking import alrp_loss, ap_loss
 
 DEVICES = ['cpu', *(['cuda'] if torch.cuda.is_available() else [])]
 

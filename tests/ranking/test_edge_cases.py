@@ -6,7 +6,7 @@ import reference
 import torch
 from helpers import DEVICES, random_ranking, run_alrp, run_ap
 
-from alrp_mmdet.ranking import NonFiniteLogitsError, alrp_loss, ap_loss
+from alrp.ranking import NonFiniteLogitsError, alrp_loss, ap_loss
 
 INF = float('inf')
 NAN = float('nan')

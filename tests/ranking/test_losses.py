@@ -8,7 +8,7 @@ from helpers import random_ranking, rankings, run_alrp, run_ap
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from alrp_mmdet.ranking import alrp_loss
+from alrp.ranking import alrp_loss
 
 
 @given(rankings())

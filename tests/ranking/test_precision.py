@@ -6,7 +6,7 @@ import reference
 import torch
 from helpers import DEVICES, random_ranking, run_alrp, run_ap
 
-from alrp_mmdet.ranking import alrp_loss, ap_loss
+from alrp.ranking import alrp_loss, ap_loss
 
 SIZES = [2**14 - 1, 2**14, 2**17 - 1, 2**17, 2**17 + 1, 2**18 + 1]
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alrp_mmdet.ranking import step_sums
+from alrp.ranking import step_sums
 
 
 def check(queries, keys, delta, weights=None):

@@ -11,9 +11,9 @@ from mmengine.runner import load_checkpoint
 from published_checkpoints import CLASSES, published, shapes_of
 from tiny_detectors import tiny_config
 
-from alrp_mmdet.engine import CheckpointError
-from alrp_mmdet.engine.fine_tuning import check_fits
-from alrp_mmdet.engine.published import detector_in, published_config
+from alrp_mmdet.transfer.fine_tuning import check_fits
+from alrp_mmdet.transfer.published import detector_in, published_config
+from alrp_mmdet.transfer.safe_loading import CheckpointError
 
 ROOT = Path(__file__).parents[2]
 DETECTORS = ('retinanet', 'atss', 'fovea', 'faster-rcnn')

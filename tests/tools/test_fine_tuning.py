@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import BaseLoop
 
-from alrp_mmdet.engine import FineTuneHook
+from alrp_mmdet.hooks import FineTuneHook
 
 CLASSIFIER = 'bbox_head.retina_cls.weight'
 THREE = """

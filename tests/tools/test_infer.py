@@ -16,8 +16,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 import alrp_mmdet  # noqa: F401 - registers
-from alrp_mmdet.evaluation import evaluate_lrp
-from alrp_mmdet.inference.detector import Detector
+from alrp.lrp import evaluate_lrp
+from alrp_mmdet.deploy.detector import Detector
 
 CLASSES = ('square', 'disc')
 

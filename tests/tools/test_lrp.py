@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alrp_mmdet.evaluation import evaluate_lrp
-from alrp_mmdet.evaluation.class_table import class_table, thresholds_json
-from alrp_mmdet.evaluation.report import make_report
+from alrp.lrp import evaluate_lrp
+from alrp.lrp.class_table import class_table, thresholds_json
+from alrp.lrp.report import make_report
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'analysis' / 'lrp.py'
 GOLDEN = Path(__file__).parents[1] / 'data' / 'lrp_val2014_100_bbox.json.gz'

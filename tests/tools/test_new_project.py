@@ -18,9 +18,9 @@ from mmdet.registry import DATASETS, MODELS, PARAM_SCHEDULERS
 from mmengine.config import Config
 
 from alrp_mmdet.datasets import check_datasets
-from alrp_mmdet.datasets.formats import Split
-from alrp_mmdet.engine.project.choices import DETECTORS
-from alrp_mmdet.engine.project.picture import draw_annotations
+from alrp_mmdet.project.choices import DETECTORS
+from alrp_mmdet.project.formats import Split
+from alrp_mmdet.project.picture import draw_annotations
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 

@@ -14,12 +14,12 @@ from matplotlib.lines import Line2D  # noqa: E402
 from mmdet.apis import inference_detector  # noqa: E402
 from mmdet.registry import DATASETS  # noqa: E402
 
+from alrp.files import output_problem  # noqa: E402
+from alrp_mmdet.cli import clear_errors  # noqa: E402
+from alrp_mmdet.config_file import read_config  # noqa: E402
+from alrp_mmdet.deploy import Detector, InputError  # noqa: E402
+from alrp_mmdet.deploy.thresholds import apply_thresholds, read_thresholds  # noqa: E402
 from alrp_mmdet.drawing import colours, draw_box, page  # noqa: E402
-from alrp_mmdet.engine import apply_thresholds, read_thresholds  # noqa: E402
-from alrp_mmdet.engine.cli import clear_errors  # noqa: E402
-from alrp_mmdet.engine.config_file import read_config  # noqa: E402
-from alrp_mmdet.files import problem_of_output  # noqa: E402
-from alrp_mmdet.inference import Detector, InputError  # noqa: E402
 
 
 def parse_args():
@@ -46,7 +46,7 @@ def main():
     for path in (args.checkpoint, args.thresholds):
         if path is not None and not Path(path).is_file():
             sys.exit(f'error: there is no file {path}')
-    problem = problem_of_output(args.out, force=args.force)
+    problem = output_problem(args.out, force=args.force)
     if problem is not None:
         sys.exit(f'error: {problem}')
     with clear_errors(InputError):

@@ -22,13 +22,13 @@ if 'alrp_mmdet' not in sys.modules:
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn  # noqa: E402
 from terminaltables import AsciiTable  # noqa: E402
 
-from alrp_mmdet.evaluation import Evaluation, evaluate_lrp  # noqa: E402
-from alrp_mmdet.evaluation.class_table import class_table, thresholds_json  # noqa: E402
-from alrp_mmdet.evaluation.evaluate import STEPS  # noqa: E402
-from alrp_mmdet.evaluation.report import make_report  # noqa: E402
-from alrp_mmdet.evaluation.summary import AP_COLUMNS, LRP_COLUMNS, defined  # noqa: E402
-from alrp_mmdet.files import problem_of_output, write_whole  # noqa: E402
-from alrp_mmdet.terminal import progress_bars  # noqa: E402
+from alrp.files import output_problem, write_atomically  # noqa: E402
+from alrp.lrp import Evaluation, evaluate_lrp  # noqa: E402
+from alrp.lrp.class_table import class_table, thresholds_json  # noqa: E402
+from alrp.lrp.evaluate import STEPS  # noqa: E402
+from alrp.lrp.report import make_report  # noqa: E402
+from alrp.lrp.summary import AP_COLUMNS, LRP_COLUMNS, defined  # noqa: E402
+from alrp.terminal import progress_bars  # noqa: E402
 
 OUTPUTS = 'json', 'csv', 'thresholds', 'html'
 COLUMNS = 'class', 'objects', *AP_COLUMNS[:3], *LRP_COLUMNS, 'threshold'
@@ -81,7 +81,7 @@ def check_files(args: argparse.Namespace) -> None:
     if len({Path(path).resolve() for path in outputs}) < len(outputs):
         sys.exit('error: two outputs have the same name')
     for path in outputs:
-        problem = problem_of_output(path, inputs, args.force)
+        problem = output_problem(path, inputs, args.force)
         if problem is not None:
             sys.exit(f'error: {problem}')
     needed = [('--html', 'plotly'), ('--html', 'jinja2')] if args.html is not None else []
@@ -198,7 +198,7 @@ def main(argv: list[str] | None = None):
                 on_step('report')
                 contents[args.html] = make_report(evaluations, Path(args.ground_truth).name)
             for path, content in contents.items():
-                write_whole(path, content.encode())
+                write_atomically(path, content.encode())
         except (OSError, ValueError) as error:
             sys.exit(f'error: {error}')
     print_tables(evaluations, rows, columns)

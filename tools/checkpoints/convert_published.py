@@ -17,11 +17,11 @@ if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
 import torch  # noqa: E402
 from mmengine.runner import CheckpointLoader  # noqa: E402
 
-from alrp_mmdet.engine.cli import clear_errors  # noqa: E402
-from alrp_mmdet.engine.config_file import read_config  # noqa: E402
-from alrp_mmdet.engine.fine_tuning.state_dicts import weights_of  # noqa: E402
-from alrp_mmdet.engine.published import convert_published, published_config  # noqa: E402
-from alrp_mmdet.files import problem_of_output, write_whole  # noqa: E402
+from alrp.files import output_problem, write_atomically  # noqa: E402
+from alrp_mmdet.cli import clear_errors  # noqa: E402
+from alrp_mmdet.config_file import read_config  # noqa: E402
+from alrp_mmdet.transfer.fine_tuning.state_dicts import weights_of  # noqa: E402
+from alrp_mmdet.transfer.published import convert_published, published_config  # noqa: E402
 
 
 def parse_args() -> argparse.Namespace:
@@ -41,7 +41,7 @@ def main():
     args = parse_args()
     if not Path(args.input).is_file():
         sys.exit(f'error: there is no file {args.input}')
-    problem = problem_of_output(args.output, [args.input], args.force)
+    problem = output_problem(args.output, [args.input], args.force)
     if problem is not None:
         sys.exit(f'error: {problem}')
     with clear_errors():
@@ -52,7 +52,7 @@ def main():
         converted, notes = convert_published(checkpoint, args.input, read_config(config))
     content = io.BytesIO()
     torch.save(converted, content)
-    write_whole(args.output, content.getvalue())
+    write_atomically(args.output, content.getvalue())
     for note in notes:
         print(f'note: {note}')
     classes = len(converted['meta'].get('dataset_meta', {}).get('classes', ()))

@@ -1,8 +1,9 @@
 from mmdet.registry import MODELS
 from torch import Tensor
 
-from ...ranking.alrp import alrp_components
-from ...ranking.error_driven import Ranking
+from alrp.ranking.alrp import alrp_components
+from alrp.ranking.error_driven import Ranking
+
 from .ranking_loss import RankingLoss
 from .self_balance import SelfBalance
 

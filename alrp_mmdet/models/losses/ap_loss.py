@@ -1,8 +1,9 @@
 from mmdet.registry import MODELS
 from torch import Tensor
 
-from ...ranking.ap import ap_components
-from ...ranking.error_driven import Ranking
+from alrp.ranking.ap import ap_components
+from alrp.ranking.error_driven import Ranking
+
 from .ranking_loss import RankingLoss
 
 

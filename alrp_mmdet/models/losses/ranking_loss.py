@@ -3,9 +3,9 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...ranking.alrp import localisation_weights
-from ...ranking.error_driven import Ranking
-from ...ranking.step_sums import check_delta
+from alrp.ranking.alrp import localisation_weights
+from alrp.ranking.error_driven import Ranking
+from alrp.ranking.step_sums import check_delta
 
 
 class RankingLoss(nn.Module):

@@ -1,0 +1,89 @@
+"""What an evaluation says of each class, and the score from which to keep its detections."""
+
+import json
+from collections import Counter
+
+import numpy as np
+
+from .curve import TAU
+from .evaluate import Evaluation
+from .summary import LRP_COLUMNS, average_precisions, defined, lrp_means
+
+
+def class_table(evaluation: Evaluation, lrp_max_dets: int | None = None) -> list[dict]:
+    """One row for each class, by ascending id. NaN is undefined.
+
+    Args:
+        evaluation (Evaluation): Of K classes.
+        lrp_max_dets (int, optional): The limit on detections at which LRP is given, one of
+            ``max_dets``. Defaults to the largest, at which AP always is.
+
+    Returns:
+        list[dict]: K rows of ``id``, ``class``, ``objects``, ``detections``, the six numbers of AP
+        (``AP``, ..., ``AP_l``), the seven of LRP (``oLRP``, ..., ``oLRP_l``), and ``threshold``,
+        the LRP-optimal one of the score.
+    """
+    lrp = evaluation.lrp[evaluation.max_dets[-1] if lrp_max_dets is None else lrp_max_dets]
+    matches = evaluation.matches
+    places = np.searchsorted(matches.category, np.arange(len(evaluation.category_ids) + 1))
+    rows = []
+    for k, (category_id, name) in enumerate(
+        zip(evaluation.category_ids, evaluation.category_names)
+    ):
+        values = average_precisions(evaluation.precision[:, :, k, :, -1], evaluation.iou_thresholds)
+        values |= zip(LRP_COLUMNS, (*(v[k, 0] for v in lrp[:4]), *lrp.olrp[k, 1:]))
+        values['threshold'] = lrp.lrp_opt_thr[k, 0]
+        rows.append(
+            {
+                'id': category_id,
+                'class': name,
+                'objects': int(matches.num_objects[k, 0]),
+                'detections': int(places[k + 1] - places[k]),
+                **{key: defined(x) for key, x in values.items()},
+            }
+        )
+    return rows
+
+
+def thresholds_json(
+    evaluation: Evaluation, ann_file: str | None, max_dets: int | None = None
+) -> str:
+    """A file of the LRP-optimal score threshold of each class.
+
+    Under ``thresholds`` it has them by the name of the class in the order of labels, null where
+    undefined; the other entries say on what they were computed.
+
+    Args:
+        evaluation (Evaluation): Of K classes.
+        ann_file (str, optional): The annotation file, to be named.
+        max_dets (int, optional): The limit on detections, one of ``max_dets``. Defaults to the
+            largest.
+
+    Returns:
+        str: JSON.
+
+    Raises:
+        ValueError: If two classes have one name.
+    """
+    max_dets = evaluation.max_dets[-1] if max_dets is None else max_dets
+    lrp, matches, thresholds = evaluation.lrp[max_dets], evaluation.matches, {}
+    [(name, count)] = Counter(evaluation.category_names).most_common(1) or [('', 0)]
+    if count > 1:
+        raise ValueError(f'thresholds go by the name of the class, but {count} are called {name!r}')
+    for category_id in evaluation.labels:
+        k = evaluation.category_ids.index(category_id)
+        threshold = float(lrp.lrp_opt_thr[k, 0])
+        # Neither NaN, without a true positive, nor -1, without an object.
+        thresholds[evaluation.category_names[k]] = threshold if threshold >= 0 else None
+    content = dict(
+        thresholds=thresholds,
+        iou_type=evaluation.iou_type,
+        tau=TAU,
+        max_dets=max_dets,
+        oLRP=lrp_means(lrp)['oLRP'],
+        ann_file=ann_file,
+        num_images=evaluation.num_images,
+        num_objects=int(matches.num_objects[:, 0].sum()),
+        num_detections=len(matches.score),
+    )
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + '\n'

@@ -1,0 +1,136 @@
+"""What the report shows, as plain numbers and lists. NaN is undefined; in JSON it is null."""
+
+import numpy as np
+
+from ..class_table import class_table
+from ..curve import TAU, LRPCurve
+from ..evaluate import Evaluation
+from ..summary import LRP_COMPONENTS, defined
+
+GROUPS = {  # of the summary: the leading number, then the others, with what they are called
+    'Localisation, recall, precision': {
+        'oLRP': 'Optimal LRP error',
+        'oLRP_loc': 'localisation',
+        'oLRP_fp': 'false positives',
+        'oLRP_fn': 'missed objects',
+        'oLRP_s': 'small',
+        'oLRP_m': 'medium',
+        'oLRP_l': 'large',
+    },
+    'Average precision': {
+        'AP': 'Average precision',
+        'AP50': 'at IoU 0.5',
+        'AP75': 'at IoU 0.75',
+        'AP_s': 'small',
+        'AP_m': 'medium',
+        'AP_l': 'large',
+    },
+}
+POINTS = 100  # of a curve
+
+
+def cards(evaluations: list[Evaluation]) -> list[dict]:
+    """The summary in groups: ``title``, ``lower_is_better``, and ``rows`` of names and values."""
+    groups = dict(GROUPS)
+    limits = evaluations[0].max_dets
+    names = {f'AR{n}': f'at {n} detection{"s" * (n > 1)}' for n in reversed(limits)}
+    names[f'AR{limits[-1]}'] = 'Average recall'
+    groups['Average recall'] = names | {'AR_s': 'small', 'AR_m': 'medium', 'AR_l': 'large'}
+    return [
+        dict(
+            title=title,
+            lower_is_better='oLRP' in names,
+            rows=[
+                dict(
+                    key=key, name=name, **_compared([defined(e.summary[key]) for e in evaluations])
+                )
+                for key, name in names.items()
+            ],
+        )
+        for title, names in groups.items()
+    ]
+
+
+def classes(evaluations: list[Evaluation]) -> list[dict]:
+    """Rows of the class table of the first evaluation, the worst first, undefined ones last.
+
+    Each also has ``compared``, values and difference of oLRP, and under ``of_sets``, for each
+    evaluation, ``optimum``, the parts of its oLRP, and ``curve``.
+    """
+    rows = class_table(evaluations[0])
+    others = [{row['id']: row for row in class_table(e)} for e in evaluations]
+    for row in rows:
+        mine = [table[row['id']] for table in others]
+        row['compared'] = _compared([other['oLRP'] for other in mine])
+        row['of_sets'] = [
+            dict(
+                optimum={k: other[k] for k in (*LRP_COMPONENTS, 'threshold')},
+                parts=error_parts(other),
+                curve=thin(e.curve(row['id'])),
+            )
+            for other, e in zip(mine, evaluations)
+        ]
+    return sorted(rows, key=lambda row: (np.isnan(row['oLRP']), -row['oLRP'], row['class']))
+
+
+def error_parts(row: dict) -> list[float]:
+    """How much of oLRP comes from localisation, false positives and missed objects.
+
+    The components are means over different sets, and do not add up to oLRP; these shares do.
+
+    Args:
+        row (dict): Of the class table.
+
+    Returns:
+        list[float]: Three numbers whose sum is oLRP, NaN where that is undefined.
+    """
+    num_tp = row['objects'] * (1 - row['oLRP_fn'])
+    if not num_tp > 0:
+        return [0.0 * row['oLRP'], 0.0 * row['oLRP'], row['oLRP']]
+    num_fp = num_tp * row['oLRP_fp'] / (1 - row['oLRP_fp'])
+    parts = num_tp * row['oLRP_loc'] / (1 - TAU), num_fp, row['objects'] - num_tp
+    return [part / (row['objects'] + num_fp) for part in parts]
+
+
+def thin(curve: LRPCurve, points: int = POINTS) -> dict[str, list]:
+    """Some points of a curve, all of them exact: the first, the optimum, and, of each of ``points``
+    equal steps of the score, the last.
+
+    What is left out lies within one step of what is kept; the last detection of a step is always
+    the last one of its score, and therefore what a threshold gives.
+
+    Args:
+        curve (LRPCurve): Of N points.
+        points (int): How many steps there are.
+
+    Returns:
+        dict[str, list]: ``score``, ``error``, ``loc``, ``fp`` and ``fn`` of at most ``points`` + 2
+        points, by descending score.
+    """
+    score = curve.score
+    if not len(score):
+        return dict(score=[], error=[], loc=[], fp=[], fn=[])
+    width = (score[0] - score[-1]) / points or 1.0
+    step = np.minimum((score[0] - score) // width, points - 1)
+    last = np.flatnonzero(np.diff(step, append=points))
+    optimum = np.flatnonzero(curve.error.error == curve.optimum().olrp)[:1]
+    kept = np.unique(np.concatenate([[0], optimum, last]))
+    return dict(
+        score=score[kept].tolist(),
+        **{name: values[kept].tolist() for name, values in curve.error._asdict().items()},
+    )
+
+
+def rounded(value, digits: int = 5):
+    """All numbers in lists and dicts to some significant digits, NaN as None."""
+    if isinstance(value, dict):
+        return {key: rounded(part, digits) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [rounded(part, digits) for part in value]
+    if isinstance(value, float):
+        return float(f'{value:.{digits}g}') if np.isfinite(value) else None
+    return value
+
+
+def _compared(values: list[float]) -> dict:
+    return dict(values=values, difference=values[-1] - values[0] if len(values) > 1 else None)

@@ -1,0 +1,1 @@
+"""Weights of one detector for another: fine-tuning, conversion, safe loading."""

@@ -1,0 +1,119 @@
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.fileio import get_file_backend
+from mmengine.logging import MessageHub, MMLogger
+
+from alrp_mmdet.hooks import AtomicCheckpointHook
+
+
+class Runner(SimpleNamespace):
+    """What the hook asks of a runner; its checkpoints say what else was there when they came."""
+
+    def save_checkpoint(self, out_dir, filename, *args, **kwargs):
+        if self.disk_full:
+            raise OSError('No space left on device')
+        there = sorted(path.name for path in Path(out_dir).glob('*.pth'))
+        Path(out_dir, filename).write_text(' '.join(there))
+
+
+@pytest.fixture
+def runner(tmp_path):
+    return Runner(
+        work_dir=str(tmp_path),
+        logger=MMLogger.get_instance('atomic'),
+        message_hub=MessageHub.get_instance(str(tmp_path)),
+        epoch=0,
+        iter=0,
+        disk_full=False,
+        model=torch.nn.Linear(2, 1),
+    )
+
+
+def names(tmp_path):
+    return sorted(path.name for path in tmp_path.glob('*.pth'))
+
+
+def test_outdated_checkpoint_is_there_until_the_new_one_is(tmp_path, runner):
+    hook = AtomicCheckpointHook(interval=1, max_keep_ckpts=1)
+    hook.before_train(runner)
+    for epoch in range(3):
+        runner.epoch = epoch
+        hook._save_checkpoint(runner)
+    assert names(tmp_path) == ['epoch_3.pth']
+    assert (tmp_path / 'epoch_3.pth').read_text() == 'epoch_2.pth'
+    assert (tmp_path / 'last_checkpoint').read_text().endswith('epoch_3.pth')
+
+
+def test_best_checkpoint_is_there_until_the_better_one_is(tmp_path, runner):
+    hook = AtomicCheckpointHook(interval=1, max_keep_ckpts=1, save_best='AP', rule='greater')
+    hook.before_train(runner)
+    for epoch, ap in enumerate((0.1, 0.2)):
+        runner.epoch = epoch
+        hook._save_checkpoint(runner)
+        runner.epoch = epoch + 1
+        hook.after_val_epoch(runner, dict(AP=ap))
+    assert names(tmp_path) == ['best_AP_epoch_2.pth', 'epoch_2.pth']
+    assert 'best_AP_epoch_1.pth' in (tmp_path / 'best_AP_epoch_2.pth').read_text()
+
+
+@pytest.mark.parametrize(
+    'key, rule, kept',
+    [
+        ('coco/bbox_oLRP', None, 2),
+        ('coco/bbox_laptop_oLRP', None, 2),  # 'top' stands for greater in MMEngine
+        ('coco/bbox_oLRP', 'greater', 1),
+        ('coco/bbox_mAP', None, 1),
+        ('auto', None, 2),
+    ],
+)
+def test_least_lrp_is_the_best(tmp_path, runner, key, rule, kept):
+    hook = AtomicCheckpointHook(interval=1, max_keep_ckpts=1, save_best=key, rule=rule)
+    hook.before_train(runner)
+    name = 'coco/bbox_oLRP' if key == 'auto' else key
+    for epoch, value in enumerate((0.9, 0.7, 0.8), 1):
+        runner.epoch = epoch
+        hook.after_val_epoch(runner, {name: value})
+    assert names(tmp_path) == [f'best_{name.replace("/", "_")}_epoch_{kept}.pth']
+
+
+def test_nothing_is_removed_when_saving_fails(tmp_path, runner):
+    hook = AtomicCheckpointHook(interval=1, max_keep_ckpts=1)
+    hook.before_train(runner)
+    hook._save_checkpoint(runner)
+    runner.epoch, runner.disk_full = 1, True
+    with pytest.raises(OSError, match='No space'):
+        hook._save_checkpoint(runner)
+    assert names(tmp_path) == ['epoch_1.pth']
+
+
+def test_spoilt_weights_are_not_saved(tmp_path, runner):
+    hook = AtomicCheckpointHook(interval=1, max_keep_ckpts=1)
+    hook.before_train(runner)
+    hook._save_checkpoint(runner)
+    runner.epoch = 1
+    torch.nn.init.constant_(runner.model.bias, float('nan'))
+    with pytest.raises(FloatingPointError, match=r'such as bias.*latest checkpoint is good'):
+        hook._save_checkpoint(runner)
+    assert names(tmp_path) == ['epoch_1.pth']
+    assert (tmp_path / 'last_checkpoint').read_text().endswith('epoch_1.pth')
+
+
+def test_file_is_replaced_only_by_a_whole_one(tmp_path, monkeypatch):
+    backend = get_file_backend(backend_args=dict(backend='atomic'))
+    path = tmp_path / 'deep' / 'epoch_1.pth'
+    backend.put(b'old', path)
+
+    def fail(descriptor):
+        raise OSError('No space left on device')
+
+    monkeypatch.setattr('os.fsync', fail)
+    with pytest.raises(OSError, match='No space'):
+        backend.put(b'new', path)
+    assert path.read_bytes() == b'old'
+    monkeypatch.undo()
+    backend.put(b'new', path)
+    assert path.read_bytes() == b'new'
+    assert [file.name for file in path.parent.iterdir()] == ['epoch_1.pth']
