@@ -71,11 +71,14 @@ class DenseRankingMixin(RankingHeadMixin):
 
     def _flatten(self, cls_scores: list[Tensor], bbox_preds: list[Tensor]) -> Predictions:
         featmap_sizes = [tuple(x.shape[-2:]) for x in cls_scores]
-        priors = self.level_priors(featmap_sizes, cls_scores[0].device)
+        device = cls_scores[0].device
+        priors = self.level_priors(featmap_sizes, device)
+        images = torch.arange(len(cls_scores[0]), device=device)
         return Predictions(
             _flatten_maps(cls_scores, self.cls_out_channels),
             _flatten_maps(bbox_preds, 4),
-            torch.cat([level.repeat(len(x), 1) for level, x in zip(priors, cls_scores)]),
+            torch.cat([level.repeat(len(images), 1) for level in priors]),
+            torch.cat([images.repeat_interleave(len(level)) for level in priors]),
             featmap_sizes,
         )
 

@@ -13,13 +13,15 @@ class Predictions:
         logits (Tensor): Shape (A, C), one logit per class.
         boxes (Tensor): Shape (A, 4), as the head regresses them.
         priors (Tensor): Shape (A, K), what the head's ``decode`` needs to know of each prior.
-        featmap_sizes (list[tuple[int, int]]): Height and width of each level of a dense head. The
-            rows are ordered by level, then by image, then by position.
+        img_inds (Tensor): Shape (A,), int64, index of the image that each prior belongs to.
+        featmap_sizes (list[tuple[int, int]], optional): Height and width of each level of a dense
+            head. The rows are ordered by level, then by image, then by position.
     """
 
     logits: Tensor
     boxes: Tensor
     priors: Tensor
+    img_inds: Tensor
     featmap_sizes: list[tuple[int, int]] | None = None
 
 

@@ -51,7 +51,9 @@ def test_alrp_equals_the_core(batch, loss_weight):
 def test_ap_equals_the_core_and_averages_localisation(batch):
     logits, labels, loc_losses = batch
     results = APLoss(interpolate=False)(logits, labels, loc_losses)
-    assert results['loss_cls'].item() == pytest.approx(ap_loss(*flattened(logits, labels), 1.0, False).item())
+    assert results['loss_cls'].item() == pytest.approx(
+        ap_loss(*flattened(logits, labels), 1.0, False).item()
+    )
     assert results['loss_bbox'].item() == pytest.approx(loc_losses.mean().item())
 
 

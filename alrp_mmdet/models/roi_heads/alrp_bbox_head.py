@@ -80,6 +80,5 @@ class ALRPBBoxHead(RankingHeadMixin, Shared2FCBBoxHead):
             own_class = labels.clamp(0, self.num_classes - 1)[:, None, None].expand(-1, 1, 4)
             bbox_pred = bbox_pred.view(-1, self.num_classes, 4).gather(1, own_class).squeeze(1)
         labels = labels.masked_fill(label_weights == 0, -1)
-        return self.rank(
-            Predictions(cls_score, bbox_pred, rois[:, 1:]), Targets(labels, bbox_targets)
-        )
+        predictions = Predictions(cls_score, bbox_pred, rois[:, 1:], rois[:, 0].long())
+        return self.rank(predictions, Targets(labels, bbox_targets))
