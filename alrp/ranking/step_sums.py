@@ -67,7 +67,8 @@ def check_delta(delta: float) -> None:
 
 def chunks(values: Tensor) -> Iterator[Tensor]:
     """Views of a tensor's consecutive parts, to be processed one by one."""
-    return iter(values.split(CPU_CHUNK if values.device.type == 'cpu' else GPU_CHUNK))
+    size = CPU_CHUNK if values.device.type == 'cpu' else GPU_CHUNK
+    return (values[start : start + size] for start in range(0, len(values), size))
 
 
 class Located(NamedTuple):
@@ -104,7 +105,7 @@ class Steps:
             2
         )  # indices of the knots where each step starts and ends
         self._knot_below = torch.cat([self.knots[:1], self.knots])  # of every interval
-        self._cells = None
+        self._cells: Tensor | None = None
 
     def locate(self, values: Tensor) -> Located:
         """Locate values of shape (V,), any floating-point dtype, among the knots."""
@@ -190,7 +191,8 @@ class Steps:
     def _cell(self, values: Tensor) -> Tensor:
         bottom, top = self.knots[0], self.knots[-1]
         scale = NUM_CELLS / (top - bottom).clamp(min=torch.finfo(values.dtype).eps)
-        return (values - bottom).mul_(scale).clamp_(0, NUM_CELLS - 1).int()
+        cell: Tensor = (values - bottom).mul_(scale).clamp_(0, NUM_CELLS - 1).int()
+        return cell
 
 
 def _sum_from_top(values: Tensor) -> Tensor:
