@@ -1,12 +1,13 @@
 """Ranking-based losses in plain PyTorch: exact, near-linear in the number of logits, on any device.
 
-``ap_loss`` and ``alrp_loss`` are complete losses. To write another one, rank the logits once with
-``Ranking``, compute an error per positive from its ranks, let the ranking distribute the errors to
-a gradient, and attach it with ``with_gradient``.
+``ap_loss``, ``alrp_loss`` and ``rank_sort_loss`` are complete losses. To write another one, rank
+the logits once with ``Ranking``, compute an error per positive from its ranks, let the ranking
+distribute the errors to a gradient, and attach it with ``with_gradient``.
 """
 
 from .alrp import alrp_loss, alrp_loss_from_ranking, localisation_weights
 from .ap import ap_loss, ap_loss_from_ranking
+from .rank_sort import rank_sort_loss, rank_sort_loss_from_ranking
 from .ranking import NonFiniteLogitsError, Ranking
 from .step_sums import step_sums
 from .with_gradient import with_gradient
@@ -19,6 +20,8 @@ __all__ = [
     'ap_loss',
     'ap_loss_from_ranking',
     'localisation_weights',
+    'rank_sort_loss',
+    'rank_sort_loss_from_ranking',
     'step_sums',
     'with_gradient',
 ]

@@ -17,11 +17,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from .lower_target_sums import lower_target_sums
 from .step_sums import Located, Steps, chunks
 from .with_gradient import loss_dtype
 
 EPS = 1e-5  # below this many outranking logits, a positive gets no gradient (published code)
-PAIRS_AT_ONCE = 1 << 20
 
 
 class NonFiniteLogitsError(FloatingPointError):
@@ -60,6 +60,7 @@ class Ranking:
         self.delta = delta
         self.pos_inds = (labels == 1).nonzero()[:, 0]
         self.pos_logits = logits.detach()[self.pos_inds]
+        self._pos_double = self.pos_logits.double()
         self._steps = Steps(self.pos_logits, delta)
         self._negatives = list(self._locate_negatives(labels))
         self.false_positives = self._steps.collect(
@@ -106,8 +107,6 @@ class Ranking:
         """Gradient of the mean error if every positive blames the positives above it that have a
         lower target, as the sorting term of RS Loss does.
 
-        Compares all pairs of positives, in O(P^2) time and O(P) memory.
-
         Args:
             errors (Tensor): Shape (P,). The error of each positive above its target.
             targets (Tensor): Shape (P,). The order in which the positives should be ranked.
@@ -117,21 +116,29 @@ class Ranking:
         Returns:
             Tensor: As of ``errors_to_negatives``.
         """
-        pos_logits = self.pos_logits.double()
-        pos_grad = torch.zeros_like(pos_logits)
-        rows_at_once = max(1, PAIRS_AT_ONCE // max(len(self), 1))
-        for start in range(0, len(self), rows_at_once):
-            inds = slice(start, start + rows_at_once)
-            above = (pos_logits - pos_logits[inds, None]) / (2 * self.delta) + 0.5
-            above = above.clamp_(0, 1).masked_fill_(targets >= targets[inds, None], 0)
-            count = above.sum(dim=1)
-            outranked = count > eps
-            own = torch.where(outranked, errors[inds].double() / len(self), 0.0)
-            pos_grad += torch.where(outranked, own / count, 0.0) @ above
-            pos_grad[inds] -= own
+        count = self.sum_over_lower_targets(targets, torch.ones_like(errors[None]))[0]
+        outranked = count > eps
+        errors = torch.where(outranked, errors.double() / max(len(self), 1), 0.0)
+        share = torch.where(outranked, errors / count, 0.0)
+        # What positive k is blamed for comes from below it: the same sums on the mirrored line.
+        blame = lower_target_sums(-self._pos_double, -targets, self.delta, share[None])[0]
         grad = torch.zeros_like(self.logits, dtype=loss_dtype(self.logits))
-        grad[self.pos_inds] = pos_grad.to(grad.dtype)
+        grad[self.pos_inds] = (blame - errors).to(grad.dtype)
         return grad
+
+    def sum_over_lower_targets(self, targets: Tensor, values: Tensor) -> Tensor:
+        """Sums over the positives of lower target, counted by how far they rank above.
+
+        ``out[w, i] = sum_{k: targets[k] < targets[i]} values[w, k] * H(s_k - s_i)``.
+
+        Args:
+            targets (Tensor): Shape (P,).
+            values (Tensor): Shape (W, P).
+
+        Returns:
+            Tensor: Shape (W, P), float64.
+        """
+        return lower_target_sums(self._pos_double, targets, self.delta, values.double())
 
     def _locate_negatives(self, labels: Tensor) -> Iterator[tuple[Tensor, Located]]:
         """Negatives that count for any positive, chunk by chunk: their indices in the chunk, and

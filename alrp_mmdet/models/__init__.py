@@ -2,7 +2,7 @@
 
 from .dense_heads import ALRPATSSHead, ALRPFoveaHead, ALRPRetinaHead, ALRPRPNHead
 from .dense_ranking_head import AnchorRankingMixin, DenseRankingMixin
-from .losses import APLoss, RankedBatch, RankingLoss, SelfBalance, aLRPLoss
+from .losses import APLoss, RankedBatch, RankingLoss, RankSortLoss, SelfBalance, aLRPLoss
 from .ranking_head import RankingHeadMixin
 from .roi_heads import ALRPBBoxHead
 from .structures import Predictions, Targets
@@ -17,6 +17,7 @@ __all__ = [
     'AnchorRankingMixin',
     'DenseRankingMixin',
     'Predictions',
+    'RankSortLoss',
     'RankedBatch',
     'RankingHeadMixin',
     'RankingLoss',

@@ -2,8 +2,8 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 
-from alrp.ranking import Ranking, alrp_loss, ap_loss
-from alrp_mmdet.models import APLoss, RankingLoss, aLRPLoss
+from alrp.ranking import Ranking, alrp_loss, ap_loss, rank_sort_loss
+from alrp_mmdet.models import APLoss, RankingLoss, RankSortLoss, aLRPLoss
 
 
 NUM_CLASSES = 3
@@ -57,6 +57,32 @@ def test_ap_equals_the_core_and_averages_localisation(batch):
     assert results['loss_bbox'].item() == pytest.approx(loc_losses.mean().item())
 
 
+@pytest.mark.parametrize('loss_weight', [1.0, 0.2])
+def test_rank_sort_matches_the_core_and_balances_each_step(batch, loss_weight):
+    logits, labels, loc_losses = batch
+    ious = torch.rand(len(loc_losses), generator=torch.Generator().manual_seed(1))
+    ious[0] = 0  # stays a positive, with the lowest target
+    results = RankSortLoss(loss_weight=loss_weight)(logits, labels, loc_losses, ious)
+    flat_logits, binary = flattened(logits, labels)
+    targets = binary.float()
+    targets[binary == 1] = ious.clamp(min=1e-9)
+    expected = rank_sort_loss(flat_logits, targets)
+    for name, value in zip(('loss_rank', 'loss_sort'), expected):
+        assert results[name].item() == pytest.approx(loss_weight * value.item(), rel=1e-6)
+    assert results['loss_bbox'].item() == pytest.approx(
+        loss_weight * sum(expected).item(), rel=1e-5
+    )
+
+    weights = logits[(labels >= 0) & (labels < NUM_CLASSES)].sigmoid().amax(dim=1).detach()
+    mean_loss = (weights * loc_losses).sum() / weights.sum()
+    [grad] = torch.autograd.grad(results['loss_bbox'], loc_losses, retain_graph=True)
+    scale = results['loss_bbox'].item() / mean_loss.item()
+    torch.testing.assert_close(grad, scale * weights / weights.sum())
+    [grad] = torch.autograd.grad(results['loss_rank'] + results['loss_sort'], logits)
+    [truth] = torch.autograd.grad(loss_weight * sum(expected), logits)
+    torch.testing.assert_close(grad, truth)
+
+
 @pytest.mark.parametrize('loss', [aLRPLoss(), APLoss()])
 def test_log_does_not_take_part_in_the_loss(batch, loss):
     """MMEngine adds up every result whose name holds 'loss'."""
@@ -76,13 +102,15 @@ def test_ranked_iou_weights_the_top_of_the_ranking():
     assert bad_first['ranked_iou'].item() == pytest.approx((4 * 0.5 + 0.9) / 5)
 
 
-@pytest.mark.parametrize('loss', [aLRPLoss(), APLoss()])
+@pytest.mark.parametrize('loss', [aLRPLoss(), APLoss(), RankSortLoss()])
 def test_no_positives(loss):
     logits = torch.randn(9, 1, requires_grad=True)
     loc_losses = torch.zeros(0, requires_grad=True)
     results = loss(logits, torch.ones(9, dtype=torch.long), loc_losses, ious=torch.zeros(0))
-    (results['loss_cls'] + results['loss_bbox']).backward()
-    assert results['loss_cls'] == results['loss_bbox'] == results['ranked_iou'] == 0
+    losses = [value for name, value in results.items() if 'loss' in name]
+    sum(losses).backward()
+    assert len(losses) >= 2 and not any(losses) and results['ranked_iou'] == 0
+    assert loc_losses.grad is not None
     assert logits.grad.shape == (9, 1) and not logits.grad.any()
 
 

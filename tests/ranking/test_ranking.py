@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import reference
 import torch
-from helpers import DEVICES, random_ranking, rankings
+from helpers import rankings
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alrp.ranking import Ranking, with_gradient
-from alrp.ranking import ranking as ranking_module
 
 
 def ranked(logits, labels, delta, **kwargs):
@@ -41,17 +40,6 @@ def test_errors_to_positives_match_the_reference(drawn, seed):
     expected = reference.update_positives(values, pos, delta, errors, targets)
     np.testing.assert_allclose(grad, expected, rtol=1e-9, atol=1e-13)
     assert grad.sum().item() == pytest.approx(0, abs=1e-12)
-
-
-@pytest.mark.parametrize('device', DEVICES)
-def test_pairs_of_positives_are_compared_in_blocks(device, monkeypatch):
-    logits, labels, errors = random_ranking(np.random.default_rng(0), 50, 100)
-    targets = np.random.default_rng(1).random(50)
-    ranking = Ranking(torch.as_tensor(logits).to(device), torch.as_tensor(labels).to(device))
-    args = torch.as_tensor(errors).to(device), torch.as_tensor(targets).to(device)
-    at_once = ranking.errors_to_positives(*args)
-    monkeypatch.setattr(ranking_module, 'PAIRS_AT_ONCE', 7 * 50)
-    torch.testing.assert_close(ranking.errors_to_positives(*args), at_once, rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize('eps, is_driven', [(1e-5, True), (0.6, False)])
