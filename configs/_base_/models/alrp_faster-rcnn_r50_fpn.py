@@ -23,7 +23,7 @@ model = dict(
         loss_cls=dict(
             type='aLRPLoss',
             delta=1.0,
-            tau=0.7,  # the assigner's
+            tau=0.7,  # pos_iou_thr of the assigner
             loss_weight=0.2,
             self_balance=dict(start_weight=50.0),
         ),
