@@ -2,18 +2,33 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 
-from alrp.ranking import alrp_loss, ap_loss
-from alrp_mmdet.models import APLoss, aLRPLoss
+from alrp.ranking import Ranking, alrp_loss, ap_loss
+from alrp_mmdet.models import APLoss, RankingLoss, aLRPLoss
+
+
+NUM_CLASSES = 3
 
 
 @pytest.fixture
 def batch():
+    """Logits (100, C) with labels from -1, ignored, to C, background, and localisation losses."""
     generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(300, generator=generator)
-    labels = torch.randint(-1, 2, (300,), generator=generator)
-    num_pos = int((labels == 1).sum())
-    loc_losses = 2 * torch.rand(num_pos, generator=generator)
+    logits = torch.randn(100, NUM_CLASSES, generator=generator)
+    labels = torch.randint(-1, NUM_CLASSES + 1, (100,), generator=generator)
+    num_pos = int(((labels >= 0) & (labels < NUM_CLASSES)).sum())
+    loc_losses = torch.rand(num_pos, generator=generator)
     return logits.requires_grad_(), labels, loc_losses.requires_grad_()
+
+
+def flattened(logits, labels):
+    """Inputs of the core: one binary label per logit."""
+    binary = torch.zeros_like(logits, dtype=torch.long)
+    for row, label in zip(binary, labels.tolist()):
+        if label < 0:
+            row[:] = -1
+        elif label < NUM_CLASSES:
+            row[label] = 1
+    return logits.flatten(), binary.flatten()
 
 
 def test_registered_by_name():
@@ -26,7 +41,7 @@ def test_alrp_equals_the_core(batch, loss_weight):
     logits, labels, loc_losses = batch
     loss = aLRPLoss(delta=0.5, tau=0.7, self_balance=dict(start_weight=7), loss_weight=loss_weight)
     results = loss(logits, labels, loc_losses)
-    loss_cls, loss_loc = alrp_loss(logits, labels, loc_losses / (2 * 0.3), delta=0.5)
+    loss_cls, loss_loc = alrp_loss(*flattened(logits, labels), loc_losses / 0.3, delta=0.5)
     assert results['loss_cls'].item() == pytest.approx(loss_weight * loss_cls.item())
     assert results['loss_bbox'].item() == pytest.approx(loss_weight * 7 * loss_loc.item())
     assert results['self_balance'] == 7
@@ -36,7 +51,9 @@ def test_alrp_equals_the_core(batch, loss_weight):
 def test_ap_equals_the_core_and_averages_localisation(batch):
     logits, labels, loc_losses = batch
     results = APLoss(interpolate=False)(logits, labels, loc_losses)
-    assert results['loss_cls'].item() == pytest.approx(ap_loss(logits, labels, 1.0, False).item())
+    assert results['loss_cls'].item() == pytest.approx(
+        ap_loss(*flattened(logits, labels), 1.0, False).item()
+    )
     assert results['loss_bbox'].item() == pytest.approx(loc_losses.mean().item())
 
 
@@ -44,14 +61,14 @@ def test_ap_equals_the_core_and_averages_localisation(batch):
 def test_log_does_not_take_part_in_the_loss(batch, loss):
     """MMEngine adds up every result whose name holds 'loss'."""
     logits, labels, loc_losses = batch
-    results = loss(logits, labels, loc_losses, ious=1 - loc_losses.detach() / 2)
+    results = loss(logits, labels, loc_losses, ious=1 - loc_losses.detach())
     assert {k for k in results if 'loss' in k} == {'loss_cls', 'loss_bbox'}
     assert 0 < results['ranked_iou'] < 1
     assert not any(v.requires_grad for k, v in results.items() if 'loss' not in k)
 
 
 def test_ranked_iou_weights_the_top_of_the_ranking():
-    logits, labels = torch.tensor([3.0, -3.0, 0.0]), torch.tensor([1, 1, 0])
+    logits, labels = torch.tensor([[3.0], [-3.0], [0.0]]), torch.tensor([0, 0, 1])
     good_first = aLRPLoss()(logits, labels, torch.zeros(2), ious=torch.tensor([0.9, 0.5]))
     bad_first = aLRPLoss()(logits, labels, torch.zeros(2), ious=torch.tensor([0.5, 0.9]))
     # ranks 1 and 3: the first positive counts 1 + 1/3, the second 1/3
@@ -61,12 +78,12 @@ def test_ranked_iou_weights_the_top_of_the_ranking():
 
 @pytest.mark.parametrize('loss', [aLRPLoss(), APLoss()])
 def test_no_positives(loss):
-    logits = torch.randn(9, requires_grad=True)
+    logits = torch.randn(9, 1, requires_grad=True)
     loc_losses = torch.zeros(0, requires_grad=True)
-    results = loss(logits, torch.zeros(9, dtype=torch.long), loc_losses, ious=torch.zeros(0))
+    results = loss(logits, torch.ones(9, dtype=torch.long), loc_losses, ious=torch.zeros(0))
     (results['loss_cls'] + results['loss_bbox']).backward()
     assert results['loss_cls'] == results['loss_bbox'] == results['ranked_iou'] == 0
-    assert logits.grad.shape == (9,) and not logits.grad.any()
+    assert logits.grad.shape == (9, 1) and not logits.grad.any()
 
 
 @pytest.mark.parametrize(
@@ -77,10 +94,33 @@ def test_no_positives(loss):
         (dict(delta=float('nan')), 'delta'),
         (dict(tau=1), 'tau'),
         (dict(tau=-0.1), 'tau'),
-        (dict(loc_range=0), 'loc_range'),
+        (dict(self_balance=dict(start_weight=0)), 'start_weight'),
         (dict(use_sigmoid=False), 'use_sigmoid'),
     ],
 )
 def test_bad_arguments(bad, message):
     with pytest.raises(ValueError, match=message):
         aLRPLoss(**bad)
+
+
+def test_batch_has_what_a_loss_may_need(batch):
+    logits, labels, loc_losses = batch
+    ious = torch.rand(len(loc_losses))
+    batches = []
+
+    class Recorder(RankingLoss):
+        self_count = 0.5
+
+        def losses(self, batch):
+            batches.append(batch)
+            return dict(loss_cls=batch.logits.sum(), loss_bbox=batch.loc_losses.sum())
+
+    Recorder(delta=0.3)(logits, labels, loc_losses, ious)
+    [batch] = batches
+    assert batch.logits.shape == (300,) and batch.logits.requires_grad
+    is_positive = (labels >= 0) & (labels < NUM_CLASSES)
+    torch.testing.assert_close(batch.pos_scores, logits[is_positive].sigmoid().detach())
+    assert not batch.pos_scores.requires_grad
+    assert batch.loc_losses is loc_losses and batch.ious is ious
+    whole = Ranking(*flattened(logits, labels), 0.3)
+    torch.testing.assert_close(batch.ranking.rank, whole.rank - 0.5)

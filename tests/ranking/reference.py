@@ -45,6 +45,17 @@ def update(logits, pos, neg, delta, errors):
     return grad
 
 
+def update_positives(logits, pos, delta, errors, targets):
+    """Gradient if positives blame the positives above them of lower target (arXiv 2107.11669)."""
+    grad = np.zeros(len(logits))
+    for i, error in enumerate(errors):
+        over = step(logits[pos] - logits[pos[i]], delta) * (targets < targets[i])
+        if over.sum() > EPS:
+            grad[pos] += error * over / over.sum() / len(pos)
+            grad[pos[i]] -= error / len(pos)
+    return grad
+
+
 def alrp(logits, labels, loc_errors, delta=1.0):
     """loss_cls, loss_loc (the mean over all orders of ties), gradient of loss_cls."""
     logits, pos, neg = split(logits, labels)
