@@ -95,7 +95,9 @@ def workplace(tmp_path, monkeypatch) -> Path:
 
 
 @of_each_page
-def test_python_runs_or_is_a_config(page, workplace):
+def test_python_runs_or_is_a_config(page, workplace, monkeypatch):
+    # What a page registers is gone after the test.
+    monkeypatch.setattr(MODELS, '_module_dict', dict(MODELS._module_dict))
     scope = {}
     for line, code in blocks(page, 'python'):
         if is_config(code):
