@@ -120,7 +120,8 @@ class Ranking:
         pos_logits = self.pos_logits.double()
         pos_grad = torch.zeros_like(pos_logits)
         rows_at_once = max(1, PAIRS_AT_ONCE // max(len(self), 1))
-        for inds in torch.arange(len(self), device=pos_grad.device).split(rows_at_once):
+        for start in range(0, len(self), rows_at_once):
+            inds = slice(start, start + rows_at_once)
             above = (pos_logits - pos_logits[inds, None]) / (2 * self.delta) + 0.5
             above = above.clamp_(0, 1).masked_fill_(targets >= targets[inds, None], 0)
             count = above.sum(dim=1)

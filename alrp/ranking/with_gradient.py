@@ -19,7 +19,8 @@ def with_gradient(value: Tensor, inputs: Tensor, gradient: Tensor) -> Tensor:
         Tensor: Scalar, in the dtype of ``inputs`` but at least float32: single gradients can be too
         small for half precision until a loss scale is applied.
     """
-    result: Tensor = _WithGradient.apply(inputs, value.to(loss_dtype(inputs)), gradient)
+    value = value.to(loss_dtype(inputs))
+    result: Tensor = _WithGradient.apply(inputs, value, gradient)  # type: ignore[no-untyped-call]
     return result
 
 
