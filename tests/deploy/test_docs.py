@@ -1,4 +1,4 @@
-"""The code in docs/deploy.md runs an exported detector and prints its detections."""
+"""The code in docs/inference.md runs an exported detector and prints its detections."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-PAGE = Path(__file__).parents[2] / 'docs' / 'deploy.md'
+PAGE = Path(__file__).parents[2] / 'docs' / 'inference.md'
 pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason='no docs in this installation')
 SIZE = [64, 32]  # width, height
 
