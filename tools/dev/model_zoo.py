@@ -54,7 +54,9 @@ def written(page: str, new_table: str) -> str:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--check', action='store_true', help='write nothing; fail if the table is out of date')
+    parser.add_argument(
+        '--check', action='store_true', help='write nothing; fail if the table is out of date'
+    )
     args = parser.parse_args()
     page = PAGE.read_text(encoding='utf-8')
     wanted = written(page, table(models()))
