@@ -1,8 +1,6 @@
 # Aquarium: fish and birds in 575 photos (Roboflow public data, CC BY 4.0), in COCO format.
 data_root = 'data/aquarium/'
-metainfo = dict(
-    classes=('fish', 'jellyfish', 'penguin', 'puffin', 'shark', 'starfish', 'stingray')
-)
+metainfo = dict(classes=('fish', 'jellyfish', 'penguin', 'puffin', 'shark', 'starfish', 'stingray'))
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
