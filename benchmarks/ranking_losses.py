@@ -167,10 +167,10 @@ def measure(method, num_pos, num_neg, distribution, device, threads, repeat):
     return seconds[1:] or seconds, memory
 
 
-def in_fresh_process(*job):
+def in_fresh_process(*job, function=measure):
     """Run in a fork of a process that has imported torch but not used it."""
     with multiprocessing.get_context('forkserver').Pool(1) as pool:
-        return pool.apply(measure, job)
+        return pool.apply(function, job)
 
 
 def duration(seconds):
