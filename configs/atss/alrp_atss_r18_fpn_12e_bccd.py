@@ -1,5 +1,5 @@
-# aLRP Loss with anchors assigned by ATSS, on the example of one's own data. ATSS takes the anchors
-# that fit best, however badly, so that COCO's will do.
+# ATSS with aLRP Loss on BCCD, the example of your own data. COCO's anchors suffice: ATSS assigns
+# the best-fitting anchors however low their IoU is.
 _base_ = [
     '../_base_/models/alrp_retinanet_r18_fpn_small.py',
     '../_base_/datasets/bccd.py',

@@ -1,4 +1,4 @@
-# aLRP Loss in both stages, on the example of one's own data.
+# Faster R-CNN with aLRP Loss in both stages on BCCD, the example of your own data.
 _base_ = [
     '../_base_/models/alrp_faster-rcnn_r50_fpn.py',
     '../_base_/datasets/bccd.py',
@@ -9,7 +9,7 @@ _base_ = [
 model = dict(
     backbone=dict(depth=18, frozen_stages=-1, norm_eval=False, init_cfg=None),
     neck=dict(in_channels=[64, 128, 256, 512], out_channels=64),
-    # Of 16 pixels and more: platelets are some 20 wide.
+    # The smallest anchor is 16 pixels: platelets are about 20 pixels wide.
     rpn_head=dict(in_channels=64, feat_channels=64, anchor_generator=dict(scales=[4])),
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=64),
@@ -18,6 +18,6 @@ model = dict(
     train_cfg=dict(rpn_proposal=dict(max_per_img=300)),
     test_cfg=dict(rpn=dict(max_per_img=300)),
 )
-# Ranking gradients are bounded, and the first stage weighs .2: in twelve epochs from scratch it
-# learns too little at the baseline's 0.01.
+# The baseline's 0.01 is too low for twelve epochs from scratch: ranking gradients are bounded, and
+# the first stage has a weight of 0.2.
 optim_wrapper = dict(optimizer=dict(lr=0.02))

@@ -1,4 +1,4 @@
-# The baseline: cross entropy, L1 and sampling, in the set-up of the aLRP config.
+# Baseline: cross entropy, L1 and sampling; all else as in the aLRP config.
 _base_ = [
     '../_base_/models/ce_l1_faster-rcnn_r50_fpn.py',
     '../_base_/datasets/bccd.py',
@@ -9,7 +9,7 @@ _base_ = [
 model = dict(
     backbone=dict(depth=18, frozen_stages=-1, norm_eval=False, init_cfg=None),
     neck=dict(in_channels=[64, 128, 256, 512], out_channels=64),
-    # Of 16 pixels and more: platelets are some 20 wide.
+    # The smallest anchor is 16 pixels: platelets are about 20 pixels wide.
     rpn_head=dict(in_channels=64, feat_channels=64, anchor_generator=dict(scales=[4])),
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=64),

@@ -1,4 +1,4 @@
-# The baseline: focal loss and smooth L1, as FoveaBox has them, in the set-up of the aLRP config.
+# Baseline: FoveaBox's focal loss and smooth L1; all else as in the aLRP config.
 _base_ = './alrp_fovea_r18_fpn_12e_bccd.py'
 
 model = dict(

@@ -1,4 +1,4 @@
-# What `make demo` trains: aLRP Loss on the embedded dataset, from scratch, on the CPU.
+# `make demo` trains this: aLRP Loss on the built-in shapes dataset, from scratch, on the CPU.
 _base_ = [
     '../_base_/models/alrp_retinanet_r18_fpn-gn_small.py',
     '../_base_/datasets/shapes.py',
@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# So short a training leaves no time to start with boxes alone, as the published start of 50 does.
+# The published start_weight of 50 first trains mostly the boxes: too slow for this short schedule.
 model = dict(
     backbone=dict(base_channels=32),
     neck=dict(in_channels=[32, 64, 128, 256]),

@@ -1,5 +1,5 @@
-# BCCD, blood cells under the microscope: an example of one's own data in COCO format.
-# What differs from COCO is `metainfo` (the class names) and where the files are.
+# BCCD (blood cells under the microscope), an example of your own data in COCO format.
+# It differs from COCO in `metainfo` (the class names) and the file paths.
 data_root = 'data/bccd/'
 metainfo = dict(
     classes=('RBC', 'WBC', 'Platelets'),

@@ -1,4 +1,4 @@
-# Both stages rank all that they have: anchors with one class, RoIs with one logit per class.
+# Both stages rank without sampling: all anchors (one class), all RoIs (one logit per class).
 _base_ = './alrp_retinanet_r50_fpn.py'
 
 box_coder = dict(
@@ -23,7 +23,7 @@ model = dict(
         loss_cls=dict(
             type='aLRPLoss',
             delta=1.0,
-            tau=0.7,  # the assigner's
+            tau=0.7,  # pos_iou_thr of the assigner
             loss_weight=0.2,
             self_balance=dict(start_weight=50.0),
         ),

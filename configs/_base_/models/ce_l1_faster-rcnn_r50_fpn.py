@@ -1,4 +1,4 @@
-# Losses and samplers of MMDetection's Faster R-CNN, with the box coder of the ranking one.
+# Faster R-CNN with MMDetection's losses and samplers, and the box coder of the aLRP version.
 _base_ = './alrp_faster-rcnn_r50_fpn.py'
 
 model = dict(
