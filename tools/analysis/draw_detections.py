@@ -19,7 +19,7 @@ from alrp_mmdet.cli import clear_errors  # noqa: E402
 from alrp_mmdet.config_file import read_config  # noqa: E402
 from alrp_mmdet.deploy import Detector, InputError  # noqa: E402
 from alrp_mmdet.deploy.thresholds import apply_thresholds, read_thresholds  # noqa: E402
-from alrp_mmdet.drawing import colours, draw_box, page  # noqa: E402
+from alrp_mmdet.drawing import class_colours, draw_box, image_grid  # noqa: E402
 
 
 def parse_args():
@@ -58,10 +58,10 @@ def main():
             thresholds = read_thresholds(args.thresholds, classes)
             meaning = 'score over the LRP-optimal threshold of its class'
     apply_thresholds(model, thresholds)
-    palette = colours(model.dataset_meta['palette'], len(classes))
+    palette = class_colours(model.dataset_meta['palette'], len(classes))
 
     number = min(args.num_images, len(dataset))
-    figure, axes = page(number, args.columns)
+    figure, axes = image_grid(number, args.columns)
     for axis, index in zip(axes, range(number)):
         info = dataset.get_data_info(index)
         axis.imshow(mmcv.imread(info['img_path'], channel_order='rgb'))
