@@ -1,6 +1,6 @@
-"""Writes the table of models in docs/models.md from the metafiles: ``model_zoo.py [--check]``.
+"""Write the table of models in docs/models.md from the metafiles.
 
-Every config of a family has to stand in the family's metafile, and the other way round.
+Usage: ``python tools/dev/model_zoo.py [--check]``. Every config must be listed in a metafile.
 """
 
 import argparse
@@ -14,7 +14,7 @@ PAGE = ROOT / 'docs' / 'models.md'
 BEGIN, END = '<!-- model zoo -->\n', '<!-- end of model zoo -->'
 
 
-def models() -> list[dict]:
+def read_models() -> list[dict]:
     """The entries of all metafiles."""
     metafiles = sorted(ROOT.glob('configs/*/metafile.yml'))
     entries = [m for path in metafiles for m in yaml.safe_load(path.read_text())['Models']]
@@ -22,14 +22,14 @@ def models() -> list[dict]:
     configs = {str(path.relative_to(ROOT)) for path in ROOT.glob('configs/[!_]*/*.py')}
     if listed != configs:
         sys.exit(
-            'error: metafiles and configs differ, one of them lacks '
+            'error: these are in configs/ or in a metafile.yml, but not in both: '
             f'{", ".join(sorted(listed ^ configs))}'
         )
     return entries
 
 
-def table(entries: list[dict]) -> str:
-    """The models as a table in Markdown."""
+def format_table(entries: list[dict]) -> str:
+    """The table of models in Markdown."""
     rows = ['| config | evaluated on | AP | oLRP | figures are |', '|---|---|---|---|---|']
     for model in entries:
         [result] = model.get('Results', [{}])
@@ -45,8 +45,8 @@ def table(entries: list[dict]) -> str:
     return '\n'.join(rows) + '\n'
 
 
-def written(page: str, new_table: str) -> str:
-    """The page with its table replaced."""
+def replace_table(page: str, new_table: str) -> str:
+    """The page with a new table between ``BEGIN`` and ``END``."""
     before, rest = page.split(BEGIN)
     after = rest.split(END)[1]
     return f'{before}{BEGIN}{new_table}{END}{after}'
@@ -54,14 +54,14 @@ def written(page: str, new_table: str) -> str:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--check', action='store_true', help='write nothing, fail if it is stale')
+    parser.add_argument('--check', action='store_true', help='only check that it is up to date')
     args = parser.parse_args()
     page = PAGE.read_text(encoding='utf-8')
-    wanted = written(page, table(models()))
+    wanted = replace_table(page, format_table(read_models()))
     if not args.check:
         PAGE.write_text(wanted, encoding='utf-8')
     elif page != wanted:
-        sys.exit('error: the table of models is stale, run python tools/dev/model_zoo.py')
+        sys.exit('error: the table of models is out of date: run python tools/dev/model_zoo.py')
 
 
 if __name__ == '__main__':
