@@ -56,7 +56,7 @@ def make_parser(description: str) -> argparse.ArgumentParser:
 
 def load_config(args: argparse.Namespace) -> Config:
     """Read the config of a command line and apply the options of ``make_parser`` to it."""
-    with clear_errors():
+    with exit_on_error():
         cfg = read_config(args.config)
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
@@ -99,7 +99,7 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
 
 
 @contextlib.contextmanager
-def clear_errors(*others: type[Exception]):
+def exit_on_error(*others: type[Exception]):
     """Exit with a one-line message instead of a traceback for errors that the user can fix.
 
     Args:

@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn  # noqa: E40
 
 from alrp.files import output_problem, write_atomically  # noqa: E402
 from alrp.terminal import progress_bars  # noqa: E402
-from alrp_mmdet.cli import clear_errors  # noqa: E402
+from alrp_mmdet.cli import exit_on_error  # noqa: E402
 from alrp_mmdet.datasets import check_datasets  # noqa: E402
 from alrp_mmdet.project.config_writer import format_config  # noqa: E402
 from alrp_mmdet.project.data import DEFAULT_VAL_FRACTION, load_data  # noqa: E402
@@ -155,7 +155,7 @@ def main(argv: list[str] | None = None):
             write_atomically(path, content)
     except OSError as error:
         sys.exit(f'error: {error.filename} cannot be written: {error.strerror}')
-    with clear_errors():
+    with exit_on_error():
         check_datasets(Config.fromfile(config), ('train', 'val'))
     for path in contents:
         print(f'Wrote {relative_path(path)}')
@@ -164,7 +164,7 @@ def main(argv: list[str] | None = None):
 
 def load_splits(args: argparse.Namespace) -> tuple[dict[str, Split], dict[str, Objects]]:
     """Load ``train`` and ``val`` and their objects; exit if the data have errors."""
-    with clear_errors(), image_progress() as progress:
+    with exit_on_error(), image_progress() as progress:
         data = load_data(
             args.source, args.val, args.val_fraction, args.format, args.images, progress
         )

@@ -14,7 +14,7 @@ from mmdet.engine.hooks.utils import trigger_visualization_hook  # noqa: E402
 from mmdet.evaluation import DumpDetResults  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 
-from alrp_mmdet.cli import build_runner, clear_errors, load_config, make_parser  # noqa: E402
+from alrp_mmdet.cli import build_runner, exit_on_error, load_config, make_parser  # noqa: E402
 
 
 def parse_args():
@@ -59,7 +59,7 @@ def main():
     cfg.load_from = args.checkpoint
     if args.show or args.show_dir:
         cfg = trigger_visualization_hook(cfg, args)
-    with clear_errors():
+    with exit_on_error():
         runner = build_runner(cfg, args, splits=('test',))
         if args.out is not None:
             runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))

@@ -12,7 +12,7 @@ if (ROOT / 'alrp_mmdet').is_dir():  # run from a clone without installing it
 
 from mmengine.device import get_device  # noqa: E402
 
-from alrp_mmdet.cli import build_runner, clear_errors, load_config, make_parser  # noqa: E402
+from alrp_mmdet.cli import build_runner, exit_on_error, load_config, make_parser  # noqa: E402
 from alrp_mmdet.transfer.safe_loading import latest_checkpoint  # noqa: E402
 
 
@@ -54,7 +54,7 @@ def main():
     load_from = cfg.get('load_from')
     if load_from and '://' not in load_from and not Path(load_from).is_file():
         sys.exit(f'error: there is no checkpoint {load_from}, which load_from names')
-    with clear_errors():
+    with exit_on_error():
         build_runner(cfg, args, splits=('train', 'val')).train()
 
 
