@@ -38,5 +38,7 @@ def read_config(path: str | Path, *required: str) -> Config:
         ) from error
     missing = [name for name in ('model', *required) if not isinstance(cfg.get(name), dict)]
     if missing:
-        raise ConfigError(f'{path} is not a detector config: it has no {format_list(missing)}')
+        raise ConfigError(
+            f'{path} is not the config of a detector: it has no {format_list(missing)}'
+        )
     return cfg

@@ -3,6 +3,7 @@
 Usage: ``python tools/demo.py``, or ``make demo``. It takes a few minutes on a CPU.
 """
 
+import argparse
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ NUMBERS = r'(?:loss\w*|self_balance|ranked_iou|coco/bbox_(?:mAP|oLRP)): \S+'
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__.partition('\n')[0]).parse_args()
     work_dir = new_work_dir(Path('work_dirs'), 'demo')
     print(f'Writing to {work_dir}')
     run('Training (a few minutes)', 'train.py', CONFIG, '--work-dir', work_dir)

@@ -53,7 +53,7 @@ def main():
         cfg.load_from = checkpoint or cfg.get('load_from')
     load_from = cfg.get('load_from')
     if load_from and '://' not in load_from and not Path(load_from).is_file():
-        sys.exit(f'error: there is no checkpoint {load_from}, which load_from names')
+        sys.exit(f'error: load_from names {load_from}, but there is no such file')
     with exit_on_error():
         build_runner(cfg, args, splits=('train', 'val')).train()
 
@@ -63,7 +63,7 @@ def checkpoint_to_resume(resume: str, work_dir: str) -> str | None:
     if resume == 'auto':
         checkpoint = latest_checkpoint(work_dir)
         if checkpoint is None:
-            print(f'No checkpoint to resume from in {work_dir}: starting from the beginning.')
+            print(f'There is no checkpoint in {work_dir} to resume from: training from the start.')
         return checkpoint
     if '://' not in resume and not Path(resume).is_file():
         sys.exit(f'error: there is no checkpoint {resume} to resume from')

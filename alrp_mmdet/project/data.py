@@ -28,14 +28,12 @@ class ProjectData:
     """The data of a project.
 
     Attributes:
-        format (str): Key of ``FORMATS``.
         train (Split): Training images.
         val (Split | None): Validation images; None only if there are errors.
         findings (Findings): Warnings, and errors that must be fixed before training.
         notes (list[str]): How the data were read, a sentence each.
     """
 
-    format: str
     train: Split
     val: Split | None
     findings: Findings
@@ -106,7 +104,7 @@ def load_data(
             check_annotations(split, name, findings)
         else:
             findings.error(source, f'no images for {name}')
-    return ProjectData(detected, train, val_split, findings, notes)
+    return ProjectData(train, val_split, findings, notes)
 
 
 def _read_val(val: Path, format: str, images: Path | None, findings: Findings) -> dict[str, Split]:

@@ -62,6 +62,6 @@ def check_overlap(
             name, train_name = image['file_name'], trained[digest]
             findings.error(
                 val.source,
-                'images in both train and val, which makes validation results too good',
+                'images in both train and val: validation results would be too optimistic',
                 name if train_name == name else f'{name} = {train_name}',
             )
