@@ -16,7 +16,7 @@ def version() -> str:
 setup(
     name='alrp_mmdet',
     version=version(),
-    description='Object detectors trained by ranking: aLRP Loss and AP Loss for MMDetection 3.x',
+    description='Object detectors trained by ranking: RS, aLRP and AP Loss for MMDetection 3.x',
     long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     author='The alrp_mmdet authors',
@@ -34,6 +34,7 @@ setup(
     extras_require={
         'mmdet': ['mmengine>=0.10,<1', 'mmcv>=2.0.0,<2.2', 'mmdet>=3.0,<3.4'],
         'onnx': ['onnx', 'onnxscript', 'onnxruntime'],  # of tools/export.py
+        'paa': ['scikit-learn'],  # of ALRPPAAHead, for training
         'report': ['plotly>=6', 'jinja2'],  # of tools/analysis/lrp.py --html
     },
 )
