@@ -81,7 +81,8 @@ def load(name: str, pictures: Path, tmp_path: Path) -> Config:
     cfg.model.backbone.init_cfg = None
     if 'drop_path_rate' in cfg.model.backbone:
         cfg.model.backbone.drop_path_rate = 0.0  # a dropped layer has no gradient
-    cfg.optim_wrapper.optimizer.lr *= 0.01  # the warm-up's
+    if cfg.optim_wrapper.optimizer.type == 'AdamW':  # whose first steps are large
+        cfg.optim_wrapper.optimizer.lr *= 0.01
     if 'rpn' in cfg.model.train_cfg:
         cfg.model.train_cfg.rpn.allowed_border = -1  # large anchors do not fit into small images
     cfg.model.test_cfg.get('rcnn', cfg.model.test_cfg).score_thr = 0.0  # untrained models score low
