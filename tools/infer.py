@@ -15,7 +15,7 @@ if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
 import torch  # noqa: E402
 
 from alrp.files import write_atomically  # noqa: E402
-from alrp.terminal import progress_bars  # noqa: E402
+from alrp_mmdet.terminal import progress_bars  # noqa: E402
 from alrp_mmdet.cli import clear_errors  # noqa: E402
 from alrp_mmdet.config_file import read_config  # noqa: E402
 from alrp_mmdet.deploy.detector import Detector, config_beside  # noqa: E402

@@ -17,7 +17,7 @@ from mmengine.config import Config  # noqa: E402
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn  # noqa: E402
 
 from alrp.files import output_problem, write_atomically  # noqa: E402
-from alrp.terminal import progress_bars  # noqa: E402
+from alrp_mmdet.terminal import progress_bars  # noqa: E402
 from alrp_mmdet.cli import clear_errors  # noqa: E402
 from alrp_mmdet.datasets import check_datasets  # noqa: E402
 from alrp_mmdet.project.choices import DETECTORS, choose  # noqa: E402

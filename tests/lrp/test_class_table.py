@@ -54,16 +54,16 @@ def test_thresholds_are_in_the_order_of_labels(data):
     assert content['ann_file'] == 'truth.json' and content['num_images'] == 3
 
 
-def test_thresholds_need_names_of_their_own(data):
+def test_thresholds_need_unique_class_names(data):
     data[0]['categories'][1]['name'] = 'kind 2'
-    with pytest.raises(ValueError, match="2 are called 'kind 2'"):
+    with pytest.raises(ValueError, match=r"2 classes.*'kind 2'"):
         thresholds_json(evaluate_lrp(*data), None)
 
 
-def test_steps_are_told_in_their_order(data):
-    told = []
-    evaluate_lrp(*data, on_step=told.append)
-    assert tuple(told) == STEPS
+def test_steps_are_reported_in_order(data):
+    reported = []
+    evaluate_lrp(*data, on_step=reported.append)
+    assert tuple(reported) == STEPS
 
 
 def test_parts_of_the_error_add_up(data):
