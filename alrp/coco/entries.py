@@ -148,4 +148,6 @@ def label_annotation(annotation: Entry) -> str:
 def _describe(types: Types) -> str:
     if types == TEXT:
         return 'text'
-    return 'a number or text' if str in types else 'a finite number'
+    if str in types:
+        return 'a number or text'
+    return 'a whole number' if int in types else 'a finite number'

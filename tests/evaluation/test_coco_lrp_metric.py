@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import multiprocessing
+import re
 from collections import defaultdict
 from copy import deepcopy
 
@@ -297,7 +298,7 @@ def test_no_detections(tmp_path, no_images, caplog):
         assert {name: ours[name] for name in expected} == expected
         assert ours[f'coco/{metric}_mAP'] == 0
         assert ours[f'coco/{metric}_kind 5_oLRP'] == 1
-        assert f'no detections at all: {metric}' in caplog.text
+        assert f'no {metric} detections' in caplog.text
     assert ours['coco/kind 5_precision'] == 0
     assert math.isnan(ours['coco/kind 9_precision'])
     assert json.loads(thresholds.read_text())['thresholds'] == dict.fromkeys(CLASSES)
@@ -388,8 +389,12 @@ def test_an_image_without_detections_may_have_no_masks(tmp_path):
     [
         (dict(metric='boxes'), KeyError, 'metric should be one of'),
         (dict(metric_items=['LRP']), KeyError, 'metric item "LRP" is not supported'),
-        (dict(proposal_nums=(10, 100)), ValueError, 'at least three'),
-        (dict(metric='proposal', thresholds_file='t.json'), ValueError, 'needs bbox or segm'),
+        (dict(proposal_nums=(10, 100)), ValueError, r'proposal_nums.*three.*\[10, 100\]'),
+        (
+            dict(metric='proposal', thresholds_file='t.json'),
+            ValueError,
+            'thresholds_file.*bbox.*segm.*proposal',
+        ),
         (dict(format_only=True), AssertionError, 'outfile_prefix'),
     ],
 )
@@ -401,12 +406,12 @@ def test_bad_options(options, error, message):
 def test_bad_predictions(tmp_path):
     truth, results, path = make_files(tmp_path, 0)
     samples = make_samples(truth, results, masks=False)
-    with pytest.raises(ValueError, match=r'with the label \d.*only 1 of the classes'):
+    with pytest.raises(ValueError, match=r'label 1\b.*\b1 of the classes.*kind 5.*num_classes'):
         evaluate(dict(ann_file=path), samples, classes=('kind 5',))
     with pytest.raises(KeyError, match='segm is not in results'):
         evaluate(dict(ann_file=path, metric='segm'), samples)
     samples[0]['pred_instances']['scores'][0] = math.nan
-    with pytest.raises(ValueError, match='score that is no finite number'):
+    with pytest.raises(ValueError, match=r'score .*finite number: nan \(entry '):
         evaluate(dict(ann_file=path), samples)
 
 
@@ -417,7 +422,7 @@ def test_what_is_shown(tmp_path, caplog):
     evaluate(options, make_samples(truth, results))
     for shown in ('bbox_mAP_copypaste: ', 'bbox_oLRP_copypaste: 0.', 'threshold', '| kind 5'):
         assert shown in caplog.text
-    assert 'bbox_mAP is -1, undefined' in caplog.text
+    assert re.search(r'bbox_mAP.*-1.*100.*\[1, 2, 3\]', caplog.text)
 
 
 @pytest.mark.parametrize('converted', [False, True])

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from alrp.coco import Entries
 from alrp.text import format_list
 
 from ...datasets.annotation_file import AnnotationFile
@@ -31,10 +32,9 @@ def read_coco(path: Path, images: Path | None, findings: Findings) -> dict[str, 
     if problems:
         raise AnnotationError(f'{path}: {"; ".join(problems)}')
     for key, needed in (('images', ('id', 'file_name')), ('categories', ('id', 'name'))):
-        lacking = [i for i, entry in enumerate(file.content[key]) if not set(needed) <= set(entry)]
-        if lacking or not file.content[key]:
-            which = f'not so at {format_list(lacking)} (from 0)' if lacking else 'there are none'
-            raise AnnotationError(f'{path}: {key} need {" and ".join(map(repr, needed))}: {which}')
+        problems = Entries(file.content[key], key).missing_keys(needed)
+        if problems or not file.content[key]:
+            raise AnnotationError(f'{path}: {"; ".join(problems) or f"it has no {key}"}')
     changed = _complete(file.content, path, findings)
     folder = find_images(path, file.content, images)
     return dict(train=Split(str(path), file.content, folder, None if changed else path))
