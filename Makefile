@@ -26,9 +26,10 @@ docs: setup  ## build the documentation, docs/_build/html
 	@$(RUN) -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo 'Wrote docs/_build/html/index.html'
 
-lint: setup  ## ruff and the table of models, check only
+lint: setup  ## ruff, mypy and the table of models, check only
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy
 	@$(RUN) tools/dev/model_zoo.py --check
 
 format: setup  ## ruff, mend what it can
@@ -36,4 +37,4 @@ format: setup  ## ruff, mend what it can
 	@$(RUN) -m ruff format .
 
 clean:  ## remove .venv and caches; never data or work_dirs
-	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis *.egg-info build dist docs/_build
+	@rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info build dist docs/_build

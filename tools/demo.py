@@ -1,4 +1,4 @@
-"""The demo: train a small aLRP RetinaNet on the embedded dataset, evaluate it and draw it."""
+"""Train a small aLRP RetinaNet on a synthetic dataset, evaluate it and draw its detections."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""From annotated images to a config: ``new_project.py SOURCE --out FOLDER``."""
+"""Check annotated images and write a config to train on them."""
 
 import argparse
 import contextlib
@@ -17,7 +17,6 @@ from mmengine.config import Config  # noqa: E402
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn  # noqa: E402
 
 from alrp.files import output_problem, write_atomically  # noqa: E402
-from alrp_mmdet.terminal import progress_bars  # noqa: E402
 from alrp_mmdet.cli import clear_errors  # noqa: E402
 from alrp_mmdet.datasets import check_datasets  # noqa: E402
 from alrp_mmdet.project.choices import DETECTORS, choose  # noqa: E402
@@ -27,6 +26,7 @@ from alrp_mmdet.project.formats import FORMATS, Split  # noqa: E402
 from alrp_mmdet.project.picture import draw_annotations  # noqa: E402
 from alrp_mmdet.project.statistics import Objects, objects_of  # noqa: E402
 from alrp_mmdet.project.summary import missing_classes, summary  # noqa: E402
+from alrp_mmdet.terminal import progress_bars  # noqa: E402
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:

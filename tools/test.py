@@ -1,4 +1,4 @@
-"""Evaluate a detector: ``python tools/test.py CONFIG CHECKPOINT``. Takes MMDetection's options."""
+"""Evaluate a detector. Takes MMDetection's options."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Train a detector: ``python tools/train.py CONFIG``. Takes MMDetection's options."""
+"""Train a detector. Takes MMDetection's options."""
 
 import sys
 from pathlib import Path

@@ -2,8 +2,8 @@
 
 ``read_annotations`` and ``read_results`` parse a file and check its structure. They raise
 ``CocoFormatError`` if the file is of another kind, lacks a key, or has a value of the wrong type.
-``Entries`` finds further problems of a list and returns one sentence per problem, so that the caller
-can raise them or report them.
+``Entries`` finds further problems of a list and returns one sentence per problem, which the caller
+can raise or report.
 
 Checks go through a file column by column, because a file of results may have a million entries.
 """

@@ -86,7 +86,7 @@ def test_both_stages_and_what_other_detectors_log_are_drawn():
         {'step': 1, 'lr': 0.1, 'time': 1.0, 'coco/bbox_mAP_50': 0.5, **dict.fromkeys(logged, 1.0)}
     ]
     run.append({'step': 1, 'coco/bbox_oLRP': 0.7, 'coco/bbox_mAP': 0.3})
-    assert script['keys_of'](dict(run=run), None) == [
+    assert script['keys_to_draw'](dict(run=run), None) == [
         'loss',
         'coco/bbox_mAP',
         'coco/bbox_oLRP',
@@ -119,10 +119,10 @@ def test_the_line_that_a_training_is_writing_is_left_out(tmp_path):
         log.write_text(whole[:-cut])
         assert script['read_scalars'](run) == ENTRIES[:2]
     log.write_text(whole.replace('{"step": 20', '{"st'))
-    with pytest.raises(SystemExit, match=r'scalars\.json is damaged: line 2 is no entry'):
+    with pytest.raises(SystemExit, match=r'scalars\.json .*line 2 '):
         script['read_scalars'](run)
     log.write_text('[1]\n')
-    with pytest.raises(SystemExit, match='damaged: line 1'):
+    with pytest.raises(SystemExit, match=r'scalars\.json .*line 1 '):
         script['read_scalars'](run)
 
 
@@ -130,8 +130,8 @@ def test_the_line_that_a_training_is_writing_is_left_out(tmp_path):
     ('entries', 'message'),
     [
         (None, 'run is not a folder'),
-        ([], 'nothing has been logged yet in run'),
-        ([dict(step=1, lr=0.1)], 'nothing of loss, .* logged yet, but lr, step'),
+        ([], r'.*log of run .*empty'),
+        ([dict(step=1, lr=0.1)], 'none of loss, .* logged.*: lr, step'),
     ],
 )
 def test_curves_say_what_is_missing(analyse, tmp_path, entries, message):
@@ -147,11 +147,11 @@ def test_curves_of_what_is_no_run_or_would_be_overwritten(analyse, tmp_path):
     log_of(tmp_path / 'run', '20250101_000000', ENTRIES)
     (tmp_path / 'mine.png').write_text('mine')
     for args, message in (
-        (['empty'], 'empty holds no log'),
-        (['run', 'run/'], 'given twice'),
-        (['run', '--out', 'mine.png'], r'mine\.png exists; --force'),
-        (['run', '--out', 'gone/a.png'], r'gone/a\.png cannot be written'),
-        (['run', '--out', 'a.unknown'], r'a\.unknown cannot be written'),
+        (['empty'], r'empty .*vis_data/scalars\.json'),
+        (['run', 'run/'], 'twice: run run'),
+        (['run', '--out', 'mine.png'], r'mine\.png exists.*--force'),
+        (['run', '--out', 'gone/a.png'], r'write gone/a\.png'),
+        (['run', '--out', 'a.unknown'], r'write a\.unknown'),
     ):
         with pytest.raises(SystemExit, match=f'error: .*{message}'):
             analyse('plot_curves.py', *args)
@@ -164,7 +164,7 @@ def test_curves_have_the_name_that_was_asked_for(analyse, tmp_path):
     analyse('plot_curves.py', run, '--out', 'mine', '--keys', 'loss_cls')
     assert (tmp_path / 'mine').is_file()
     assert (tmp_path / 'mine.png').read_text() == 'mine'
-    with pytest.raises(SystemExit, match='run cannot be written'):
+    with pytest.raises(SystemExit, match='write run:'):
         analyse('plot_curves.py', run, '--out', 'run', '--force')
 
 
@@ -198,7 +198,7 @@ def test_detections_are_drawn_from_a_training(analyse, config, tool, tmp_path):
         drawn.append(out.read_bytes())
     assert drawn[0] != drawn[1]
 
-    with pytest.raises(SystemExit, match=r'two\.png exists; --force overwrites it'):
+    with pytest.raises(SystemExit, match=r'two\.png exists.*--force'):
         analyse('draw_detections.py', *common, '--out', 'two.png')
     deeper = tmp_path / 'deeper.py'
     deeper.write_text(f'_base_ = {str(config)!r}\nmodel = dict(bbox_head=dict(stacked_convs=2))')

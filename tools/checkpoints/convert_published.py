@@ -1,4 +1,4 @@
-"""Convert a checkpoint of the published code: ``convert_published.py IN OUT``.
+"""Convert a checkpoint of the published code to this project.
 
 Takes what the code of aLRP Loss and AP Loss of 2020 wrote, a fork of MMDetection 2.0: RetinaNet,
 ATSS, FoveaBox and Faster R-CNN. All weights have to fit the model of the config, or nothing is
