@@ -1,4 +1,4 @@
-"""Detect objects in images and videos."""
+"""Detect objects in images and videos: ``infer.py INPUT [INPUT ...] CHECKPOINT --out FOLDER``."""
 
 import argparse
 import contextlib
@@ -15,7 +15,7 @@ if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
 import torch  # noqa: E402
 
 from alrp.files import write_atomically  # noqa: E402
-from alrp_mmdet.cli import clear_errors  # noqa: E402
+from alrp_mmdet.cli import exit_on_error  # noqa: E402
 from alrp_mmdet.config_file import read_config  # noqa: E402
 from alrp_mmdet.deploy.detector import Detector, config_beside  # noqa: E402
 from alrp_mmdet.deploy.inputs import (  # noqa: E402
@@ -147,7 +147,7 @@ def run(args: argparse.Namespace, inputs: dict[str, Path], detector: Detector) -
 
 def main() -> None:
     args = parse_args()
-    with clear_errors(InputError):
+    with exit_on_error(InputError):
         paths = find_inputs(args.inputs, leave_out=args.out)
         inputs = dict(zip(names_of(paths), paths))
         check_files(args, inputs)

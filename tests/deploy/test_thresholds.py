@@ -24,7 +24,7 @@ from mmengine.structures import InstanceData
 
 import alrp_mmdet  # noqa: F401 - registers
 from alrp.lrp import evaluate_lrp
-from alrp_mmdet.cli import clear_errors
+from alrp_mmdet.cli import exit_on_error
 from alrp_mmdet.deploy.thresholds import ThresholdsError, apply_thresholds, read_thresholds
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -140,7 +140,7 @@ class TestFile:
 
     def test_is_told_in_a_line_by_the_tools(self, tmp_path):
         path = write(tmp_path, dict(cat=1))
-        with pytest.raises(SystemExit, match=r'^error: .*for dog, bird$'), clear_errors():
+        with pytest.raises(SystemExit, match=r'^error: .*for dog, bird$'), exit_on_error():
             read_thresholds(path, CLASSES)
 
     def test_missing(self, tmp_path):
@@ -394,6 +394,6 @@ def test_a_missing_file_of_the_hook_is_told_in_a_line():
     runner.test_dataloader.dataset.metainfo = dict(classes=CLASSES)
     with (
         pytest.raises(SystemExit, match=r'LRPThresholdsHook: there is no file absent\.json'),
-        clear_errors(),
+        exit_on_error(),
     ):
         hook.before_test(runner)

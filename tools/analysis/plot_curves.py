@@ -157,7 +157,7 @@ def main():
     runs = {name: read_scalars(Path(name)) for name in names}
     for name, run in runs.items():
         if not run:
-            sys.exit(f'error: the log of {name} is still empty')
+            sys.exit(f'error: nothing has been logged yet in {name}')
     keys = keys_to_draw(runs, args.keys)
     columns = min(3, len(keys))
     rows = -(-len(keys) // columns)
