@@ -50,8 +50,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run a subcommand.
 
     Args:
-        argv (list[str], optional): Name of the subcommand and its arguments. Defaults to those of
-            the command line.
+        argv (list[str], optional): The subcommand and its arguments. Defaults to the command line.
     """
     name, *arguments = (sys.argv[1:] if argv is None else argv) or ['']
     tools = find_tools()

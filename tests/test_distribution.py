@@ -117,7 +117,7 @@ def install(wheel: Path, folder: Path, dependencies: set[str]) -> Path:
 
 
 def requirements_of(name: str, without: set[str]) -> set[str]:
-    """A distribution and everything that it requires, as far as it is installed."""
+    """A distribution and all installed distributions that it requires, directly or not."""
     found, open_ = set(), [name]
     while open_:
         name = open_.pop()

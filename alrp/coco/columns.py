@@ -30,7 +30,7 @@ def present(entries: Sequence[dict[str, Any]], key: str) -> tuple[Sequence[int],
 
 
 def of_wrong_type(values: Sequence[object], types: Types) -> list[int]:
-    """Positions of the values of another type. A bool is no number unless ``types`` names it."""
+    """Positions of the values of another type. A bool is not a number unless ``types`` has it."""
     wrong = {kind for kind in set(map(type, values)) if not _is_accepted(kind, types)}
     return [i for i, value in enumerate(values) if type(value) in wrong] if wrong else []
 

@@ -73,7 +73,7 @@ def refused(check):
     return run
 
 
-def test_right_data_pass(check, content):
+def test_correct_data_pass(check, content):
     check(content)
 
 
@@ -175,7 +175,7 @@ def test_image_without_a_name(refused, content):
 def test_annotations_of_another_kind(refused, check, content, key, message):
     for annotation in content['annotations']:
         annotation[key] = []
-    check(content)  # beside boxes they are left alone
+    check(content)  # ignored if there are boxes
     for annotation in content['annotations']:
         del annotation['bbox']
     assert message in refused(content)
@@ -362,7 +362,7 @@ def test_wrapped_datasets(refused, check, config, content, wrap):
         dict(data_root='s3://bucket/'),
     ],
 )
-def test_other_formats_and_places_are_left_alone(check, config, change):
+def test_other_formats_and_places_are_not_checked(check, config, change):
     config.train_dataloader.dataset.update(change)
     check('not JSON')
 

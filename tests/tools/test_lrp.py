@@ -67,7 +67,7 @@ def table_of(output: str) -> list[list[str]]:
 
 
 class Page(HTMLParser):
-    """What of a page a browser would make: tags with attributes, and text by the tag it is in."""
+    """A page as a browser reads it: tags with attributes, and text by tag."""
 
     def __init__(self, text):
         super().__init__()
@@ -232,7 +232,7 @@ def test_report_refuses_what_cannot_be_compared(files):
         make_report(dict(a=a, b=a, c=a))
 
 
-def test_files_of_one_name_are_told_apart(main, files, capsys):
+def test_files_with_the_same_name_are_shown_with_their_folder(main, files, capsys):
     Path('a').mkdir()
     Path('a/results.json').write_text(json.dumps(files['other']))
     main(['gt.json', 'results.json', '--compare', 'a/results.json'])
@@ -270,7 +270,7 @@ def test_only_force_overwrites(main, files):
     ],
 )
 def test_refused_before_anything_is_read(main, files, monkeypatch, arguments, message):
-    Path('gt.json').write_text('not JSON, which would be said were it read')
+    Path('gt.json').write_text('not JSON, which would be an error if it were read')
     Path('link.json').symlink_to('results.json')
     for package in ('plotly', 'pycocotools'):
         monkeypatch.setitem(sys.modules, package, None)
@@ -324,7 +324,7 @@ def test_two_classes_of_one_name_have_no_file_of_thresholds(main, files):
     assert not Path('t.json').exists()
 
 
-def test_no_detections_are_worth_a_warning(main, files, capsys):
+def test_no_detections_give_a_warning(main, files, capsys):
     Path('results.json').write_text('[]')
     main(['gt.json', 'results.json'])
     printed = capsys.readouterr()
@@ -341,7 +341,7 @@ def test_warnings_are_one_line(main, files, capsys):
     assert line.startswith('warning: gt.json') and 'id 0' in line
 
 
-def test_sorting_by_what_is_not_there(main, files, capsys):
+def test_sorting_by_difference_needs_a_comparison(main, files, capsys):
     with pytest.raises(SystemExit):
         main(['gt.json', 'results.json', '--sort', 'difference'])
     assert 'needs --compare' in capsys.readouterr().err

@@ -87,7 +87,7 @@ def read_log(log: Path) -> list[dict]:
 
 
 def keys_to_draw(runs: dict[str, list[dict]], wanted: list[str] | None) -> list[str]:
-    """The logged names to draw: those of ``wanted``, or of the known ones, that a run has."""
+    """The names in ``wanted``, by default the known ones, that any run has logged."""
     logged = list(dict.fromkeys(key for run in runs.values() for entry in run for key in entry))
     if wanted is None:
         parts = [key.split('.')[-1] for key in logged]
