@@ -109,8 +109,10 @@ def progress(total: int) -> Iterator[Callable[[str], None]]:
         print('\r\x1b[K', end='', file=sys.stderr, flush=True)
 
 
-def evaluate(args: argparse.Namespace, on_step: Callable[[str], None]) -> dict[str, Evaluation]:
-    """One or two evaluations by file name."""
+def evaluate(
+    args: argparse.Namespace, on_step: Callable[[str], None]
+) -> tuple[dict[str, Evaluation], list[str]]:
+    """One or two evaluations by file name, and warnings about their files."""
     paths = [args.results] if args.compare is None else [args.results, args.compare]
     names = [Path(path).name for path in paths]
     names = names if len(set(names)) == len(names) else paths
@@ -126,9 +128,7 @@ def evaluate(args: argparse.Namespace, on_step: Callable[[str], None]) -> dict[s
                 sys.exit(f'error: {error}')
             if not len(evaluations[name].matches.score):
                 warnings.warn(f'{path} has no detections: AP is 0 and oLRP is 1', stacklevel=1)
-    for message in dict.fromkeys(str(warning.message) for warning in caught):
-        print(f'warning: {message}', file=sys.stderr)
-    return evaluations
+    return evaluations, [*dict.fromkeys(str(warning.message) for warning in caught)]
 
 
 def class_rows(evaluations: dict[str, Evaluation], sort: str) -> list[dict]:
@@ -187,7 +187,7 @@ def main(argv: list[str] | None = None):
     check_files(args)
     num_files = 1 + (args.compare is not None)
     with progress(num_files * len(STEPS) + (args.html is not None)) as on_step:
-        evaluations = evaluate(args, on_step)
+        evaluations, messages = evaluate(args, on_step)
         first = next(iter(evaluations.values()))
         rows = class_rows(evaluations, args.sort)
         columns = [*COLUMNS, *COMPARED] if args.compare is not None else [*COLUMNS]
@@ -206,6 +206,8 @@ def main(argv: list[str] | None = None):
                 write_atomically(path, content.encode())
         except (OSError, ValueError) as error:
             sys.exit(f'error: {error}')
+    for message in messages:
+        print(f'warning: {message}', file=sys.stderr)
     print_tables(evaluations, rows, columns)
     for path in contents:
         print(f'Wrote {path}')
