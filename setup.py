@@ -11,7 +11,7 @@ MASKS = ['pycocotools>=2.0.8']
 # The official stack. Its maintained forks have other names, so `import alrp_mmdet` checks versions
 # again, and MMCV must be built for the installed torch.
 MMDET = ['mmengine>=0.10,<1', 'mmcv>=2.0.0,<2.2', 'mmdet>=3.0,<3.4']
-TOOLS = ['matplotlib', 'opencv-python', 'packaging', 'pillow', 'pyyaml', 'rich', 'terminaltables']
+TOOLS = ['matplotlib', 'opencv-python', 'packaging', 'pillow', 'pyyaml', 'rich']
 
 
 def version() -> str:
