@@ -10,7 +10,7 @@ if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
 from mmengine.device import get_device  # noqa: E402
 
 from alrp_mmdet.cli import build_runner, clear_errors, load_config, make_parser  # noqa: E402
-from alrp_mmdet.transfer.safe_loading import latest_checkpoint  # noqa: E402
+from alrp_mmdet.transfer.latest_checkpoint import latest_checkpoint  # noqa: E402
 
 
 def parse_args():
