@@ -4,7 +4,7 @@ from pathlib import Path
 from hypothesis import settings
 
 # What tests share is imported by name, from wherever pytest is started.
-for folder in ('ranking', 'lrp', 'models', 'project'):
+for folder in ('ranking', 'lrp', 'models', 'project', 'transfer', 'deploy'):
     sys.path.insert(0, str(Path(__file__).parent / folder))
 
 settings.register_profile('project', deadline=None, derandomize=True, print_blob=False)

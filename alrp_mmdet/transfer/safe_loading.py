@@ -1,20 +1,18 @@
 """Load checkpoints without running code in them.
 
-Loading a pickle can run any code. With ``weights_only=True``, torch unpickles only types on an
-allow list. MMEngine's training checkpoints hold a few more types, which MMEngine 0.10.7 does not
-add, so that resuming fails with torch 2.6 and newer. It loads weights from the web without the list.
-The forks' onedl-mmengine adds these types and a general ``getattr``, and loads a refused file again
-without the list. Here the list has exactly the types of a checkpoint, and holds for every loader
-of MMEngine.
+Loading a pickle can run any code. With ``weights_only=True``, torch only unpickles types on an
+allow list. MMEngine's checkpoints hold a few types that torch's list lacks. MMEngine 0.10.7 does
+not add them, so that resuming fails with torch 2.6 and newer, and loads weights from the web
+without the list. onedl-mmengine adds them and an unrestricted ``getattr``, and loads a refused file
+again without the list. Here, the list has exactly what a checkpoint needs, and applies to every
+loader of MMEngine.
 """
 
 import contextlib
 import functools
-import os
 import pickle
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np

@@ -15,7 +15,6 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from alrp_mmdet.transfer.safe_loading import CheckpointError, install_safe_loading
 
-
 # Calls getattr(collections.OrderedDict, 'copy').
 GETATTR = b'\x80\x02cbuiltins\ngetattr\nccollections\nOrderedDict\nX\x04\x00\x00\x00copy\x86R.'
 
