@@ -1,6 +1,8 @@
+import logging
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 # What tests share is imported by name, from wherever pytest is started.
@@ -9,3 +11,15 @@ for folder in ('ranking', 'lrp', 'models', 'project', 'transfer', 'deploy'):
 
 settings.register_profile('project', deadline=None, derandomize=True, print_blob=False)
 settings.load_profile('project')
+
+
+@pytest.fixture
+def mmengine_log(caplog, monkeypatch):
+    """Captures what is logged to MMEngine's current logger."""
+    from mmengine.logging import MMLogger
+
+    logger = MMLogger.get_instance('captured')
+    monkeypatch.setattr(logger, 'handlers', [caplog.handler])
+    monkeypatch.setattr(MMLogger, 'get_current_instance', classmethod(lambda cls: logger))
+    caplog.set_level(logging.INFO)
+    return caplog

@@ -74,9 +74,9 @@ def _check_finite(model: torch.nn.Module) -> None:
     names = [name for name, x in model.state_dict().items() if not x.isfinite().all()]
     if names:
         raise FloatingPointError(
-            f'{len(names)} tensors of the model are NaN or infinite, e.g. {names[0]}. They were not '
-            'saved; the latest checkpoint is valid. Reduce the learning rate or clip gradients '
-            '(optim_wrapper.clip_grad), then resume'
+            f'{len(names)} tensors of the model are NaN or infinite, e.g. {names[0]}. The model '
+            'was not saved; the latest checkpoint is valid. Reduce the learning rate or clip '
+            'gradients (optim_wrapper.clip_grad), then resume'
         )
 
 

@@ -39,7 +39,7 @@ def parse_args() -> argparse.Namespace:
 def main():
     args = parse_args()
     if not Path(args.input).is_file():
-        sys.exit(f'error: there is no file {args.input}')
+        sys.exit(f'error: no such file: {args.input}')
     problem = output_problem(args.output, [args.input], args.force)
     if problem is not None:
         sys.exit(f'error: {problem}')
