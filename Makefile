@@ -26,7 +26,7 @@ test-all: test  ## make test, then the slow tests
 
 docs: setup  ## build the documentation, docs/_build/html
 	@$(RUN) -m pip install --quiet --disable-pip-version-check \
-		-c requirements/constraints.txt -r requirements/docs.txt
+		-c requirements/constraints-shared.txt -r requirements/docs.txt
 	@$(RUN) -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo 'Wrote docs/_build/html/index.html'
 

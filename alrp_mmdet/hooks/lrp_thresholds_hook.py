@@ -17,8 +17,8 @@ class LRPThresholdsHook(Hook):
     it could only find higher thresholds.
 
     Args:
-        thresholds_file (str): The file. It is read when the test starts, so that the same run may
-            write it. Its classes are those of the test dataset.
+        thresholds_file (str): The file, with the classes of the test dataset. It is read when the
+            test starts, so that the same run may write it.
     """
 
     def __init__(self, thresholds_file: str):

@@ -76,7 +76,7 @@ class _UnpicklingError(Exception):
 
 @contextlib.contextmanager
 def _weights_only() -> Iterator[None]:
-    """Restrict ``torch.load`` to the allow list, whatever the caller asks for."""
+    """Restrict ``torch.load`` to the allow list, even with ``weights_only=False``."""
     load, before = torch.load, get_safe_globals()
     # An unrestricted getattr would reach anything from a type on the list.
     allowed = [entry for entry in before if entry is not getattr] + _allowed_globals()
@@ -115,7 +115,7 @@ def _rename_config_text(checkpoint: dict) -> dict:
 
 
 def _refusal(filename: str, message: str) -> str:
-    """What to tell the user, without torch's advice to load the file nevertheless."""
+    """The message on a refused file, without torch's advice to load it with weights_only=False."""
     requested = re.search(r'GLOBAL ([\w.]+)', message)
     if requested is None:
         return _damage(filename, 'not a pickle of tensors')
@@ -154,7 +154,7 @@ def _method(owner: type, name: str):
 
 @functools.cache
 def _allowed_globals() -> list:
-    """What MMEngine writes into a checkpoint, besides what torch allows."""
+    """Types that MMEngine writes into a checkpoint and torch does not allow by default."""
     return [ConfigDict, *_METHODS, (_method, 'builtins.getattr'), *_numpy_globals()]
 
 

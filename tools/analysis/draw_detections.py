@@ -27,8 +27,8 @@ def parse_args():
     parser.add_argument('config', help='config file; its test dataset is drawn')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', default='detections.png', help='picture (default: %(default)s)')
-    parser.add_argument('--num-images', type=int, default=9, help='(default: %(default)s)')
-    parser.add_argument('--columns', type=int, default=3, help='(default: %(default)s)')
+    parser.add_argument('--num-images', type=int, default=9, help='default: %(default)s')
+    parser.add_argument('--columns', type=int, default=3, help='default: %(default)s')
     threshold = parser.add_mutually_exclusive_group()
     threshold.add_argument(
         '--score-thr',

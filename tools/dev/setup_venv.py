@@ -87,7 +87,7 @@ def set_up(env: Environment, stack: Stack) -> None:
         env.pip('install', '--no-deps', '--no-build-isolation', '--config-settings',
                 'editable_mode=compat', mmcv, '--editable', ROOT)  # fmt: skip
     with step('import check'):
-        # Later starts compile again whatever this one does not leave compiled.
+        # Compile to bytecode what later starts will import.
         os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
         env.run(env.python, '-c', f'import {MODULES_USED}')
     print(f'Set-up done in {time.monotonic() - started:.0f} s', flush=True)

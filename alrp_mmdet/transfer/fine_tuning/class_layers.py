@@ -84,14 +84,14 @@ class ClassLayer:
         classes: Sequence[str],
         checkpoint_classes: Sequence[str],
     ) -> Tensor:
-        """Replace the outputs of the classes whose names match by those of the checkpoint.
+        """Replace the outputs of the classes whose names match with the checkpoint's.
 
         A softmax determines its logits only up to a constant. If only the checkpoint has an output
         for the background, that output is subtracted from the others.
 
         Args:
             weights (Tensor): Weights or biases of the model, (outputs, ...).
-            checkpoint_weights (Tensor): Those of the checkpoint, (outputs there, ...).
+            checkpoint_weights (Tensor): Weights or biases of the checkpoint, (outputs there, ...).
             classes (Sequence[str]): Class names of the model.
             checkpoint_classes (Sequence[str]): Class names of the checkpoint.
 

@@ -1,5 +1,6 @@
 """Compare a checkpoint with a model: which layers fit, which do not, and why."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ class Comparison:
         model_weights (dict[str, Tensor]): All weights of the model.
         loaded (dict[str, Tensor]): Weights of the checkpoint that the model loads unchanged.
         partly_loaded (dict[str, Tensor]): Weights of the model in which the outputs of some classes
-            are replaced by those of the checkpoint.
+            are replaced with the checkpoint's.
         reinitialized (dict[str, tuple[str, str]]): For the remaining weights of the model, the
             reason, and the shapes if they are the reason.
         unused (dict[str, Tensor]): Weights of the checkpoint that the model does not load.
@@ -134,15 +135,8 @@ def compare(
             result.reinitialized.update(
                 (key, (reason, shapes)) for key in keys if affects_predictions(key)
             )
-    if could_keep and keep_matching_classes:
-        others = [name for name in classes if name not in common]
-        rest = f'; {format_list(others)} re-initialised' if others else ''
-        result.notes.append(f'classes loaded by name: {format_list(common)}{rest}')
-    elif could_keep:
-        result.notes.append(
-            f'the checkpoint also has the classes {format_list(common)}: to load their outputs in '
-            f'{", ".join(could_keep)}, set default_hooks.fine_tune.keep_matching_classes=True'
-        )
+    if could_keep:
+        result.notes.append(_note_on_common(could_keep, classes, common, keep_matching_classes))
     if loaded_by_shape and not (classes and checkpoint_classes):
         unnamed = 'checkpoint does' if classes else 'training data do'
         result.notes.append(
@@ -150,6 +144,20 @@ def compare(
             'shape fits. This is right only if the classes and their order are the same'
         )
     return result
+
+
+def _note_on_common(
+    layers: list[str], classes: Sequence[str], common: list[str], loaded: bool
+) -> str:
+    """A note on the classes that have the same name in the model and the checkpoint."""
+    if not loaded:
+        return (
+            f'the checkpoint also has the classes {format_list(common)}: to load their outputs in '
+            f'{", ".join(layers)}, set default_hooks.fine_tune.keep_matching_classes=True'
+        )
+    others = [name for name in classes if name not in common]
+    rest = f'; {format_list(others)} re-initialised' if others else ''
+    return f'classes loaded by name: {format_list(common)}{rest}'
 
 
 def _by_layer(weights: dict[str, Tensor]) -> dict[str, list[str]]:
