@@ -22,8 +22,11 @@ class EpochSeedHook(Hook):
     A resumed run then augments images exactly like an uninterrupted run. With deterministic
     arithmetic, as on the CPU, it ends with the same weights. Data loading workers need
     ``persistent_workers=False``, because persistent workers continue the random numbers of earlier
-    epochs. Iteration-based runs do not need this hook: MMEngine replays their data when they
-    resume.
+    epochs.
+
+    Iteration-based runs do not need this hook: MMEngine replays their data when they resume.
+    onedl-mmengine only skips it: the images are the same as in an uninterrupted run, but not their
+    random augmentation.
     """
 
     def before_train_epoch(self, runner) -> None:

@@ -1,4 +1,4 @@
-"""Run the code in docs/inference.md for exported detectors."""
+"""The code in docs/inference.md that runs an exported detector gives its detections."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import pytest
 import torch
 
 PAGE = Path(__file__).parents[2] / 'docs' / 'inference.md'
-pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason='there are no docs in an installation')
+pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason='installed without its docs')
 SIZE = [64, 32]  # width, height
 
 
@@ -21,7 +21,7 @@ def block(name: str) -> str:
 
 
 class Fixed(torch.nn.Module):
-    """Three priors and two classes. The first two priors overlap."""
+    """Three priors and two classes, of which the first two priors are one object."""
 
     def forward(self, images: torch.Tensor):
         seen = images[0, :, 10, 10]
@@ -39,15 +39,16 @@ def test_code_for_torchscript(tmp_path, monkeypatch, capsys):
     )
     traced = torch.jit.trace(Fixed(), torch.zeros(1, 3, 32, 64))
     torch.jit.save(traced, tmp_path / 'model.pt', _extra_files=dict(alrp_mmdet=json.dumps(about)))
-    # In the input, the image is half as large: 50x32.
-    image = np.full((64, 100, 3), (0, 51, 255), dtype=np.uint8)
+    image = np.full(
+        (64, 100, 3), (0, 51, 255), dtype=np.uint8
+    )  # half as large, 50x32, in the input
     cv2.imwrite(str(tmp_path / 'picture.jpg'), image, [cv2.IMWRITE_JPEG_QUALITY, 100])
     monkeypatch.chdir(tmp_path)
     scope = {}
     exec(block('run-torchscript'), scope)
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ['cat 0.9 [8.0, 8.0, 40.0, 40.0]', 'dog 0.3 [10.0, 8.0, 42.0, 40.0]']
-    # Clipped to the image, not to the padded input.
+    # Within the image, not within the input, of whose margin it says the colour.
     assert lines[2].startswith('dog 0.2 ') and lines[2].endswith('[20.0, 20.0, 100.0, 64.0]')
     assert len(lines) == 3
     assert (scope['canvas'][:, 50:] == [1, 2, 3]).all()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmdet.registry import HOOKS
+from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
 
 ROOT = Path(__file__).parents[2]
@@ -26,9 +27,17 @@ class StopForTest(Hook):
             raise StoppedError
 
 
-BY_ITERATION = """
+# To resume by iteration, onedl-mmengine skips past images without loading them. The random numbers
+# of an augmentation would then differ from an uninterrupted run.
+PIPELINE = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='PackDetInputs'),
+]
+DATASET = dict(pipeline=PIPELINE) if hasattr(InfiniteSampler, 'skip') else {}
+BY_ITERATION = f"""
 train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=9, val_interval=4)
-train_dataloader = dict(sampler=dict(type='InfiniteSampler', shuffle=True))
+train_dataloader = dict(sampler=dict(type='InfiniteSampler', shuffle=True), dataset={DATASET})
 default_hooks = dict(checkpoint=dict(by_epoch=False, interval=3))
 param_scheduler = [dict(type='MultiStepLR', begin=0, end=9, by_epoch=False, milestones=[7])]
 model = dict(bbox_head=dict(loss_cls=dict(self_balance=dict(interval=2))))
