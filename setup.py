@@ -19,6 +19,7 @@ setup(
     description='Object detectors trained by ranking: aLRP Loss and AP Loss for MMDetection 3.x',
     long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
+    author='The alrp_mmdet authors',
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['alrp', 'alrp.*', 'alrp_mmdet', 'alrp_mmdet.*']),

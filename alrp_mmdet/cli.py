@@ -1,4 +1,4 @@
-"""What tools/train.py and tools/test.py share."""
+"""Command line, config and runner of tools/train.py and tools/test.py."""
 
 import argparse
 import contextlib
@@ -21,33 +21,42 @@ from .deploy.thresholds import ThresholdsError
 from .hooks import FineTuneHook
 from .transfer.safe_loading import CheckpointError
 
-# MMEngine's, once for each file that a config inherits as 'alrp_mmdet::...'.
+# MMEngine triggers it for each file that a config inherits as 'alrp_mmdet::...'.
 warnings.filterwarnings('ignore', 'pkg_resources is deprecated', UserWarning)
 
 
 def make_parser(description: str) -> argparse.ArgumentParser:
-    """A parser with the options that all tools have, spelled as MMDetection spells them."""
+    """A parser with the options that train.py and test.py share, named as in MMDetection."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', help='folder of logs and checkpoints')
+    parser.add_argument(
+        '--work-dir',
+        help='folder for logs and checkpoints (default: work_dir of the config, or '
+        'work_dirs/CONFIG_NAME)',
+    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
-        help='override settings of the config, as in model.bbox_head.num_classes=3 '
-        'key="[a,b]"; quotation marks needed, white space not allowed',
+        metavar='KEY=VALUE',
+        help='override settings of the config, such as model.bbox_head.num_classes=3 or '
+        'key="[a,b]" (quote lists; no spaces)',
     )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='how several processes are started (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--local_rank', '--local-rank', type=int, default=0, help='set by the launcher'
+    )
     return parser
 
 
 def load_config(args: argparse.Namespace) -> Config:
-    """The config of the command line, with its overrides.
-
-    Without ``--work-dir`` and ``work_dir``, it is named after the config, in ``./work_dirs``.
-    """
-    with clear_errors():
+    """Read the config of a command line and apply the options of ``make_parser`` to it."""
+    with exit_on_error():
         cfg = read_config(args.config)
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
@@ -60,19 +69,19 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...]) -> Runner:
-    """Check the data of a config and build its runner, which checks what it loads.
+    """Check the data of a config and build its runner, with a ``FineTuneHook``.
 
     Args:
         cfg (Config): The config.
-        args (argparse.Namespace): The command line, parsed.
-        splits (tuple[str, ...]): What is going to be used, of ``train``, ``val`` and ``test``.
+        args (argparse.Namespace): The parsed command line.
+        splits (tuple[str, ...]): The splits to be used: ``train``, ``val``, ``test``.
 
     Returns:
         Runner: The runner.
 
     Raises:
         AnnotationError: If the data of these splits cannot be used.
-        ConfigError: If something that the config names needs a package that is not there.
+        ConfigError: If the config needs a package that is not installed.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     if args.launcher == 'pytorch' and not torch.cuda.is_available():
@@ -80,21 +89,21 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
     check_datasets(cfg, splits)
     try:
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    except ImportError as error:  # such as of a package that a vis_backend needs
+    except ImportError as error:  # such as a package that a vis_backend needs
         raise ConfigError(
-            f'something that {args.config} names cannot be imported: {describe_error(error)}'
+            f'cannot import something that {args.config} needs: {describe_error(error)}'
         ) from error
     if not any(isinstance(hook, FineTuneHook) for hook in runner.hooks):
-        runner.register_hook(FineTuneHook())  # a config of one's own need not have it
+        runner.register_hook(FineTuneHook())  # user configs may not have it
     return runner
 
 
 @contextlib.contextmanager
-def clear_errors(*others: type[Exception]):
-    """End with one line, not with a traceback, where the user can put things right.
+def exit_on_error(*others: type[Exception]):
+    """Exit with a one-line message instead of a traceback for errors that the user can fix.
 
     Args:
-        *others (type[Exception]): A tool's own errors, beside those that all tools may meet.
+        *others (type[Exception]): Further errors of the tool.
     """
     try:
         yield
@@ -110,10 +119,10 @@ def clear_errors(*others: type[Exception]):
 
 
 def _distribute_on_cpu(cfg: Config) -> None:
-    """MMEngine means GPUs when it distributes; here the processes meet, and wrap, on the CPU."""
+    """Use gloo and CPU model wrappers: MMEngine's defaults for several processes need GPUs."""
     torch.distributed.init_process_group('gloo')
     if is_main_process():
-        print('There is no GPU: the processes work on the CPU and meet by gloo.')
+        print('There is no GPU: running on the CPU, with gloo between the processes.')
     wrapper = dict(
         type='MMDistributedDataParallel',
         device_ids=None,

@@ -1,4 +1,4 @@
-"""A config file, as tools take it from the command line."""
+"""Reads the config file that a tool gets on its command line."""
 
 import traceback
 from pathlib import Path
@@ -9,36 +9,36 @@ from alrp.text import describe_error, format_list
 
 
 class ConfigError(ValueError):
-    """A file is not the config that is needed."""
+    """The config cannot be read, lacks settings, or names something that cannot be imported."""
 
 
-def read_config(path: str | Path, *needed: str) -> Config:
-    """The config in a file, which is Python and is run.
+def read_config(path: str | Path, *required: str) -> Config:
+    """Read a config. Note that this runs the file, which is Python code.
 
     Args:
         path (str | Path): The file.
-        *needed (str): Settings that it must have, beside ``model``.
+        *required (str): Settings that it must have besides ``model``.
 
     Returns:
         Config: The config.
 
     Raises:
-        ConfigError: If there is no such file, or if it is not the config of a detector.
+        ConfigError: If the file does not exist, does not run, or lacks a required setting.
     """
     if not Path(path).is_file():
         raise ConfigError(f'there is no config {path}')
     try:
         cfg = Config.fromfile(path)
-    except Exception as error:  # whatever running the file may raise
+    except Exception as error:  # the file may raise anything
         last = traceback.extract_tb(error.__traceback__)[-1]
-        of_a_config = last.name == '<module>'  # not of a library's function
-        where = f' ({last.filename}, line {last.lineno})' if of_a_config else ''
+        in_config = last.name == '<module>'  # rather than in a function of a library
+        where = f' ({last.filename}, line {last.lineno})' if in_config else ''
         raise ConfigError(
             f'the config {path} cannot be read: {describe_error(error)}{where}'
         ) from error
-    missing = [name for name in ('model', *needed) if not isinstance(cfg.get(name), dict)]
+    missing = [name for name in ('model', *required) if not isinstance(cfg.get(name), dict)]
     if missing:
         raise ConfigError(
-            f'{path} is not the config of a detector: it lacks {format_list(missing)}'
+            f'{path} is not the config of a detector: it has no {format_list(missing)}'
         )
     return cfg

@@ -1,16 +1,15 @@
-"""Time and memory of AP and LRP together beside libraries that give AP alone.
+"""Compare time and memory of AP and LRP together with libraries that compute AP only.
 
-Every method starts from the loaded json, that is lists of dicts, in a fresh process. How to read
-the table: `min` of the repeats is what the machine can do, and what the ratios are taken of; if
-`median` is far from it, something else was running, and the measurement is to be repeated. `ours /
-it` below 1 means that AP and LRP together take less time than this method does. `memory` is the
-peak beyond the input. `AP` and `oLRP` must be the same in every row that has them.
+Each method starts from parsed JSON (lists of dicts), in a fresh process. `min` is the fastest of
+several runs; ratios use it. If `median` is much larger, something else was running: measure again.
+`ours / it` below 1 means that AP and LRP together take less time than that method. `memory` is the
+peak beyond the input. `AP` and `oLRP` must agree in all rows that have them.
 
     python benchmarks/lrp.py --repeat 5 --output benchmarks/lrp_results.md
 
 - **pycocotools**: COCOeval's AP, no LRP.
-- **faster-coco-eval**: the same in C++, if it is installed; as many threads as it takes by default.
-- **plain LRP**: pycocotools, then for each class and range of areas a loop over its detections.
+- **faster-coco-eval**: the same in C++, with its default number of threads, if it is installed.
+- **plain LRP**: pycocotools, then a loop over the detections of each class and area range.
 """
 
 import argparse

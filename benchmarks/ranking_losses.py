@@ -1,7 +1,7 @@
-"""Time and memory of the ranking losses beside the plain loop and beside focal loss.
+"""Compare time and memory of the ranking losses with focal loss and with Python loops.
 
-Every number is one forward and backward pass over M = P + N logits in float32, each method in a
-fresh process. benchmarks/README.md says how to read the table.
+Each measurement is one forward and backward pass over P + N float32 logits, in a fresh process.
+benchmarks/README.md explains the tables.
 
     python benchmarks/ranking_losses.py --threads 2 --output benchmarks/results.md
 """
@@ -34,15 +34,15 @@ LOGITS = {
 SIZES = [(500, 1_000_000), (1000, 2_600_000), (1000, 20_000_000)]
 GROWTH_OF_N = [(1000, 2**k * 10**6) for k in range(5)]
 GROWTH_OF_P = [(4**k * 64, 4_000_000) for k in range(4)]
-ENOUGH = 5.0  # seconds in one method's passes, after which it is not repeated
+ENOUGH = 5.0  # seconds; a method is not repeated after that
 
 
 class PlainLoop(torch.autograd.Function):
     """The losses as the papers state them: one positive at a time against the negatives.
 
-    With loc_errors it is aLRP Loss, without them AP Loss (interpolated). Unless every pair is
-    visited, negatives below all positives are left out, as published code does. Returns the
-    classification loss and the rank of each positive.
+    Computes aLRP Loss with loc_errors, interpolated AP Loss without. With every_pair=False, skips
+    negatives that lie below all positives, like the published code. Returns the classification
+    loss and the rank of each positive.
     """
 
     @staticmethod
@@ -103,7 +103,7 @@ def ours_alrp(logits, labels, loc_errors):
 
 
 def focal(logits, labels, loc_errors, alpha=0.25, gamma=2.0):
-    """Sigmoid focal loss (arXiv 1708.02002, eq. 5), one binary target for each logit."""
+    """Sigmoid focal loss (arXiv 1708.02002, eq. 5) with one binary target per logit."""
     target = labels.to(logits.dtype)
     p = logits.sigmoid()
     missing = (1 - p) * target + p * (1 - target)
@@ -113,18 +113,18 @@ def focal(logits, labels, loc_errors, alpha=0.25, gamma=2.0):
 
 
 METHODS = {
+    'focal loss': focal,
     'ap_loss': ours_ap,
     'alrp_loss': ours_alrp,
-    'loop, AP': loop_ap,
-    'loop, aLRP': loop_alrp,
-    'pruned loop, AP': functools.partial(loop_ap, every_pair=False),
-    'pruned loop, aLRP': functools.partial(loop_alrp, every_pair=False),
-    'focal loss': focal,
+    'published loop, AP': functools.partial(loop_ap, every_pair=False),
+    'published loop, aLRP': functools.partial(loop_alrp, every_pair=False),
+    'plain loop, AP': loop_ap,
+    'plain loop, aLRP': loop_alrp,
 }
 
 
 def make_input(num_pos, num_neg, distribution, device):
-    """Logits, labels and localisation errors, made in place so as not to blur the memory peak."""
+    """Logits, labels and localisation errors, created in place to keep the memory peak clean."""
     torch.manual_seed(0)
     of_negatives, of_positives = LOGITS[distribution]
     logits = torch.empty(num_pos + num_neg, device=device).normal_(*of_negatives)
@@ -143,7 +143,7 @@ def peak_memory(device):
 
 
 def measure(method, num_pos, num_neg, distribution, device, threads, repeat):
-    """Seconds of each pass, and bytes of peak memory beyond the input (the gradient counts)."""
+    """Seconds per pass, and peak memory in bytes beyond the input (including the gradient)."""
     torch.set_num_threads(threads)
 
     def one_pass(tensors):
@@ -152,7 +152,7 @@ def measure(method, num_pos, num_neg, distribution, device, threads, repeat):
         if device == 'cuda':
             torch.cuda.synchronize()
 
-    one_pass(make_input(10, 1000, distribution, device))  # what is loaded once is no part of it
+    one_pass(make_input(10, 1000, distribution, device))  # one-time imports and allocations
     tensors = make_input(num_pos, num_neg, distribution, device)
     before = peak_memory(device)
     seconds = []
@@ -167,10 +167,10 @@ def measure(method, num_pos, num_neg, distribution, device, threads, repeat):
     return seconds[1:] or seconds, memory
 
 
-def in_fresh_process(*job):
-    """Runs in a fork of a process that has imported torch and done nothing with it."""
+def in_fresh_process(*job, function=measure):
+    """Run in a fork of a process that has imported torch but not used it."""
     with multiprocessing.get_context('forkserver').Pool(1) as pool:
-        return pool.apply(measure, job)
+        return pool.apply(function, job)
 
 
 def duration(seconds):
@@ -183,8 +183,8 @@ def ratio(value):
 
 def comparison(args):
     yield (
-        '| logits | P | N | method | min | median | / focal | speed-up over loop '
-        '| over pruned loop | memory |'
+        '| logits | P | N | method | min | median | / focal | speed-up over published loop '
+        '| over plain loop | memory |'
     )
     yield '|---|--:|--:|---|--:|--:|--:|--:|--:|--:|'
     for num_pos, num_neg in args.sizes:
@@ -197,10 +197,10 @@ def comparison(args):
                 measured[method] = in_fresh_process(method, *job)
             best = {method: min(seconds) for method, (seconds, _) in measured.items()}
             for method, (seconds, memory) in measured.items():
-                loop = {'ap_loss': 'loop, AP', 'alrp_loss': 'loop, aLRP'}.get(method)
-                slower = [
-                    f'{ratio(best[name] / best[method])}x' if name in best else ''
-                    for name in (loop, f'pruned {loop}')
+                loss = {'ap_loss': 'AP', 'alrp_loss': 'aLRP'}.get(method)
+                loops = (f'published loop, {loss}', f'plain loop, {loss}')
+                speedups = [
+                    f'{ratio(best[loop] / best[method])}x' if loop in best else '' for loop in loops
                 ]
                 cells = [
                     distribution,
@@ -210,7 +210,7 @@ def comparison(args):
                     duration(best[method]),
                     duration(statistics.median(seconds)),
                     ratio(best[method] / best['focal loss']),
-                    *slower,
+                    *speedups,
                     f'{memory / 2**20:.0f} MiB',
                 ]
                 yield '| ' + ' | '.join(cells) + ' |'
@@ -254,7 +254,7 @@ def main():
     parser.add_argument('--distributions', choices=LOGITS, nargs='+', default=list(LOGITS))
     parser.add_argument('--repeat', type=int, default=5)
     parser.add_argument('--max-loop-pairs', type=float, default=1e10, metavar='P*N')
-    parser.add_argument('--output', type=Path, help='write the tables to this file as well')
+    parser.add_argument('--output', type=Path, help='also write the tables to this file')
     args = parser.parse_args()
     if args.device == 'auto':
         args.device = 'cuda' if torch.cuda.is_available() else 'cpu'

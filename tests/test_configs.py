@@ -1,4 +1,4 @@
-"""Every config trains and predicts: a new one is covered by being in the folder."""
+"""Every config in configs/ trains and predicts; new ones are picked up automatically."""
 
 import json
 import shutil
@@ -21,13 +21,13 @@ ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / 'configs'
 TINY_COCO = ROOT.parent / 'shared' / 'data' / 'tiny_coco'
 NAMES = sorted(str(path.relative_to(CONFIGS)) for path in CONFIGS.glob('[!_]*/*.py'))
-# Of the large ones, RetinaNet's are tested every day.
+# Tested every day; the other large configs are slow tests.
 SMALL = ('retinanet_r18', 'atss_r18', 'fovea_r18', 'alrp_retinanet_r50')
 
 
 @pytest.fixture(scope='module')
 def pictures(tmp_path_factory) -> Path:
-    """A folder of four pictures, one of them without an object: of COCO if they are at hand."""
+    """A folder of four images, one without objects: from COCO if available, else random."""
     folder = tmp_path_factory.mktemp('pictures')
     if TINY_COCO.is_dir():
         content = json.loads((TINY_COCO / 'annotations/instances_train2017.json').read_text())
@@ -54,7 +54,7 @@ def pictures(tmp_path_factory) -> Path:
 
 
 def annotate(folder: Path, classes: tuple[str, ...]) -> str:
-    """Give the objects of the pictures these classes in turn; name of the annotation file."""
+    """Write annotations whose objects have these classes in turn; returns the file name."""
     content = json.loads((folder / 'boxes.json').read_text())
     for i, box in enumerate(content['annotations']):
         box['category_id'] = i % len(classes)
@@ -65,13 +65,13 @@ def annotate(folder: Path, classes: tuple[str, ...]) -> str:
 
 
 def load(name: str, pictures: Path, tmp_path: Path) -> Config:
-    """A config whose data are the pictures, small, and whose weights are random."""
+    """A config with random weights that reads small versions of the pictures."""
     cfg = Config.fromfile(CONFIGS / name)
     init_default_scope(cfg.default_scope)
     cfg.model.backbone.init_cfg = None
     if 'drop_path_rate' in cfg.model.backbone:
-        cfg.model.backbone.drop_path_rate = 0.0  # a layer left out has no gradient
-    cfg.model.test_cfg.get('rcnn', cfg.model.test_cfg).score_thr = 0.0  # nothing scores yet
+        cfg.model.backbone.drop_path_rate = 0.0  # a dropped layer has no gradient
+    cfg.model.test_cfg.get('rcnn', cfg.model.test_cfg).score_thr = 0.0  # untrained models score low
     for split in ('train', 'val'):
         dataset = cfg[f'{split}_dataloader'].dataset
         if dataset.type == 'CocoDataset':
@@ -114,7 +114,7 @@ def test_config_trains_and_predicts(name, pictures, tmp_path):
     assert [
         name
         for name, grad in trained.items()
-        if not grad.any() and '.scales.' not in name  # those of levels without objects
+        if not grad.any() and '.scales.' not in name  # levels without objects have none
     ] == []
 
     model.eval()

@@ -1,5 +1,9 @@
-"""The demo: train a small aLRP RetinaNet on the embedded dataset, evaluate it and draw it."""
+"""Train, evaluate and draw a small aLRP RetinaNet on the built-in shapes dataset.
 
+Usage: ``python tools/demo.py``, or ``make demo``. It takes a few minutes on a CPU.
+"""
+
+import argparse
 import re
 import subprocess
 import sys
@@ -8,15 +12,16 @@ from pathlib import Path
 
 TOOLS = Path(__file__).resolve().parent
 CONFIG = TOOLS.parent / 'configs' / 'retinanet' / 'alrp_retinanet_r18_fpn_demo_shapes.py'
-# Of a line of the log: the step, and what there is to watch.
+# The step and the interesting values in a line of the log.
 STEP = r'Epoch\((train|val)\)\s+\[\d+\]\[\s*\d+/\d+\]'
 NUMBERS = r'(?:loss\w*|self_balance|ranked_iou|coco/bbox_(?:mAP|oLRP)): \S+'
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__.partition('\n')[0]).parse_args()
     work_dir = new_work_dir(Path('work_dirs'), 'demo')
-    print(f'The demo writes to {work_dir}')
-    run('Training, a few minutes', 'train.py', CONFIG, '--work-dir', work_dir)
+    print(f'Writing to {work_dir}')
+    run('Training (a few minutes)', 'train.py', CONFIG, '--work-dir', work_dir)
     checkpoint = (work_dir / 'last_checkpoint').read_text().strip()
     thresholds = work_dir / 'thresholds.json'
     options = '--cfg-options', f'test_evaluator.thresholds_file={thresholds}'
@@ -27,16 +32,16 @@ def main():
     run('Curves', 'analysis/plot_curves.py', work_dir, '--out', curves)
 
     results = dict(re.findall(r'coco/bbox_(mAP\w*|oLRP\w*): (-?[\d.]+)', report))
-    print('\nOn the 100 validation images:')
+    print('\nResults on the 100 validation images:')
     for name, key in dict(AP='', AP50='_50', AP75='_75', APs='_s', APm='_m', APl='_l').items():
         print(f'  {name:5s}{100 * float(results["mAP" + key]):5.1f}')
-    print(f'  oLRP {100 * float(results["oLRP"]):5.1f}, an error: lower is better')
+    print(f'  oLRP {100 * float(results["oLRP"]):5.1f} (an error: lower is better)')
     print(f'Detections:  {detections}\nCurves:      {curves}\nCheckpoint:  {checkpoint}')
-    print('Next, your own data: see "Your own data" in the README.')
+    print('Next: train on your own data, see docs/own_data.md.')
 
 
 def new_work_dir(parent: Path, name: str) -> Path:
-    """A folder of its own for every run, so that none overwrites another."""
+    """The first free folder name: every run gets its own."""
     number = 1
     while (work_dir := parent / (name if number == 1 else f'{name}_{number}')).exists():
         number += 1
@@ -44,7 +49,7 @@ def new_work_dir(parent: Path, name: str) -> Path:
 
 
 def run(title: str, tool: str, *args) -> str:
-    """Run a tool, show a line a step of what it logs, and return all that it printed."""
+    """Run a tool, print the interesting part of its log, and return its whole output."""
     print(f'\n{title}', flush=True)
     started = time.monotonic()
     command = [sys.executable, TOOLS / tool, *args]
@@ -61,7 +66,7 @@ def run(title: str, tool: str, *args) -> str:
         if step and numbers:
             print(f'  {step[0]}', *numbers, sep='  ', flush=True)
     if process.wait() != 0:
-        sys.exit(''.join(lines[-40:]) + f'\nThis failed: {" ".join(map(str, command))}')
+        sys.exit(''.join(lines[-40:]) + f'\nerror: command failed: {" ".join(map(str, command))}')
     print(f'  {time.monotonic() - started:.0f} s', flush=True)
     return ''.join(lines)
 

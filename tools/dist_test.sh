@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# One process per GPU (per CPU process without GPUs): tools/dist_test.sh CONFIG CHECKPOINT GPUS [options of test.py]
-# Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT on each.
+# Run test.py with one process per GPU (or that many CPU processes if there is no GPU):
+#   tools/dist_test.sh CONFIG CHECKPOINT GPUS [options of test.py]
+# For several machines, set NNODES, NODE_RANK, MASTER_ADDR and PORT on each.
 set -euo pipefail
 if [ $# -lt 3 ]; then echo "usage: $0 CONFIG CHECKPOINT GPUS [options of test.py]" >&2; exit 2; fi
 CONFIG=$1; CHECKPOINT=$2; GPUS=$3; shift 3

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# One process per GPU (per CPU process without GPUs): tools/dist_train.sh CONFIG GPUS [options of train.py]
-# Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT on each.
+# Run train.py with one process per GPU (or that many CPU processes if there is no GPU):
+#   tools/dist_train.sh CONFIG GPUS [options of train.py]
+# For several machines, set NNODES, NODE_RANK, MASTER_ADDR and PORT on each.
 set -euo pipefail
 if [ $# -lt 2 ]; then echo "usage: $0 CONFIG GPUS [options of train.py]" >&2; exit 2; fi
 CONFIG=$1; GPUS=$2; shift 2

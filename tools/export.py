@@ -11,7 +11,7 @@ if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
 from mmengine.config import Config  # noqa: E402
 
 from alrp.files import output_problem, write_atomically  # noqa: E402
-from alrp_mmdet.cli import clear_errors  # noqa: E402
+from alrp_mmdet.cli import exit_on_error  # noqa: E402
 from alrp_mmdet.config_file import read_config  # noqa: E402
 from alrp_mmdet.deploy.detector import Detector  # noqa: E402
 from alrp_mmdet.deploy.export import export_metadata, to_onnx, to_torchscript  # noqa: E402
@@ -51,7 +51,7 @@ def default_size(cfg: Config) -> tuple[int, int]:
 def main() -> None:
     args = parse_args()
     out = Path(args.out)
-    with clear_errors(InputError, ExportError):
+    with exit_on_error(InputError, ExportError):
         if out.suffix not in EXPORTERS:
             raise InputError(f'--out must end with {" or ".join(EXPORTERS)}, got {out}')
         if not Path(args.checkpoint).is_file():

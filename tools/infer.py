@@ -16,7 +16,7 @@ import torch  # noqa: E402
 
 from alrp.files import write_atomically  # noqa: E402
 from alrp.terminal import progress_bars  # noqa: E402
-from alrp_mmdet.cli import clear_errors  # noqa: E402
+from alrp_mmdet.cli import exit_on_error  # noqa: E402
 from alrp_mmdet.config_file import read_config  # noqa: E402
 from alrp_mmdet.deploy.detector import Detector, find_work_dir_config  # noqa: E402
 from alrp_mmdet.deploy.inputs import (  # noqa: E402
@@ -150,7 +150,7 @@ def run(args: argparse.Namespace, inputs: dict[str, Path], detector: Detector) -
 
 def main() -> None:
     args = parse_args()
-    with clear_errors(InputError):
+    with exit_on_error(InputError):
         paths = find_inputs(args.inputs, exclude=args.out)
         inputs = dict(zip(relative_names(paths), paths))
         check_files(args, inputs)

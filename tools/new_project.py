@@ -1,4 +1,8 @@
-"""From annotated images to a config: ``new_project.py SOURCE --out FOLDER``."""
+"""Create a training config from annotated images.
+
+Usage: ``python tools/new_project.py SOURCE --out FOLDER``. The annotations may be in COCO, Pascal
+VOC or YOLO format; docs/own_data.md describes what is read, checked and written.
+"""
 
 import argparse
 import contextlib
@@ -10,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
+if (ROOT / 'alrp_mmdet').is_dir():  # run from a clone without installing it
     sys.path.insert(0, str(ROOT))
 
 from mmengine.config import Config  # noqa: E402
@@ -18,48 +22,64 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn  # noqa: E40
 
 from alrp.files import output_problem, write_atomically  # noqa: E402
 from alrp.terminal import progress_bars  # noqa: E402
-from alrp_mmdet.cli import clear_errors  # noqa: E402
+from alrp_mmdet.cli import exit_on_error  # noqa: E402
 from alrp_mmdet.datasets import check_datasets  # noqa: E402
-from alrp_mmdet.project.choices import DETECTORS, choose  # noqa: E402
-from alrp_mmdet.project.config_writer import config_text  # noqa: E402
-from alrp_mmdet.project.data import FRACTION, load_data  # noqa: E402
+from alrp_mmdet.project.config_writer import format_config  # noqa: E402
+from alrp_mmdet.project.data import DEFAULT_VAL_FRACTION, load_data  # noqa: E402
 from alrp_mmdet.project.formats import FORMATS, Split  # noqa: E402
-from alrp_mmdet.project.picture import draw_annotations  # noqa: E402
-from alrp_mmdet.project.statistics import Objects, objects_of  # noqa: E402
-from alrp_mmdet.project.summary import missing_classes, summary  # noqa: E402
+from alrp_mmdet.project.preview import draw_annotations  # noqa: E402
+from alrp_mmdet.project.recipes import RECIPES  # noqa: E402
+from alrp_mmdet.project.settings import choose_settings  # noqa: E402
+from alrp_mmdet.project.statistics import (  # noqa: E402
+    Objects,
+    classes_without_objects,
+    collect_objects,
+)
+from alrp_mmdet.project.summary import summarise  # noqa: E402
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument(
         'source',
         type=Path,
         metavar='SOURCE',
-        help='COCO .json, folder of Pascal VOC .xml, YOLO data.yaml or folder with classes.txt',
+        help='annotations: a COCO .json, a folder of Pascal VOC .xml files, a YOLO data.yaml, or '
+        'a folder of YOLO labels with a classes.txt',
     )
-    parser.add_argument('--out', type=Path, required=True, metavar='FOLDER', help='of the project')
+    parser.add_argument(
+        '--out', type=Path, required=True, metavar='FOLDER', help='folder for the new project'
+    )
     validation = parser.add_mutually_exclusive_group()
     validation.add_argument(
-        '--val', type=Path, metavar='SOURCE', help='annotations for validation, in the same format'
+        '--val', type=Path, metavar='SOURCE', help='validation annotations, in the same format'
     )
     validation.add_argument(
         '--val-fraction',
         type=float,
         metavar='X',
-        help=f'fraction of the images to validate on instead (default: {FRACTION})',
+        help='validate on this share of the images, chosen at random '
+        f'(default: {DEFAULT_VAL_FRACTION}, if there is no validation split)',
     )
     parser.add_argument(
-        '--detector', choices=list(DETECTORS), default='atss', help='(default: %(default)s)'
+        '--detector',
+        choices=list(RECIPES),
+        default='atss',
+        help='detector to train (default: %(default)s)',
     )
     parser.add_argument(
-        '--load-from', metavar='CHECKPOINT', help='path or URL of a detector to start from'
+        '--load-from', metavar='CHECKPOINT', help='fine-tune this detector checkpoint, path or URL'
     )
     parser.add_argument(
-        '--epochs', type=int, metavar='N', help='(default: by the number of images)'
+        '--epochs', type=int, metavar='N', help='(default: chosen by the number of images)'
     )
-    parser.add_argument('--images', type=Path, metavar='FOLDER', help='of the images')
-    parser.add_argument('--format', choices=list(FORMATS), help='instead of what is detected')
-    parser.add_argument('--force', action='store_true', help='overwrite files that exist')
+    parser.add_argument(
+        '--images', type=Path, metavar='FOLDER', help='image folder (default: searched for)'
+    )
+    parser.add_argument(
+        '--format', choices=list(FORMATS), help='annotation format (default: detected)'
+    )
+    parser.add_argument('--force', action='store_true', help='overwrite existing files')
     args = parser.parse_args(argv)
     if args.val_fraction is not None and not 0 < args.val_fraction < 1:
         parser.error('--val-fraction must be between 0 and 1')
@@ -69,9 +89,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 
 @contextlib.contextmanager
-def progress() -> Iterator[Callable[[int], Callable[[], None]]]:
-    """A bar on the terminal, if there is one, for as many images as it is called with."""
-    columns = TextColumn('opening images'), BarColumn(), MofNCompleteColumn()
+def image_progress() -> Iterator[Callable[[int], Callable[[], None]]]:
+    """A progress bar for reading images, if standard error is a terminal.
+
+    Yields:
+        Callable: Takes the number of images; returns a function to call after each.
+    """
+    columns = TextColumn('reading images'), BarColumn(), MofNCompleteColumn()
     with progress_bars(*columns) as bar:
         task = bar.add_task('')
 
@@ -83,15 +107,15 @@ def progress() -> Iterator[Callable[[int], Callable[[], None]]]:
 
 
 def check_outputs(paths: Iterable[Path], force: bool, inputs: Iterable[Path] = ()) -> None:
-    """Nothing that was there is overwritten without a word, and never what was read."""
+    """Exit if a file cannot be written, would replace an input, or exists and ``force`` is off."""
     for path in paths:
-        problem = output_problem(shown(path), inputs, force)
+        problem = output_problem(relative_path(path), inputs, force)
         if problem is not None:
             sys.exit(f'error: {problem}')
 
 
-def checkpoint_path(checkpoint: str | None) -> str | None:
-    """A checkpoint as a config names it, from wherever it is read: path or URL."""
+def resolve_checkpoint(checkpoint: str | None) -> str | None:
+    """The URL or absolute path of a checkpoint, which a config can be run with from any folder."""
     if checkpoint is None or '://' in checkpoint:
         return checkpoint
     if not Path(checkpoint).is_file():
@@ -105,22 +129,22 @@ def main(argv: list[str] | None = None):
     if folder.exists() and not folder.is_dir():
         sys.exit(f'error: {args.out} is not a folder')
     config = folder / f'alrp_{args.detector}_{re.sub("[^0-9A-Za-z]+", "_", folder.name)}.py'
-    picture = folder / 'annotations.png'
-    check_outputs([config, picture], args.force)
-    load_from = checkpoint_path(args.load_from)
-    splits, objects = load(args)
-    detector = DETECTORS[args.detector]
-    choices = choose(detector, objects['train'], args.epochs)
-    print(summary(splits['train'].classes, objects, detector, choices))
+    preview = folder / 'annotations.png'
+    check_outputs([config, preview], args.force)
+    load_from = resolve_checkpoint(args.load_from)
+    splits, objects = load_splits(args)
+    recipe = RECIPES[args.detector]
+    settings = choose_settings(recipe, objects['train'], args.epochs)
+    print(summarise(splits['train'].classes, objects, recipe, settings))
 
-    contents = converted(splits, folder / 'annotations')
-    check_outputs([*contents, config, picture], args.force, inputs(splits))
-    contents[picture] = draw_annotations(splits['train'])
-    text = config_text(
+    contents = convert_annotations(splits, folder / 'annotations')
+    check_outputs([*contents, config, preview], args.force, input_files(splits))
+    contents[preview] = draw_annotations(splits['train'])
+    text = format_config(
         folder,
         str(args.source),
-        detector,
-        choices,
+        recipe,
+        settings,
         **splits,
         objects=objects['train'],
         load_from=load_from,
@@ -131,75 +155,78 @@ def main(argv: list[str] | None = None):
             write_atomically(path, content)
     except OSError as error:
         sys.exit(f'error: {error.filename} cannot be written: {error.strerror}')
-    with clear_errors():
+    with exit_on_error():
         check_datasets(Config.fromfile(config), ('train', 'val'))
     for path in contents:
-        print(f'Wrote {shown(path)}')
+        print(f'Wrote {relative_path(path)}')
     print(next_commands(folder, config))
 
 
-def load(args: argparse.Namespace) -> tuple[dict[str, Split], dict[str, Objects]]:
-    """The data and their objects, as ``train`` and ``val``, if nothing in them has to be mended."""
-    with clear_errors(), progress() as bar:
-        data = load_data(args.source, args.val, args.val_fraction, args.format, args.images, bar)
+def load_splits(args: argparse.Namespace) -> tuple[dict[str, Split], dict[str, Objects]]:
+    """Load ``train`` and ``val`` and their objects; exit if the data have errors."""
+    with exit_on_error(), image_progress() as progress:
+        data = load_data(
+            args.source, args.val, args.val_fraction, args.format, args.images, progress
+        )
     print('\n'.join(data.notes))
     splits, objects = dict(train=data.train, val=data.val), {}
     if not data.findings.errors:
-        objects = {name: objects_of(split) for name, split in splits.items()}
+        objects = {name: collect_objects(split) for name, split in splits.items()}
         for name, split in splits.items():
-            for missing in missing_classes(data.train.classes, objects[name]):
-                data.findings.warning(split.source, f'classes without objects for {name}', missing)
-            if not len(objects[name].area):
-                data.findings.error(split.source, f'there are no objects for {name}')
+            for missing in classes_without_objects(data.train.classes, objects[name]):
+                data.findings.warning(split.source, f'classes without objects in {name}', missing)
+            if not len(objects[name].areas):
+                data.findings.error(split.source, f'no objects for {name}')
     if str(data.findings):
         print(data.findings)
     if data.findings.errors:
-        sys.exit('error: mend the errors above first; nothing was written')
+        sys.exit('error: fix the errors listed above; nothing was written')
     return splits, objects
 
 
-def converted(splits: dict[str, Split], folder: Path) -> dict[Path, bytes]:
-    """COCO-format files to be written, of splits that have none; and the paths of all, absolute."""
+def convert_annotations(splits: dict[str, Split], folder: Path) -> dict[Path, bytes]:
+    """COCO-format files to write for splits without one. Makes the paths of all splits absolute."""
     contents = {}
     for name, split in splits.items():
-        if split.file is None:
-            split.file = folder / f'{name}.json'
-            contents[split.file] = split.to_json()
-        split.file, split.images = (
-            Path(os.path.abspath(path)) for path in (split.file, split.images)
+        if split.ann_file is None:
+            split.ann_file = folder / f'{name}.json'
+            contents[split.ann_file] = split.to_json()
+        split.ann_file, split.image_folder = (
+            Path(os.path.abspath(path)) for path in (split.ann_file, split.image_folder)
         )
     return contents
 
 
-def inputs(splits: dict[str, Split]) -> list[Path]:
-    """Annotations and images, which stay as they are."""
+def input_files(splits: dict[str, Split]) -> list[Path]:
+    """Annotation and image files, which must never be overwritten."""
     images = (
-        split.path_of(image) for split in splits.values() for image in split.content['images']
+        split.image_path(image) for split in splits.values() for image in split.content['images']
     )
     return [*(Path(split.source) for split in splits.values()), *images]
 
 
 def next_commands(folder: Path, config: Path) -> str:
-    """What to type next, from the current folder."""
+    """The commands to train, evaluate and draw, for the current folder."""
     tools = Path(__file__).resolve().parent
-    best = f'{typed(folder)}/work_dir/best_coco_bbox_mAP_epoch_*.pth'
-    config, thresholds = typed(config), typed(folder / 'thresholds.json')
-    train, test = (f'python {typed(tools / name)}' for name in ('train.py', 'test.py'))
-    draw = f'python {typed(tools / "analysis" / "draw_detections.py")}'
-    return f"""Look at {shown(folder / 'annotations.png')}, and then:
+    best = f'{shell_path(folder)}/work_dir/best_coco_bbox_mAP_epoch_*.pth'
+    config, thresholds = shell_path(config), shell_path(folder / 'thresholds.json')
+    train, test = (f'python {shell_path(tools / name)}' for name in ('train.py', 'test.py'))
+    draw = f'python {shell_path(tools / "analysis" / "draw_detections.py")}'
+    out = shell_path(folder / 'detections.png')
+    return f"""Check the boxes in {relative_path(folder / 'annotations.png')}, then run:
   {train} {config}
-  {test} {config} {best}   # numbers, and thresholds
-  {draw} {config} {best} --thresholds {thresholds} --out {typed(folder / 'detections.png')}
-  {test} {config} {best} --thresholds {thresholds}   # numbers at the thresholds"""
+  {test} {config} {best}   # AP and LRP; writes the score thresholds
+  {draw} {config} {best} --thresholds {thresholds} --out {out}
+  {test} {config} {best} --thresholds {thresholds}   # AP and LRP at these thresholds"""
 
 
-def typed(path: Path) -> str:
-    """A path as a shell takes it."""
-    return shlex.quote(shown(path))
+def shell_path(path: Path) -> str:
+    """A relative path, quoted for the shell."""
+    return shlex.quote(relative_path(path))
 
 
-def shown(path: Path) -> str:
-    """A path as it is called from here."""
+def relative_path(path: Path) -> str:
+    """A path relative to the current folder if it is inside it."""
     here = Path(os.path.abspath('.'))
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 

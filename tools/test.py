@@ -1,53 +1,56 @@
-"""Evaluate a detector: ``python tools/test.py CONFIG CHECKPOINT``. Takes MMDetection's options."""
+"""Evaluate a detector: AP and LRP.
+
+Usage: ``python tools/test.py CONFIG CHECKPOINT``, with the options of MMDetection's test.py.
+"""
 
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
+if (ROOT / 'alrp_mmdet').is_dir():  # run from a clone without installing it
     sys.path.insert(0, str(ROOT))
 
 from mmdet.engine.hooks.utils import trigger_visualization_hook  # noqa: E402
 from mmdet.evaluation import DumpDetResults  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 
-from alrp_mmdet.cli import build_runner, clear_errors, load_config, make_parser  # noqa: E402
+from alrp_mmdet.cli import build_runner, exit_on_error, load_config, make_parser  # noqa: E402
 
 
 def parse_args():
-    parser = make_parser('Evaluate a detector')
+    parser = make_parser(__doc__.partition('\n')[0])
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--out', help='pickle file to write the predictions to')
+    parser.add_argument('--out', help='write the predictions to this .pkl file')
     parser.add_argument(
         '--thresholds',
-        help='keep only what scores the threshold of its class: a thresholds_file of CocoLRPMetric',
+        metavar='FILE',
+        help='drop detections below the threshold of their class; a JSON file that CocoLRPMetric '
+        'wrote (thresholds_file)',
     )
     parser.add_argument('--show', action='store_true', help='show the detections in a window')
     parser.add_argument(
-        '--show-dir', help='folder for pictures of the detections, in WORK_DIR/TIMESTAMP'
+        '--show-dir', help='save images with detections to this folder in WORK_DIR/TIMESTAMP'
     )
-    parser.add_argument(
-        '--wait-time', type=float, default=2, help='seconds between two pictures shown'
-    )
+    parser.add_argument('--wait-time', type=float, default=2, help='seconds to show each image')
     return parser.parse_args()
 
 
 def use_thresholds(cfg: Config, path: str) -> None:
-    """Test at the thresholds in a file, instead of those that the config may name."""
+    """Test at the thresholds of a file, which replaces any thresholds file of the config."""
     if not Path(path).is_file():
         sys.exit(f'error: there is no file {path}')
     hook = dict(type='LRPThresholdsHook', thresholds_file=path)
     others = [h for h in cfg.get('custom_hooks') or [] if h['type'] != hook['type']]
     cfg.custom_hooks = [*others, hook]
     drawing = (cfg.get('default_hooks') or {}).get('visualization')
-    if drawing is not None:  # all that is left is drawn, unless the config wants less
+    if drawing is not None:  # draw all remaining detections, unless the config says otherwise
         drawing.setdefault('score_thr', 0)
 
 
 def main():
     args = parse_args()
     if args.out is not None and not args.out.endswith(('.pkl', '.pickle')):
-        sys.exit(f'error: --out must end with .pkl or .pickle, but is {args.out}')
+        sys.exit(f'error: --out must end with .pkl or .pickle, got {args.out}')
     cfg = load_config(args)
     if args.thresholds is not None:
         use_thresholds(cfg, args.thresholds)
@@ -56,7 +59,7 @@ def main():
     cfg.load_from = args.checkpoint
     if args.show or args.show_dir:
         cfg = trigger_visualization_hook(cfg, args)
-    with clear_errors():
+    with exit_on_error():
         runner = build_runner(cfg, args, splits=('test',))
         if args.out is not None:
             runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))

@@ -1,11 +1,27 @@
 """Ranking-based losses in plain PyTorch: exact, near-linear in the number of logits, on any device.
 
-Nothing here knows about MMDetection; torch is the only import.
+``ap_loss``, ``alrp_loss`` and ``rank_sort_loss`` are complete losses. To write another one, rank
+the logits once with ``Ranking``, compute an error per positive from its ranks, let the ranking
+distribute the errors to a gradient, and attach it with ``with_gradient``.
 """
 
-from .alrp import alrp_loss
-from .ap import ap_loss
-from .error_driven import NonFiniteLogitsError
+from .alrp import alrp_loss, alrp_loss_from_ranking, localisation_weights
+from .ap import ap_loss, ap_loss_from_ranking
+from .rank_sort import rank_sort_loss, rank_sort_loss_from_ranking
+from .ranking import NonFiniteLogitsError, Ranking
 from .step_sums import step_sums
+from .with_gradient import with_gradient
 
-__all__ = ['NonFiniteLogitsError', 'alrp_loss', 'ap_loss', 'step_sums']
+__all__ = [
+    'NonFiniteLogitsError',
+    'Ranking',
+    'alrp_loss',
+    'alrp_loss_from_ranking',
+    'ap_loss',
+    'ap_loss_from_ranking',
+    'localisation_weights',
+    'rank_sort_loss',
+    'rank_sort_loss_from_ranking',
+    'step_sums',
+    'with_gradient',
+]

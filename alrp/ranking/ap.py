@@ -2,36 +2,37 @@
 
 from torch import Tensor
 
-from .error_driven import Ranking, error_driven_loss
+from .ranking import Ranking
+from .with_gradient import with_gradient
 
 
 def ap_loss(logits: Tensor, labels: Tensor, delta: float = 1.0, interpolate: bool = True) -> Tensor:
     """One minus the (smoothed) average precision of a ranking.
 
-    The error of positive i is one minus its precision, ``l(i) = FP(i) / rank(i)``. Interpolated, a
-    positive has the best precision of all positives that score no higher.
+    The error of positive i is one minus its precision, ``l(i) = FP(i) / rank(i)``. Interpolated
+    precision is the best precision of all positives that score no higher.
 
     Args:
         logits (Tensor): Shape (M,), any floating-point dtype.
         labels (Tensor): Shape (M,), integer or bool: 1 positive, 0 negative, -1 ignored.
         delta (float): Half the width of the smoothed step, in units of the logits, > 0.
-        interpolate (bool): Whether precision is interpolated, as in the published loss.
+        interpolate (bool): Whether to interpolate precision, as the published loss does.
 
     Returns:
-        Tensor: Scalar in [0, 1], zero without positives. In the dtype of the logits, but at least
+        Tensor: Scalar in [0, 1], 0 without positives. In the dtype of the logits, but at least
         float32; the gradient of the logits has their dtype.
 
     Raises:
         ValueError: If shapes, dtypes, labels or delta are not as described.
         NonFiniteLogitsError: If a logit is NaN or infinite.
     """
-    return ap_components(logits, Ranking(logits, labels, delta), interpolate)
+    return ap_loss_from_ranking(Ranking(logits, labels, delta), interpolate)
 
 
-def ap_components(logits: Tensor, ranking: Ranking, interpolate: bool) -> Tensor:
-    """``ap_loss`` of logits that have been ranked already."""
+def ap_loss_from_ranking(ranking: Ranking, interpolate: bool = True) -> Tensor:
+    """``ap_loss`` of an existing ranking."""
     error = ranking.false_positives / ranking.rank
     if interpolate and len(ranking) > 0:
         ascending = ranking.pos_logits.argsort(stable=True)
         error[ascending] = 1 - (1 - error[ascending]).cummax(0).values
-    return error_driven_loss(logits, ranking, error, error)
+    return with_gradient(ranking.mean(error), ranking.logits, ranking.errors_to_negatives(error))

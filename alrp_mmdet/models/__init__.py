@@ -1,10 +1,11 @@
-"""What a config can name. Mirrors ``mmdet.models``."""
+"""Losses and heads for configs. Mirrors ``mmdet.models``."""
 
-from .anchor_ranking_head import AnchorRankingMixin
 from .dense_heads import ALRPATSSHead, ALRPFoveaHead, ALRPRetinaHead, ALRPRPNHead
-from .losses import APLoss, SelfBalance, aLRPLoss
+from .dense_ranking_head import AnchorRankingMixin, DenseRankingMixin
+from .losses import APLoss, RankedBatch, RankingLoss, RankSortLoss, SelfBalance, aLRPLoss
 from .ranking_head import RankingHeadMixin
 from .roi_heads import ALRPBBoxHead
+from .structures import Predictions, Targets
 
 __all__ = [
     'ALRPATSSHead',
@@ -14,7 +15,13 @@ __all__ = [
     'ALRPRetinaHead',
     'APLoss',
     'AnchorRankingMixin',
+    'DenseRankingMixin',
+    'Predictions',
+    'RankSortLoss',
+    'RankedBatch',
     'RankingHeadMixin',
+    'RankingLoss',
     'SelfBalance',
+    'Targets',
     'aLRPLoss',
 ]

@@ -1,45 +1,40 @@
-"""What every detection head trained by ranking shares."""
+"""The part that all detection heads trained by ranking share."""
 
-from collections.abc import Callable
-
-import torch
 from mmdet.registry import MODELS
-from mmdet.structures.bbox import bbox_overlaps
+from mmdet.structures.bbox import bbox_overlaps, get_box_tensor
 from mmengine.logging import MessageHub
 from torch import Tensor
 
-from .losses import aLRPLoss
 from .losses.ranking_loss import RankingLoss
+from .structures import Predictions, Targets
 
-# Largest value of the localisation losses that are bounded and known by MMDetection.
-LOC_RANGE = dict(IoULoss=1.0, GIoULoss=2.0, DIoULoss=2.0, CIoULoss=2.0, SIoULoss=2.0)
-# Localisation losses on what the head regresses; any other is taken to compare boxes.
+# Upper bound of MMDetection's bounded localisation losses.
+UPPER_BOUND = dict(IoULoss=1.0, GIoULoss=2.0, DIoULoss=2.0, CIoULoss=2.0, SIoULoss=2.0)
+# Localisation losses that compare what the head regresses. All others compare boxes.
 ENCODED = ('L1Loss', 'SmoothL1Loss', 'BalancedL1Loss', 'MSELoss')
 
 
 class RankingHeadMixin:
-    """Makes a head of MMDetection train with one ranking over all logits of a batch.
+    """Trains a head of MMDetection by one ranking over all logits of a batch.
 
-    Stands before the head's own class (``class ALRPRetinaHead(RankingHeadMixin, RetinaHead)``). The
-    head says which logits, which labels and which boxes by calling ``loss_by_ranking``; it needs
-    nothing but ``loss_cls``, ``loss_bbox`` and, to be asked for boxes, knowledge of its own priors.
-    That holds for anchors, points and RoIs alike.
+    Put it before the head's own class: ``class ALRPBBoxHead(RankingHeadMixin, BBoxHead)``. The head
+    collects its ``Predictions`` and ``Targets`` and calls ``rank``.
 
     Args:
-        loss_cls (dict): Config of the ranking-based loss, ``aLRPLoss`` (the default) or ``APLoss``.
-        loss_bbox (dict): Config of the localisation loss. Defaults to ``GIoULoss``. With
-            ``aLRPLoss`` it must be bounded: ``IoULoss`` with ``mode='linear'``, ``GIoULoss``,
-            ``DIoULoss``, ``CIoULoss`` or ``SIoULoss``, with ``loss_weight`` 1.
+        loss_cls (dict): Config of a ``RankingLoss``. Defaults to ``aLRPLoss``.
+        loss_bbox (dict): Config of the localisation loss. Defaults to ``GIoULoss``. If the ranking
+            loss needs bounded boxes, as ``aLRPLoss`` does: ``IoULoss`` with ``mode='linear'``,
+            ``GIoULoss``, ``DIoULoss``, ``CIoULoss`` or ``SIoULoss``, with ``loss_weight`` 1.
 
     Raises:
-        ValueError: If ``loss_cls`` is not a ranking-based loss, or if the losses do not go
-            together, or not with the head's ``reg_decoded_bbox``.
+        ValueError: If ``loss_cls`` is not a ranking loss, or if ``loss_cls``, ``loss_bbox`` and
+            ``reg_decoded_bbox`` are incompatible.
     """
 
     def __init__(
         self,
         *args,
-        loss_cls: dict = dict(type='aLRPLoss'),  # noqa: B006 - as MMDetection writes defaults
+        loss_cls: dict = dict(type='aLRPLoss'),  # noqa: B006 - MMDetection's style of defaults
         loss_bbox: dict = dict(type='GIoULoss'),  # noqa: B006
         **kwargs,
     ):
@@ -47,99 +42,106 @@ class RankingHeadMixin:
         loss_type = loss_type if isinstance(loss_type, type) else MODELS.get(loss_type)
         if not (loss_type and issubclass(loss_type, RankingLoss)):
             raise ValueError(
-                f'{type(self).__name__} trains by ranking: set loss_cls to aLRPLoss or APLoss '
-                f"instead of {_type_name(loss_cls)}, as in dict(_delete_=True, type='aLRPLoss')"
+                f'{type(self).__name__} needs a ranking loss as loss_cls, such as '
+                f"dict(_delete_=True, type='aLRPLoss'), got {_type_name(loss_cls)}"
             )
+        if loss_type.needs_bounded_boxes:
+            _check_bounded(loss_type.__name__, loss_bbox)
+        # MMDetection's heads read use_sigmoid from the config.
         loss_cls = dict(loss_cls, use_sigmoid=loss_cls.get('use_sigmoid', True))
-        if issubclass(loss_type, aLRPLoss):
-            _check_bounded(loss_bbox)
-            loss_cls.setdefault('loc_range', LOC_RANGE[_type_name(loss_bbox)])
         super().__init__(*args, loss_cls=loss_cls, loss_bbox=loss_bbox, **kwargs)
-        self.compares_boxes = _type_name(loss_bbox) not in ENCODED
+        name = _type_name(loss_bbox)
+        self.compares_boxes = name not in ENCODED
+        if loss_type.needs_ious and not self.compares_boxes:
+            raise ValueError(
+                f'{loss_type.__name__} needs the IoU of boxes, but {name} compares encoded boxes: '
+                'use a loss on IoU as loss_bbox, such as GIoULoss'
+            )
         if getattr(self, 'reg_decoded_bbox', self.compares_boxes) != self.compares_boxes:
             raise ValueError(
-                f'{_type_name(loss_bbox)} compares '
-                f'{"boxes" if self.compares_boxes else "encoded boxes"}: set '
+                f'{name} compares {"boxes" if self.compares_boxes else "encoded boxes"}: set '
                 f'reg_decoded_bbox={self.compares_boxes}'
             )
+        self.loc_scale = UPPER_BOUND[name] if loss_type.needs_bounded_boxes else 1.0
 
-    def loss_by_ranking(
-        self,
-        cls_scores: Tensor,
-        labels: Tensor,
-        boxes_of: Callable[[Tensor], tuple[Tensor, Tensor]],
+    def rank(
+        self, predictions: Predictions, targets: Targets, prefix: str = ''
     ) -> dict[str, Tensor]:
         """Losses of a batch by one ranking over all its logits.
 
         Args:
-            cls_scores (Tensor): Shape (A, C), the logits of all priors of all images and levels,
-                one per class.
-            labels (Tensor): Shape (A,), integer: the class in [0, C) of a positive prior, C for
-                background, -1 if the prior is ignored.
-            boxes_of (Callable): Takes the indices of the positive priors, (P,), and returns what
-                ``loss_bbox`` compares, predictions and targets, both of shape (P, 4): boxes as
-                (x1, y1, x2, y2) in pixels for a loss on IoU, else whatever it regresses. The
-                predictions in float32, with their graph even if P is zero.
+            predictions (Predictions): Predictions of all priors.
+            targets (Targets): Their targets.
+            prefix (str): Put before the name of each result, such as ``'rpn_'``. Defaults to ''.
 
         Returns:
-            dict[str, Tensor]: Scalars ``loss_cls``, ``loss_bbox``, and for the log ``num_pos``,
-            ``ranked_iou`` for a loss on IoU, ``self_balance`` for aLRP Loss. Without positives
-            both losses are zero and still reach all that predicted.
+            dict[str, Tensor]: Scalars ``loss_cls`` and ``loss_bbox``. To be logged: ``num_pos``;
+            ``ranked_iou`` if ``loss_bbox`` compares boxes; further values of the loss, such as
+            ``self_balance`` of ``aLRPLoss``. Without positives both losses are 0 and still have a
+            gradient for every prediction, as distributed training needs.
 
         Raises:
-            FloatingPointError: If a logit or a box is NaN or infinite; says at which iteration.
+            FloatingPointError: If a logit or a box is NaN or infinite. Names the iteration.
         """
-        num_classes = cls_scores.shape[1]
+        num_classes = predictions.logits.shape[1]
+        labels = targets.labels
         pos_inds = ((labels >= 0) & (labels < num_classes)).nonzero()[:, 0]
-        preds, targets = boxes_of(pos_inds)
-        classes = torch.arange(num_classes, device=labels.device)
-        binary_labels = (labels[:, None] == classes).to(torch.int8)
-        binary_labels.masked_fill_(labels[:, None] < 0, -1)
-
-        ious = (
-            bbox_overlaps(preds.detach(), targets, is_aligned=True) if self.compares_boxes else None
-        )
+        pos_boxes, pos_targets = predictions.boxes[pos_inds].float(), targets.boxes[pos_inds]
+        ious = None
+        if self.compares_boxes:
+            pos_boxes = self.decode(predictions.priors[pos_inds], pos_boxes)
+            ious = bbox_overlaps(pos_boxes.detach(), pos_targets, is_aligned=True)
+        if targets.quality is not None:
+            ious = targets.quality[pos_inds]
         try:
-            return self.loss_cls(
-                cls_scores.flatten(),
-                binary_labels.flatten(),
-                self._loc_losses(preds, targets),
-                ious,
+            results = self.loss_cls(
+                predictions.logits, labels, self._loc_losses(pos_boxes, pos_targets), ious
             )
         except FloatingPointError as error:
             iteration = MessageHub.get_current_instance().get_info('iter')
             if iteration is None:  # no runner
                 raise
             raise type(error)(f'Training stopped at iteration {iteration + 1}: {error}') from error
+        return {f'{prefix}{name}': value for name, value in results.items()}
+
+    def decode(self, priors: Tensor, boxes: Tensor) -> Tensor:
+        """Boxes (x1, y1, x2, y2) in pixels, shape (P, 4), from what the head regresses.
+
+        Args:
+            priors (Tensor): Shape (P, K), rows of ``Predictions.priors``.
+            boxes (Tensor): Shape (P, 4), rows of ``Predictions.boxes``.
+        """
+        return get_box_tensor(self.bbox_coder.decode(priors, boxes))
 
     def _loc_losses(self, preds: Tensor, targets: Tensor) -> Tensor:
-        """Localisation loss of each positive. Shape (P,)."""
+        """Localisation loss of each positive, in [0, 1] if the ranking loss needs that. (P,)."""
         if len(preds) == 0:  # MMDetection's IoU losses lose the graph
             return preds.sum(dim=1)
         losses = self.loss_bbox(preds, targets, reduction_override='none')
-        return losses if losses.dim() == 1 else losses.sum(dim=1)
+        losses = losses if losses.dim() == 1 else losses.sum(dim=1)
+        return losses / self.loc_scale
 
 
 def _type_name(cfg: dict) -> str:
-    """The name of a config's type, which may be given as a name, with a scope, or as a class."""
+    """Name of a config's type, which may be a name, a scoped name or a class."""
     return cfg['type'].split('.')[-1] if isinstance(cfg['type'], str) else cfg['type'].__name__
 
 
-def _check_bounded(loss_bbox: dict) -> None:
+def _check_bounded(loss_cls: str, loss_bbox: dict) -> None:
     name = _type_name(loss_bbox)
-    if name not in LOC_RANGE:
+    if name not in UPPER_BOUND:
         raise ValueError(
-            f'aLRPLoss needs a bounded loss on IoU as loss_bbox, one of {", ".join(LOC_RANGE)}, '
-            f'but it is {name}. APLoss goes with any.'
+            f'{loss_cls} needs a bounded IoU loss as loss_bbox, one of {", ".join(UPPER_BOUND)}, '
+            f'got {name}. APLoss accepts any loss_bbox'
         )
     if name == 'IoULoss' and not loss_bbox.get('linear') and loss_bbox.get('mode') != 'linear':
         raise ValueError(
-            "aLRPLoss needs a bounded loss_bbox: write dict(type='IoULoss', mode='linear'), since "
-            'the logarithm, its default, has no bound'
+            f"{loss_cls} needs a bounded loss_bbox: use dict(type='IoULoss', mode='linear'); the "
+            'default, the logarithm, is unbounded'
         )
     if loss_bbox.get('loss_weight', 1.0) != 1.0:
         raise ValueError(
-            'aLRPLoss weights localisation by self-balance: leave loss_bbox.loss_weight at 1, '
-            f'instead of {loss_bbox["loss_weight"]}, and set loss_cls.loss_weight for both, or '
-            'loss_cls.self_balance.start_weight for the first epoch'
+            f'{loss_cls} balances localisation with classification: leave loss_bbox.loss_weight at '
+            f'1, got {loss_bbox["loss_weight"]}. loss_cls.loss_weight scales both losses, '
+            'loss_cls.self_balance.start_weight sets the initial balance'
         )

@@ -1,1 +1,1 @@
-"""What tools/new_project.py does: from annotated images to a config."""
+"""From annotated images to a training config: the code behind tools/new_project.py."""

@@ -1,12 +1,12 @@
-"""What is found wrong with a data set, collected to be told at once."""
+"""Problems found in a dataset, collected so that they can be reported together."""
 
 from alrp.text import format_list
 
 
 class Findings:
-    """Errors, which have to be mended, and warnings, by the place that they were found in.
+    """Errors, which must be fixed before training, and warnings, by file or folder.
 
-    Each is told once, with the number of its different examples and the first few of them.
+    Each problem is listed once, with the number of distinct examples and the first few of them.
     """
 
     def __init__(self):
@@ -14,32 +14,33 @@ class Findings:
         self.warnings = {}
 
     def error(self, place, text: str, example: str | None = None) -> None:
-        """Note what keeps the data from being used.
+        """Add a problem that must be fixed.
 
         Args:
-            place: What was looked at, such as a folder.
+            place: File or folder with the problem.
             text (str): What is wrong and what to do about it.
-            example (str, optional): Where in it: a file with a line, an image. Defaults to None.
+            example (str, optional): Where exactly, such as an image, or a file and line. Defaults
+                to None.
         """
         _add(self.errors, place, text, example)
 
     def warning(self, place, text: str, example: str | None = None) -> None:
-        """Note what the data can be used in spite of. Takes the arguments of ``error``."""
+        """Add a problem that does not prevent training. Takes the arguments of ``error``."""
         _add(self.warnings, place, text, example)
 
     def __str__(self) -> str:
-        parts = []
+        lines = []
         for title, entries in (('errors', self.errors), ('warnings', self.warnings)):
-            last = None
+            last_place = None
             for (place, text), examples in sorted(entries.items(), key=lambda entry: entry[0][0]):
-                if last is None:
-                    parts.append(f'{title}:')
-                if place != last:
-                    parts.append(f'  {place}')
+                if last_place is None:
+                    lines.append(f'{title}:')
+                if place != last_place:
+                    lines.append(f'  {place}')
                 counted = f' ({len(examples)}x: {format_list(examples)})' if examples else ''
-                parts.append(f'    - {text}{counted}')
-                last = place
-        return '\n'.join(parts)
+                lines.append(f'    - {text}{counted}')
+                last_place = place
+        return '\n'.join(lines)
 
 
 def _add(entries: dict, place, text: str, example: str | None) -> None:

@@ -1,46 +1,48 @@
-"""Taking images for validation out of those for training."""
+"""Holding out a random part of the training images for validation."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 from .formats import Split
 from .image_files import ImageFile
 
 
-def split_off(
+def hold_out(
     split: Split, fraction: float, files: dict[Path, ImageFile], seed: int = 0
 ) -> tuple[Split, Split]:
-    """Share out images at random; the same images and seed give the same shares.
+    """Split images at random into training and validation; repeatable for a given seed.
 
     Args:
-        split (Split): All images.
-        fraction (float): Of the images that are for validation, in (0, 1); at least one is, and at
-            least one is left. Files with the same content stay together, and may make it more.
-        files (dict[Path, ImageFile]): The images.
-        seed (int): Another seed gives other shares. Defaults to 0.
+        split (Split): All images, at least two.
+        fraction (float): Share of the images to hold out, in (0, 1). At least one image is held
+            out and at least one is kept. Files with the same content stay together, so the share
+            may become larger.
+        files (dict[Path, ImageFile]): The image files, by path.
+        seed (int): Seed of the random split. Defaults to 0.
 
     Returns:
-        tuple[Split, Split]: What is left for training, and what is for validation.
+        tuple[Split, Split]: Training and validation.
     """
     groups = {}
     for image in split.content['images']:
-        path = split.path_of(image)
+        path = split.image_path(image)
         groups.setdefault(files[path].digest or str(path), []).append(image['id'])
-    order = [groups[key] for key in sorted(groups)]
-    random.Random(seed).shuffle(order)
-    wanted = max(1, round(fraction * len(split.content['images'])))
-    taken = set()
-    for ids in order[:-1]:
-        if len(taken) >= wanted:
+    shuffled = [groups[key] for key in sorted(groups)]
+    random.Random(seed).shuffle(shuffled)
+    num_wanted = max(1, round(fraction * len(split.content['images'])))
+    held_out = set()
+    for ids in shuffled[:-1]:
+        if len(held_out) >= num_wanted:
             break
-        taken.update(ids)
-    return _part(split, lambda i: i not in taken), _part(split, taken.__contains__)
+        held_out.update(ids)
+    return _subset(split, lambda i: i not in held_out), _subset(split, held_out.__contains__)
 
 
-def _part(split: Split, wanted) -> Split:
+def _subset(split: Split, selects: Callable[[int], bool]) -> Split:
     content = {
         **split.content,
-        'images': [i for i in split.content['images'] if wanted(i['id'])],
-        'annotations': [a for a in split.content['annotations'] if wanted(a['image_id'])],
+        'images': [i for i in split.content['images'] if selects(i['id'])],
+        'annotations': [a for a in split.content['annotations'] if selects(a['image_id'])],
     }
-    return Split(split.source, content, split.images)
+    return Split(split.source, content, split.image_folder)

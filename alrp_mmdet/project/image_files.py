@@ -1,4 +1,4 @@
-"""Image files as MMDetection will read them."""
+"""Image files, as MMDetection reads them."""
 
 import hashlib
 import io
@@ -11,19 +11,19 @@ from pathlib import Path
 import cv2
 from PIL import Image
 
-ROTATED = 5, 6, 7, 8  # EXIF orientations that swap width and height
-ORIENTATION = 0x0112
+EXIF_ORIENTATION = 0x0112
+TRANSPOSED = 5, 6, 7, 8  # EXIF orientations that swap width and height
 
 
 @dataclass(frozen=True)
 class ImageFile:
-    """What is in a file.
+    """Size, content and problem of an image file.
 
     Attributes:
-        width (int): Pixels, after the rotation that its EXIF data ask for; 0 if it does not open.
-        height (int): Likewise.
-        digest (str): Equal for files with the same content.
-        problem (str | None): Why it cannot be used.
+        width (int): Width in pixels after EXIF rotation; 0 if the file does not open.
+        height (int): Height in pixels after EXIF rotation; 0 if the file does not open.
+        digest (str): Hash of the file's content; empty if it cannot be read.
+        problem (str | None): Why the file cannot be used, or None.
     """
 
     width: int = 0
@@ -35,14 +35,14 @@ class ImageFile:
 def inspect_images(
     paths: Iterable[Path], on_image: Callable[[], None] = lambda: None
 ) -> dict[Path, ImageFile]:
-    """Open every image to its end: a truncated one would be trained on half grey.
+    """Decode every image completely: a truncated file would be trained on half grey.
 
     Args:
-        paths (Iterable[Path]): The files; the same one may come several times.
-        on_image (Callable): Called after each.
+        paths (Iterable[Path]): The files; duplicates are read once.
+        on_image (Callable): Called after each file.
 
     Returns:
-        dict[Path, ImageFile]: By path.
+        dict[Path, ImageFile]: Results by path.
     """
 
     def inspect(path: Path) -> ImageFile:
@@ -52,7 +52,7 @@ def inspect_images(
 
     paths = list(dict.fromkeys(paths))
     with ThreadPoolExecutor() as pool, warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # Pillow's, on metadata and large images
+        warnings.simplefilter('ignore')  # Pillow warns about metadata and large images
         return dict(zip(paths, pool.map(inspect, paths)))
 
 
@@ -68,10 +68,10 @@ def _inspect(path: Path) -> ImageFile:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
             width, height = image.size
-            if image.getexif().get(ORIENTATION) in ROTATED:
+            if image.getexif().get(EXIF_ORIENTATION) in TRANSPOSED:
                 width, height = height, width
-    except Exception as error:  # of many kinds, by the many formats
-        return ImageFile(digest=digest, problem=f'does not open: {error}')
+    except Exception as error:  # each image format raises its own kinds
+        return ImageFile(digest=digest, problem=f'cannot be decoded: {error}')
     if not cv2.haveImageReader(str(path)):
-        return ImageFile(width, height, digest, 'OpenCV does not read this format')
+        return ImageFile(width, height, digest, 'is in a format that OpenCV does not read')
     return ImageFile(width, height, digest)

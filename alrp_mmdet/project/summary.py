@@ -1,81 +1,93 @@
-"""What is told of the data of a project."""
+"""The summary of a dataset that tools/new_project.py prints."""
 
 from terminaltables import AsciiTable
 
-from .choices import Choices, Detector
+from .recipes import Recipe
+from .settings import ANCHOR_IOU, TrainingSettings
 from .statistics import Objects, count_by_size, resize_factor
 
-TINY = 8  # pixels: the finest stride of a one-stage detector
-SPARSE = 20  # pixels: narrower objects have hardly a point of FoveaBox, whose centre is 0.4 wide
+MIN_SIDE = 8  # pixels: the finest stride of a one-stage detector
+# FoveaBox takes its positive points from the central 0.4 of a box: 8 of 20 pixels, one stride.
+MIN_SIDE_FOVEABOX = 20
+MAX_SHARE_NARROW = 0.05  # share of objects narrower than that from which to warn
 SIZES = 'small', 'medium', 'large'
 
 
-def summary(
+def summarise(
     classes: tuple[str, ...],
     objects: dict[str, Objects],
-    detector: Detector,
-    choices: Choices,
+    recipe: Recipe,
+    settings: TrainingSettings,
 ) -> str:
-    """Tables of the objects by class and by size, and what follows from them.
+    """Tables of the objects by class and by size, the fit of the anchors, and advice.
 
     Args:
         classes (tuple[str, ...]): Names of the classes.
-        objects (dict[str, Objects]): Of ``train`` and ``val``.
-        detector (Detector): What is trained.
-        choices (Choices): How.
+        objects (dict[str, Objects]): Objects of ``train`` and ``val``.
+        recipe (Recipe): The detector.
+        settings (TrainingSettings): Its settings.
 
     Returns:
-        str: Lines.
+        str: The text, in several lines.
     """
-    train = objects['train']
+    return '\n'.join(
+        [
+            _class_table(classes, objects),
+            _size_table(objects, settings.image_scale),
+            *_anchor_fit(settings),
+            *_advice(objects['train'], recipe, settings.image_scale),
+        ]
+    )
+
+
+def _class_table(classes: tuple[str, ...], objects: dict[str, Objects]) -> str:
     rows = [['', *objects]]
     rows.append(['images', *(f'{len(o.image_sizes):,}' for o in objects.values())])
     rows.append(['with objects', *(f'{o.with_objects:,}' for o in objects.values())])
     if any(o.crowds for o in objects.values()):
         rows.append(['crowds or difficult', *(f'{o.crowds:,}' for o in objects.values())])
-    rows.append(['objects', *(f'{len(o.area):,}' for o in objects.values())])
+    rows.append(['objects', *(f'{len(o.areas):,}' for o in objects.values())])
     for i, name in enumerate(classes):
-        rows.append([f'  {name}', *(f'{(o.label == i).sum():,}' for o in objects.values())])
-    resized = f'{choices.scale[0]}x{choices.scale[1]}'
-    by_size = [['objects by size', 'originally', '', f'at {resized}', '']]
-    by_size.append(['', *list(objects) * 2])
-    counts = {}
-    for name, o in objects.items():
-        factor = resize_factor(o.image_size, choices.scale)
-        counts[name] = count_by_size(o.area), count_by_size(o.area * factor**2)
+        rows.append([f'  {name}', *(f'{(o.labels == i).sum():,}' for o in objects.values())])
+    return _format_table(rows)
+
+
+def _size_table(objects: dict[str, Objects], image_scale: tuple[int, int]) -> str:
+    rows = [['objects by size', 'original', '', f'at {image_scale[0]}x{image_scale[1]}', '']]
+    rows.append(['', *list(objects) * 2])
+    factors = [resize_factor(o.object_image_sizes, image_scale) for o in objects.values()]
+    original = [count_by_size(o.areas) for o in objects.values()]
+    resized = [count_by_size(o.areas * f**2) for o, f in zip(objects.values(), factors)]
     for i, size in enumerate(SIZES):
-        numbers = [f'{counts[name][after][i]:,}' for after in (0, 1) for name in objects]
-        by_size.append([size, *numbers])
-    lines = [_table(rows), _table(by_size)]
-    lines += _remarks(train, detector, choices)
-    return '\n'.join(lines)
+        rows.append([size, *(f'{counts[i]:,}' for counts in original + resized)])
+    return _format_table(rows)
 
 
-def missing_classes(classes: tuple[str, ...], objects: Objects) -> list[str]:
-    """Classes that no object of a split is of."""
-    present = set(objects.label.tolist())
-    return [name for i, name in enumerate(classes) if i not in present]
+def _anchor_fit(settings: TrainingSettings) -> list[str]:
+    if not settings.anchor_recall:
+        return []
+    title = f'Objects that an anchor overlaps with IoU >= {ANCHOR_IOU}, averaged over classes:'
+    shares = [
+        f'  {share:.1%} at scale {scale}' + (' (chosen)' if scale == settings.anchor_scale else '')
+        for scale, share in settings.anchor_recall.items()
+    ]
+    return [title, *shares]
 
 
-def _remarks(train: Objects, detector: Detector, choices: Choices) -> list[str]:
-    remarks = []
-    for base, share in choices.anchor_shares.items():
-        chosen = ', chosen' if base == choices.base_scale else ''
-        remarks.append(
-            f'{share:.1%} of the objects, averaged over classes, have an anchor at scale '
-            f'{base}{chosen}'
-        )
-    side = (train.box[:, 2:] * resize_factor(train.image_size, choices.scale)[:, None]).min(axis=1)
-    least, what = TINY, 'narrower than 8 pixels then: larger images, or tiles of them, would help'
-    if detector.anchors is None:
-        least = SPARSE
-        what = 'narrower than 20 pixels then, for which FoveaBox has hardly a point: atss has'
-    if (share := float((side < least).mean())) > 0.05:
-        remarks.append(f'{share:.1%} of the objects are {what}')
-    return remarks
+def _advice(train: Objects, recipe: Recipe, image_scale: tuple[int, int]) -> list[str]:
+    factors = resize_factor(train.object_image_sizes, image_scale)[:, None]
+    sides = (train.boxes[:, 2:] * factors).min(axis=1)
+    least = MIN_SIDE if recipe.anchors else MIN_SIDE_FOVEABOX
+    advice = 'use larger images, or cut them into tiles'
+    if not recipe.anchors:
+        advice = 'FoveaBox has hardly any positive points in them, use --detector atss'
+    share = float((sides < least).mean())
+    if share <= MAX_SHARE_NARROW:
+        return []
+    return [f'{share:.1%} of the objects are narrower than {least} pixels after resizing: {advice}']
 
 
-def _table(rows: list[list[str]]) -> str:
+def _format_table(rows: list[list[str]]) -> str:
     table = AsciiTable(rows)
     table.justify_columns = dict.fromkeys(range(1, len(rows[0])), 'right')
     return table.table

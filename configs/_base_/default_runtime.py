@@ -1,4 +1,4 @@
-# Registers everything with MMDetection; all that one's own config needs of this file.
+# Registers everything with MMDetection. Your own config needs nothing else from this file.
 custom_imports = dict(imports=['alrp_mmdet'], allow_failed_imports=False)
 
 default_scope = 'mmdet'
@@ -9,14 +9,14 @@ default_hooks = dict(
     checkpoint=dict(type='AtomicCheckpointHook', interval=1, max_keep_ckpts=3),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='DetVisualizationHook'),
-    # Here rather than in custom_hooks, where one's own list would replace it.
+    # Not in custom_hooks: a config that sets its own list there would drop it.
     epoch_seed=dict(type='EpochSeedHook'),
-    # Of load_from, what fits; a test's checkpoint has to fit as a whole.
+    # Loads the layers of load_from that fit. Testing requires a checkpoint that fits entirely.
     fine_tune=dict(type='FineTuneHook'),
 )
 custom_hooks = [dict(type='NumClassCheckHook')]
 
-# A run is repeatable, and a resumed run ends where the uninterrupted one would have.
+# Runs are repeatable, and a resumed run gives the same result as an uninterrupted one.
 randomness = dict(seed=0)
 
 env_cfg = dict(

@@ -1,4 +1,4 @@
-# COCO minival AP, published: 42.2.
+# Published COCO minival AP: 42.2.
 _base_ = './alrp_atss_r50_fpn_100e_coco500.py'
 
 model = dict(

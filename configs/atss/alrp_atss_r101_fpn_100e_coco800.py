@@ -1,4 +1,4 @@
-# COCO minival AP, published: 45.4.
+# Published COCO minival AP: 45.4.
 _base_ = [
     '../_base_/models/alrp_atss_r50_fpn.py',
     '../_base_/datasets/coco_800.py',

@@ -1,5 +1,5 @@
-# aLRP Loss with anchors assigned by ATSS, on the example of one's own data. ATSS takes the anchors
-# that fit best, however badly, so that COCO's will do.
+# aLRP Loss with ATSS assignment, on a small data set. ATSS picks the best anchors for each object,
+# however small it is, so COCO's anchor sizes work.
 _base_ = [
     '../_base_/models/alrp_retinanet_r18_fpn_small.py',
     '../_base_/datasets/bccd.py',

@@ -1,4 +1,4 @@
-# aLRP Loss (arXiv 2009.13592), anchors assigned by ATSS. COCO minival AP, published: 41.0.
+# ATSS with aLRP Loss (arXiv 2009.13592). Published COCO minival AP: 41.0.
 _base_ = [
     '../_base_/models/alrp_atss_r50_fpn.py',
     '../_base_/datasets/coco_500.py',

@@ -1,4 +1,4 @@
-# A transformer as backbone, with AdamW. Not yet trained.
+# Transformer backbone, trained with AdamW. Not yet trained.
 _base_ = './alrp_atss_r50_fpn_1x_coco.py'
 
 model = dict(

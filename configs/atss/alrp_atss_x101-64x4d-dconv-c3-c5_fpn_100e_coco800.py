@@ -1,4 +1,4 @@
-# COCO minival AP, published: 48.6.
+# Published COCO minival AP: 48.6.
 _base_ = './alrp_atss_x101-64x4d_fpn_100e_coco800.py'
 
 model = dict(

@@ -1,4 +1,4 @@
-# The baseline: focal loss, GIoU and centerness, as ATSS has them, in the set-up of the aLRP config.
+# Baseline: ATSS's own focal loss, GIoU and centerness. Otherwise the same as the aLRP config.
 _base_ = './alrp_atss_r18_fpn_12e_bccd.py'
 
 model = dict(

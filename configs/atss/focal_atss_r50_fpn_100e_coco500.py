@@ -1,4 +1,4 @@
-# The baseline on the aLRP recipe: focal loss, GIoU and centerness, as in ATSS. Not yet trained.
+# Baseline on the aLRP recipe: ATSS's own focal loss, GIoU and centerness. Not yet trained.
 _base_ = './alrp_atss_r50_fpn_100e_coco500.py'
 
 model = dict(

@@ -1,4 +1,4 @@
-# aLRP Loss in both stages (arXiv 2009.13592). COCO minival AP, published: 40.7 (oLRP 66.7).
+# aLRP Loss (arXiv 2009.13592) in both stages. Published COCO minival AP: 40.7 (oLRP 66.7).
 _base_ = [
     '../_base_/models/alrp_faster-rcnn_r50_fpn.py',
     '../_base_/datasets/coco_500.py',

@@ -1,4 +1,4 @@
-# The baseline with GIoU. COCO minival AP, published: 38.2 (oLRP 69.0).
+# Baseline with GIoU. COCO minival AP, published: 38.2 (oLRP 69.0).
 _base_ = './ce_l1_faster-rcnn_r50_fpn_100e_coco500.py'
 
 model = dict(

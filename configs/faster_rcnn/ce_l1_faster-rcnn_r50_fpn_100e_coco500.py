@@ -1,4 +1,4 @@
-# The baseline: cross entropy and L1. COCO minival AP, published: 37.8 (oLRP 69.3).
+# Baseline: cross entropy and L1. COCO minival AP, published: 37.8 (oLRP 69.3).
 _base_ = [
     '../_base_/models/ce_l1_faster-rcnn_r50_fpn.py',
     '../_base_/datasets/coco_500.py',

@@ -1,4 +1,4 @@
-# aLRP Loss on FoveaBox, on the example of one's own data.
+# aLRP Loss on FoveaBox, on a small data set.
 _base_ = [
     '../_base_/models/alrp_fovea_r50_fpn.py',
     '../_base_/datasets/bccd.py',

@@ -1,4 +1,4 @@
-# AP Loss with smooth L1. COCO minival AP, published: 36.5 (oLRP 69.8).
+# AP Loss with smooth L1. Published COCO minival AP: 36.5 (oLRP 69.8).
 _base_ = './alrp_fovea_r50_fpn_100e_coco500.py'
 
 model = dict(

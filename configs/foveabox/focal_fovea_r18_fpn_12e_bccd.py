@@ -1,4 +1,4 @@
-# The baseline: focal loss and smooth L1, as FoveaBox has them, in the set-up of the aLRP config.
+# Baseline: FoveaBox's own focal loss and smooth L1. Otherwise the same as the aLRP config.
 _base_ = './alrp_fovea_r18_fpn_12e_bccd.py'
 
 model = dict(

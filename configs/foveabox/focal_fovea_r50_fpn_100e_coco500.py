@@ -1,4 +1,4 @@
-# The baseline: focal loss and smooth L1. COCO minival AP, published: 38.3 (oLRP 68.8).
+# Baseline: focal loss and smooth L1. COCO minival AP, published: 38.3 (oLRP 68.8).
 _base_ = './alrp_fovea_r50_fpn_100e_coco500.py'
 
 model = dict(

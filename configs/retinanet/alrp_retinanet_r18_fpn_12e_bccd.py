@@ -1,4 +1,4 @@
-# aLRP Loss on one's own data: BCCD, three classes, from scratch; minutes on two CPU cores.
+# aLRP Loss on a small data set: BCCD, three classes, from scratch, minutes on two CPU cores.
 _base_ = [
     '../_base_/models/alrp_retinanet_r18_fpn-gn_small.py',
     '../_base_/datasets/bccd.py',
@@ -6,6 +6,6 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# Anchors have to fit the objects: platelets are some 20 pixels wide in an image of 320. On COCO the
-# smallest anchor, octave_base_scale * stride, is 32 and overlaps few of them by half.
+# Anchors must fit the objects. Platelets are about 20 pixels wide in a 320-pixel image; COCO's
+# smallest anchor (octave_base_scale * stride) is 32 and overlaps few of them with an IoU of 0.5.
 model = dict(bbox_head=dict(num_classes=3, anchor_generator=dict(octave_base_scale=2)))

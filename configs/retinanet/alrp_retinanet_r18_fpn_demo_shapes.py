@@ -1,4 +1,4 @@
-# What `make demo` trains: aLRP Loss on the embedded dataset, from scratch, on the CPU.
+# The config of `make demo`: aLRP Loss on the embedded dataset, from scratch, on the CPU.
 _base_ = [
     '../_base_/models/alrp_retinanet_r18_fpn-gn_small.py',
     '../_base_/datasets/shapes.py',
@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# So short a training leaves no time to start with boxes alone, as the published start of 50 does.
+# The published start of 50 makes the first epoch mostly about boxes: too much for this schedule.
 model = dict(
     backbone=dict(base_channels=32),
     neck=dict(in_channels=[32, 64, 128, 256]),

@@ -1,4 +1,4 @@
-# aLRP Loss (arXiv 2009.13592), RetinaNet with the IoU assigner. COCO minival AP, published: 39.0.
+# RetinaNet with aLRP Loss (arXiv 2009.13592). Published COCO minival AP: 39.0.
 _base_ = [
     '../_base_/models/alrp_retinanet_r50_fpn.py',
     '../_base_/datasets/coco_500.py',

@@ -1,4 +1,4 @@
-# AP Loss with smooth L1, in the set-up of the aLRP config.
+# AP Loss with smooth L1. Otherwise the same as the aLRP config.
 _base_ = './alrp_retinanet_r18_fpn_12e_bccd.py'
 
 model = dict(

@@ -1,4 +1,4 @@
-# AP Loss (arXiv 1904.06373) with smooth L1. COCO minival AP, published: 35.4.
+# AP Loss (arXiv 1904.06373) with smooth L1. Published COCO minival AP: 35.4.
 _base_ = './alrp_retinanet_r50_fpn_100e_coco500.py'
 
 model = dict(

@@ -1,4 +1,4 @@
-# The baseline: losses and box coder of MMDetection's RetinaNet, in the set-up of the aLRP config.
+# Baseline: losses and box coder of MMDetection's RetinaNet. Otherwise the same as the aLRP config.
 _base_ = './alrp_retinanet_r18_fpn_12e_bccd.py'
 
 model = dict(

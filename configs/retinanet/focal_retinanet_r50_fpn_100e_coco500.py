@@ -1,4 +1,4 @@
-# The baseline on the aLRP recipe: focal loss and smooth L1. Not yet trained.
+# Baseline on the aLRP recipe: focal loss and smooth L1. Not yet trained.
 _base_ = './alrp_retinanet_r50_fpn_100e_coco500.py'
 
 model = dict(

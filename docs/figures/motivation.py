@@ -1,9 +1,9 @@
-"""Draws why a ranking should know about boxes: ``python docs/figures/motivation.py``.
+"""Draw why a ranking loss should see the boxes: ``python docs/figures/motivation.py``.
 
-One classifier, three localisers (the idea is that of Figure 1 of the paper, arXiv 2009.13592, the
-values are not). The classifier ranks eight detections, five of them right. The boxes of the five
-are equally good on average with every localiser, but the best of them lie at the top of the
-ranking, anywhere, or at the bottom. Every number is computed by ``alrp_mmdet``.
+One classifier with three localisers, after Figure 1 of the aLRP Loss paper (arXiv 2009.13592), with
+our own values. The classifier ranks eight detections; five are correct. The boxes of these five are
+equally good on average with each localiser, but the best boxes are at the top of the ranking,
+spread over it, or at the bottom. ``alrp`` computes all numbers.
 """
 
 import argparse
@@ -13,8 +13,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
-if 'alrp_mmdet' not in sys.modules:
-    sys.modules.setdefault('mmdet', None)  # not needed here, and many seconds to import
 
 import matplotlib  # noqa: E402
 
@@ -25,10 +23,12 @@ import torch  # noqa: E402
 from alrp.lrp import evaluate_lrp  # noqa: E402
 from alrp.ranking import alrp_loss, ap_loss  # noqa: E402
 
-TAU = 0.5  # the least IoU of a right detection
-LOGITS = torch.tensor([4.0, 3.0, 2.0, 1.0, 0.0, -1.0, -2.0, -3.0])  # a step of the loss apart
+TAU = 0.5  # lowest IoU of a correct detection
+LOGITS = torch.tensor(
+    [4.0, 3.0, 2.0, 1.0, 0.0, -1.0, -2.0, -3.0]
+)  # each a full step of the loss apart
 LABELS = torch.tensor([1, 1, 0, 1, 0, 1, 1, 0])
-LOCALISERS = {  # IoU of each right detection, from the top of the ranking to its bottom
+LOCALISERS = {  # IoU of each correct detection, from the top of the ranking to the bottom
     'best boxes at the top': [0.95, 0.85, 0.75, 0.65, 0.55],
     'best boxes anywhere': [0.75, 0.55, 0.95, 0.65, 0.85],
     'best boxes at the bottom': [0.55, 0.65, 0.75, 0.85, 0.95],
@@ -40,17 +40,18 @@ MEASURES = {
     'aLRP Loss': 'aLRP Loss\nlower is better',
 }
 COLOURS = ['#2a6fbb', '#7a7a7a', '#c8553d']
-SIDE = 100  # of every object, in pixels
+SIDE = 100  # side of every object, in pixels
 
 
 def measure(ious: list[float]) -> dict[str, float]:
-    """What each of ``MEASURES`` says of a localiser.
+    """Compute all ``MEASURES`` for a localiser.
 
     Args:
-        ious (list[float]): IoU of each right detection, from the top of the ranking to its bottom.
+        ious (list[float]): IoU of each correct detection, from the top of the ranking to the
+            bottom.
 
     Returns:
-        dict[str, float]: By the names of ``MEASURES``.
+        dict[str, float]: Value by name of the measure.
     """
     errors = (1 - torch.tensor(ious)) / (1 - TAU)
     classification = ap_loss(LOGITS, LABELS)
@@ -63,16 +64,16 @@ def measure(ious: list[float]) -> dict[str, float]:
 
 
 def average_precision(ious: list[float]) -> float:
-    """COCO's AP of the eight detections: one image and one object for each that is right."""
+    """COCO's AP of the eight detections, each in its own image, with an object if correct."""
     annotations, detections = [], []
-    right = iter(ious)
+    correct = iter(ious)
     for image_id, (score, label) in enumerate(zip(LOGITS.sigmoid().tolist(), LABELS), start=1):
         box = [0, 0, SIDE, SIDE]
-        if label == 1:  # narrowed to its IoU
+        if label == 1:  # narrow the box to get the IoU
             annotations.append(
                 dict(id=image_id, image_id=image_id, category_id=1, bbox=box, area=SIDE**2)
             )
-            box = [0, 0, SIDE * next(right), SIDE]
+            box = [0, 0, SIDE * next(correct), SIDE]
         detections.append(dict(image_id=image_id, category_id=1, bbox=box, score=score))
     images = [dict(id=i + 1, width=SIDE, height=SIDE) for i in range(len(LOGITS))]
     categories = [dict(id=1, name='object')]
@@ -81,11 +82,11 @@ def average_precision(ious: list[float]) -> float:
 
 
 def draw_ranking(axis, ious: list[float], colour: str) -> None:
-    """The boxes down the ranking: their IoU, and a cross for a false positive."""
-    right = iter(ious)
+    """Draw the IoU of each detection in rank order, and a cross for each false positive."""
+    correct = iter(ious)
     for rank, label in enumerate(LABELS.tolist(), start=1):
         if label == 1:
-            iou = next(right)
+            iou = next(correct)
             axis.bar(rank, iou, width=0.7, color=colour)
             axis.text(rank, iou + 0.02, f'{iou:.2f}', ha='center', va='bottom', fontsize=8)
         else:
@@ -95,7 +96,7 @@ def draw_ranking(axis, ious: list[float], colour: str) -> None:
 
 
 def draw_measure(axis, title: str, values: list[float]) -> None:
-    """What one measure says of the three localisers."""
+    """Draw one measure for the three localisers."""
     axis.bar(range(len(values)), values, width=0.7, color=COLOURS)
     for place, value in enumerate(values):
         axis.text(place, value, f'{value:.3f}', ha='center', va='bottom', fontsize=9)
@@ -104,7 +105,7 @@ def draw_measure(axis, title: str, values: list[float]) -> None:
 
 
 def draw(numbers: dict[str, dict[str, float]]):
-    """The figure of what ``measure`` said of each localiser."""
+    """Draw the figure from the numbers of each localiser."""
     figure = plt.figure(figsize=(9, 5.2), layout='constrained')
     top, bottom = figure.subfigures(2, 1, height_ratios=[1.15, 1])
     axes = top.subplots(1, len(LOCALISERS), sharey=True)
@@ -124,8 +125,8 @@ def main():
     parser.add_argument('--out', default=str(Path(__file__).with_suffix('.svg')))
     args = parser.parse_args()
     numbers = {name: measure(ious) for name, ious in LOCALISERS.items()}
-    matplotlib.rcParams['svg.hashsalt'] = 'motivation'  # the same picture, the same file
-    # The numbers go along, so that a test can tell whether the picture is up to date.
+    matplotlib.rcParams['svg.hashsalt'] = 'motivation'  # makes the file reproducible
+    # A test compares these numbers to see whether the picture is up to date.
     metadata = dict(Date=None, Description=json.dumps(numbers)) if args.out.endswith('svg') else {}
     draw(numbers).savefig(args.out, metadata=metadata, dpi=110)
     print(f'Wrote {args.out}')

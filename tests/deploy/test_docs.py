@@ -1,4 +1,4 @@
-"""The code in docs/inference.md that runs an exported detector gives its detections."""
+"""The code in docs/inference.md runs an exported detector and prints its detections."""
 
 import json
 import re
@@ -10,18 +10,17 @@ import pytest
 import torch
 
 PAGE = Path(__file__).parents[2] / 'docs' / 'inference.md'
-pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason='installed without its docs')
+pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason='no docs in this installation')
 SIZE = [64, 32]  # width, height
 
 
 def block(name: str) -> str:
-    return re.search(rf'```{{code-block}} python\n:name: {name}\n(.*?)```', PAGE.read_text(), re.S)[
-        1
-    ]
+    pattern = rf'```{{code-block}} python\n:name: {name}\n(.*?)```'
+    return re.search(pattern, PAGE.read_text(encoding='utf-8'), re.DOTALL)[1]
 
 
 class Fixed(torch.nn.Module):
-    """Three priors and two classes, of which the first two priors are one object."""
+    """Three priors and two classes. The first two priors show the same object."""
 
     def forward(self, images: torch.Tensor):
         seen = images[0, :, 10, 10]
@@ -39,16 +38,15 @@ def test_code_for_torchscript(tmp_path, monkeypatch, capsys):
     )
     traced = torch.jit.trace(Fixed(), torch.zeros(1, 3, 32, 64))
     torch.jit.save(traced, tmp_path / 'model.pt', _extra_files=dict(alrp_mmdet=json.dumps(about)))
-    image = np.full(
-        (64, 100, 3), (0, 51, 255), dtype=np.uint8
-    )  # half as large, 50x32, in the input
+    # 100x64 pixels, resized to 50x32 in the input.
+    image = np.full((64, 100, 3), (0, 51, 255), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / 'picture.jpg'), image, [cv2.IMWRITE_JPEG_QUALITY, 100])
     monkeypatch.chdir(tmp_path)
     scope = {}
     exec(block('run-torchscript'), scope)
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ['cat 0.9 [8.0, 8.0, 40.0, 40.0]', 'dog 0.3 [10.0, 8.0, 42.0, 40.0]']
-    # Within the image, not within the input, of whose margin it says the colour.
+    # The box is clipped to the image, not to the padded input.
     assert lines[2].startswith('dog 0.2 ') and lines[2].endswith('[20.0, 20.0, 100.0, 64.0]')
     assert len(lines) == 3
     assert (scope['canvas'][:, 50:] == [1, 2, 3]).all()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from thresholds_helpers import CLASSES
 
-from alrp_mmdet.cli import clear_errors
+from alrp_mmdet.cli import exit_on_error
 from alrp_mmdet.deploy.thresholds import ThresholdsError, read_thresholds
 
 
@@ -72,7 +72,7 @@ def test_malformed(tmp_path, content, message):
 
 def test_tools_print_one_line(tmp_path):
     path = write(tmp_path, dict(cat=1))
-    with pytest.raises(SystemExit, match=r'^error: .* dog, bird$'), clear_errors():
+    with pytest.raises(SystemExit, match=r'^error: .* dog, bird$'), exit_on_error():
         read_thresholds(path, CLASSES)
 
 

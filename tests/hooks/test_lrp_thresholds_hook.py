@@ -10,7 +10,7 @@ from thresholds_helpers import CLASSES, FixedDetector, sample
 
 import alrp_mmdet  # noqa: F401 - registers
 from alrp.lrp import evaluate_lrp
-from alrp_mmdet.cli import clear_errors
+from alrp_mmdet.cli import exit_on_error
 from alrp_mmdet.deploy.thresholds import ThresholdsError
 
 
@@ -111,6 +111,6 @@ def test_a_missing_file_is_an_error_of_one_line():
     runner.test_dataloader.dataset.metainfo = dict(classes=CLASSES)
     with (
         pytest.raises(SystemExit, match=r'LRPThresholdsHook.* absent\.json$'),
-        clear_errors(),
+        exit_on_error(),
     ):
         hook.before_test(runner)

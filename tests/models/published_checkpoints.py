@@ -158,7 +158,7 @@ def shapes_of(
     cls, reg, priors = {
         'retinanet': ('retina_cls', 'retina_reg', 6),
         'atss': (f'{atss}_cls', f'{atss}_reg', anchors),
-        'fovea': ('conv_cls', 'conv_reg', 1),
+        'fovea': ('fovea_cls', 'fovea_reg', 1),
     }[detector]
     return shapes | tower(cls, reg, convs, fpn, priors, classes)
 

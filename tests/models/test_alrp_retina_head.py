@@ -20,18 +20,21 @@ def losses_of(head, *boxes_and_labels):
 
 
 @pytest.mark.parametrize(
-    'loss_bbox, loc_range',
+    'loss_bbox, upper_bound',
     [
         (dict(type='GIoULoss'), 2),
         (dict(type='IoULoss', mode='linear'), 1),
         (dict(type='DIoULoss'), 2),
         (dict(type='CIoULoss'), 2),
-        (dict(type='SIoULoss'), 2),
+        (dict(type='SIoULoss', neg_gamma=True), 2),
     ],
 )
-def test_localisation_errors_are_brought_to_one_scale(loss_bbox, loc_range):
-    """The worst box has the error 1 / (1 - tau), whatever the loss."""
-    assert build(loss_bbox=loss_bbox).loss_cls.loc_range == loc_range
+def test_bounded_localisation_losses_are_scaled_to_1(loss_bbox, upper_bound):
+    """A box far away has nearly the largest loss."""
+    head = build(loss_bbox=loss_bbox)
+    assert head.loc_scale == upper_bound
+    far = torch.tensor([[0.0, 0.0, 10.0, 10.0]]), torch.tensor([[1e5, 1e5, 1e5 + 10, 1e5 + 10]])
+    assert 0.49 < head._loc_losses(*far) <= 1
 
 
 @pytest.mark.parametrize(
@@ -141,9 +144,9 @@ def test_broken_predictions_stop_training_and_say_when(where):
 @pytest.mark.parametrize(
     'bad, message',
     [
-        (dict(loss_bbox=dict(type='SmoothL1Loss')), 'needs a bounded loss'),
+        (dict(loss_bbox=dict(type='SmoothL1Loss')), 'bounded.*SmoothL1Loss'),
         (dict(loss_bbox=dict(type='IoULoss')), "mode='linear'"),
-        (dict(loss_bbox=dict(type='GIoULoss', loss_weight=2.0)), 'self-balance'),
+        (dict(loss_bbox=dict(type='GIoULoss', loss_weight=2.0)), 'self_balance'),
         (dict(reg_decoded_bbox=False), 'reg_decoded_bbox=True'),
         (
             dict(loss_cls=dict(type='APLoss'), loss_bbox=dict(type='SmoothL1Loss')),

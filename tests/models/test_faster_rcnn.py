@@ -50,7 +50,7 @@ def test_trains_a_step_with_an_image_without_objects(num_classes):
     optimizer = torch.optim.SGD(detector.parameters(), lr=0.001)
     losses = detector.loss(*inputs)
     assert losses['rpn_num_pos'] > 0 and losses['num_pos'] > 0
-    assert losses['loss_rpn_cls'] > 0 and losses['loss_rpn_bbox'] > 0
+    assert losses['rpn_loss_cls'] > 0 and losses['rpn_loss_bbox'] > 0
     total(losses).backward()
     optimizer.step()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in detector.parameters())

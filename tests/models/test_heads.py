@@ -88,8 +88,8 @@ def test_losses_are_the_cores_on_inputs_flattened_by_hand(name):
     if name in ('ALRPRetinaHead', 'ALRPRPNHead'):  # whose assigner knows what to ignore
         assert any((x == -1).any() for x in labels)
     assert results[f'{prefix}num_pos'] == len(errors) >= 3
-    assert results[f'loss_{prefix}cls'].item() == pytest.approx(loss_cls.item(), rel=1e-5)
-    assert results[f'loss_{prefix}bbox'].item() == pytest.approx(loss_bbox.item(), rel=1e-5)
+    assert results[f'{prefix}loss_cls'].item() == pytest.approx(loss_cls.item(), rel=1e-5)
+    assert results[f'{prefix}loss_bbox'].item() == pytest.approx(loss_bbox.item(), rel=1e-5)
     assert min(ious) <= results[f'{prefix}ranked_iou'] <= max(ious)
     parameters = list(head.parameters())
     ours = torch.autograd.grad(total(results), parameters)
@@ -165,7 +165,7 @@ def test_ap_loss_goes_with_encoded_boxes(name):
     'loss_cls', [dict(type='FocalLoss', use_sigmoid=True), dict(type='L1Loss')]
 )
 def test_a_loss_that_does_not_rank_is_refused(name, loss_cls):
-    with pytest.raises(ValueError, match=f'{name} trains by ranking: set loss_cls to aLRPLoss'):
+    with pytest.raises(ValueError, match=f'{name} .*loss_cls.*aLRPLoss'):
         build(name, loss_cls=loss_cls)
 
 
@@ -182,8 +182,8 @@ def test_a_prediction_gone_astray_leaves_losses_finite(name):
 def test_names_of_the_first_stage_differ_from_those_of_the_second():
     losses = losses_of(build('ALRPRPNHead'), *batch(OBJECTS, OTHERS))
     assert set(losses) == {
-        'loss_rpn_cls',
-        'loss_rpn_bbox',
+        'rpn_loss_cls',
+        'rpn_loss_bbox',
         'rpn_self_balance',
         'rpn_num_pos',
         'rpn_ranked_iou',

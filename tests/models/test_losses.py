@@ -2,18 +2,33 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 
-from alrp.ranking import alrp_loss, ap_loss
-from alrp_mmdet.models import APLoss, aLRPLoss
+from alrp.ranking import Ranking, alrp_loss, ap_loss, rank_sort_loss
+from alrp_mmdet.models import APLoss, RankingLoss, RankSortLoss, aLRPLoss
+
+
+NUM_CLASSES = 3
 
 
 @pytest.fixture
 def batch():
+    """Logits (100, C) with labels from -1, ignored, to C, background, and localisation losses."""
     generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(300, generator=generator)
-    labels = torch.randint(-1, 2, (300,), generator=generator)
-    num_pos = int((labels == 1).sum())
-    loc_losses = 2 * torch.rand(num_pos, generator=generator)
+    logits = torch.randn(100, NUM_CLASSES, generator=generator)
+    labels = torch.randint(-1, NUM_CLASSES + 1, (100,), generator=generator)
+    num_pos = int(((labels >= 0) & (labels < NUM_CLASSES)).sum())
+    loc_losses = torch.rand(num_pos, generator=generator)
     return logits.requires_grad_(), labels, loc_losses.requires_grad_()
+
+
+def flattened(logits, labels):
+    """Inputs of the core: one binary label per logit."""
+    binary = torch.zeros_like(logits, dtype=torch.long)
+    for row, label in zip(binary, labels.tolist()):
+        if label < 0:
+            row[:] = -1
+        elif label < NUM_CLASSES:
+            row[label] = 1
+    return logits.flatten(), binary.flatten()
 
 
 def test_registered_by_name():
@@ -26,7 +41,7 @@ def test_alrp_equals_the_core(batch, loss_weight):
     logits, labels, loc_losses = batch
     loss = aLRPLoss(delta=0.5, tau=0.7, self_balance=dict(start_weight=7), loss_weight=loss_weight)
     results = loss(logits, labels, loc_losses)
-    loss_cls, loss_loc = alrp_loss(logits, labels, loc_losses / (2 * 0.3), delta=0.5)
+    loss_cls, loss_loc = alrp_loss(*flattened(logits, labels), loc_losses / 0.3, delta=0.5)
     assert results['loss_cls'].item() == pytest.approx(loss_weight * loss_cls.item())
     assert results['loss_bbox'].item() == pytest.approx(loss_weight * 7 * loss_loc.item())
     assert results['self_balance'] == 7
@@ -36,22 +51,50 @@ def test_alrp_equals_the_core(batch, loss_weight):
 def test_ap_equals_the_core_and_averages_localisation(batch):
     logits, labels, loc_losses = batch
     results = APLoss(interpolate=False)(logits, labels, loc_losses)
-    assert results['loss_cls'].item() == pytest.approx(ap_loss(logits, labels, 1.0, False).item())
+    assert results['loss_cls'].item() == pytest.approx(
+        ap_loss(*flattened(logits, labels), 1.0, False).item()
+    )
     assert results['loss_bbox'].item() == pytest.approx(loc_losses.mean().item())
+
+
+@pytest.mark.parametrize('loss_weight', [1.0, 0.2])
+def test_rank_sort_matches_the_core_and_balances_each_step(batch, loss_weight):
+    logits, labels, loc_losses = batch
+    ious = torch.rand(len(loc_losses), generator=torch.Generator().manual_seed(1))
+    ious[0] = 0  # stays a positive, with the lowest target
+    results = RankSortLoss(loss_weight=loss_weight)(logits, labels, loc_losses, ious)
+    flat_logits, binary = flattened(logits, labels)
+    targets = binary.float()
+    targets[binary == 1] = ious.clamp(min=1e-9)
+    expected = rank_sort_loss(flat_logits, targets)
+    for name, value in zip(('loss_rank', 'loss_sort'), expected):
+        assert results[name].item() == pytest.approx(loss_weight * value.item(), rel=1e-6)
+    assert results['loss_bbox'].item() == pytest.approx(
+        loss_weight * sum(expected).item(), rel=1e-5
+    )
+
+    weights = logits[(labels >= 0) & (labels < NUM_CLASSES)].sigmoid().amax(dim=1).detach()
+    mean_loss = (weights * loc_losses).sum() / weights.sum()
+    [grad] = torch.autograd.grad(results['loss_bbox'], loc_losses, retain_graph=True)
+    scale = results['loss_bbox'].item() / mean_loss.item()
+    torch.testing.assert_close(grad, scale * weights / weights.sum())
+    [grad] = torch.autograd.grad(results['loss_rank'] + results['loss_sort'], logits)
+    [truth] = torch.autograd.grad(loss_weight * sum(expected), logits)
+    torch.testing.assert_close(grad, truth)
 
 
 @pytest.mark.parametrize('loss', [aLRPLoss(), APLoss()])
 def test_log_does_not_take_part_in_the_loss(batch, loss):
     """MMEngine adds up every result whose name holds 'loss'."""
     logits, labels, loc_losses = batch
-    results = loss(logits, labels, loc_losses, ious=1 - loc_losses.detach() / 2)
+    results = loss(logits, labels, loc_losses, ious=1 - loc_losses.detach())
     assert {k for k in results if 'loss' in k} == {'loss_cls', 'loss_bbox'}
     assert 0 < results['ranked_iou'] < 1
     assert not any(v.requires_grad for k, v in results.items() if 'loss' not in k)
 
 
 def test_ranked_iou_weights_the_top_of_the_ranking():
-    logits, labels = torch.tensor([3.0, -3.0, 0.0]), torch.tensor([1, 1, 0])
+    logits, labels = torch.tensor([[3.0], [-3.0], [0.0]]), torch.tensor([0, 0, 1])
     good_first = aLRPLoss()(logits, labels, torch.zeros(2), ious=torch.tensor([0.9, 0.5]))
     bad_first = aLRPLoss()(logits, labels, torch.zeros(2), ious=torch.tensor([0.5, 0.9]))
     # ranks 1 and 3: the first positive counts 1 + 1/3, the second 1/3
@@ -59,14 +102,16 @@ def test_ranked_iou_weights_the_top_of_the_ranking():
     assert bad_first['ranked_iou'].item() == pytest.approx((4 * 0.5 + 0.9) / 5)
 
 
-@pytest.mark.parametrize('loss', [aLRPLoss(), APLoss()])
+@pytest.mark.parametrize('loss', [aLRPLoss(), APLoss(), RankSortLoss()])
 def test_no_positives(loss):
-    logits = torch.randn(9, requires_grad=True)
+    logits = torch.randn(9, 1, requires_grad=True)
     loc_losses = torch.zeros(0, requires_grad=True)
-    results = loss(logits, torch.zeros(9, dtype=torch.long), loc_losses, ious=torch.zeros(0))
-    (results['loss_cls'] + results['loss_bbox']).backward()
-    assert results['loss_cls'] == results['loss_bbox'] == results['ranked_iou'] == 0
-    assert logits.grad.shape == (9,) and not logits.grad.any()
+    results = loss(logits, torch.ones(9, dtype=torch.long), loc_losses, ious=torch.zeros(0))
+    losses = [value for name, value in results.items() if 'loss' in name]
+    sum(losses).backward()
+    assert len(losses) >= 2 and not any(losses) and results['ranked_iou'] == 0
+    assert loc_losses.grad is not None
+    assert logits.grad.shape == (9, 1) and not logits.grad.any()
 
 
 @pytest.mark.parametrize(
@@ -77,10 +122,33 @@ def test_no_positives(loss):
         (dict(delta=float('nan')), 'delta'),
         (dict(tau=1), 'tau'),
         (dict(tau=-0.1), 'tau'),
-        (dict(loc_range=0), 'loc_range'),
+        (dict(self_balance=dict(start_weight=0)), 'start_weight'),
         (dict(use_sigmoid=False), 'use_sigmoid'),
     ],
 )
 def test_bad_arguments(bad, message):
     with pytest.raises(ValueError, match=message):
         aLRPLoss(**bad)
+
+
+def test_batch_has_what_a_loss_may_need(batch):
+    logits, labels, loc_losses = batch
+    ious = torch.rand(len(loc_losses))
+    batches = []
+
+    class Recorder(RankingLoss):
+        self_count = 0.5
+
+        def losses(self, batch):
+            batches.append(batch)
+            return dict(loss_cls=batch.logits.sum(), loss_bbox=batch.loc_losses.sum())
+
+    Recorder(delta=0.3)(logits, labels, loc_losses, ious)
+    [batch] = batches
+    assert batch.logits.shape == (300,) and batch.logits.requires_grad
+    is_positive = (labels >= 0) & (labels < NUM_CLASSES)
+    torch.testing.assert_close(batch.pos_scores, logits[is_positive].sigmoid().detach())
+    assert not batch.pos_scores.requires_grad
+    assert batch.loc_losses is loc_losses and batch.ious is ious
+    whole = Ranking(*flattened(logits, labels), 0.3)
+    torch.testing.assert_close(batch.ranking.rank, whole.rank - 0.5)

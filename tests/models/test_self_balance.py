@@ -30,12 +30,24 @@ def test_weight_starts_at_50_and_follows_the_last_epoch(runtime):
     assert step(balance, 0.0, 0.0) == pytest.approx((0.6 + 0.8) / 0.8)
 
 
-def test_interval_counts_training_steps():
+def test_interval_counts_iterations():
     balance = SelfBalance(start_weight=10, interval=2)
     weights = [
         step(balance, *losses) for losses in [(0.9, 0.1), (0.5, 0.1), (1, 1), (1, 1), (0, 1)]
     ]
     assert weights == pytest.approx([10, 10, 8, 8, 2])
+
+
+@pytest.mark.parametrize('interval', [None, 2])
+def test_several_calls_in_an_iteration_are_one_step(runtime, interval):
+    """Decoder layers that share a loss module: the first iteration must not start over."""
+    balance = SelfBalance(interval=interval)
+    for iteration in range(3):
+        runtime.update_info('iter', iteration)
+        runtime.update_info('epoch', iteration // 2)
+        weights = [step(balance, 0.6, 0.2), step(balance, 0.3, 0.1)]
+    assert weights == pytest.approx([4, 4])
+    assert balance.steps == 3
 
 
 def test_steps_without_objects_drop_out(runtime):
@@ -76,7 +88,7 @@ def test_state_dict_holds_all_state(runtime, interval):
 
 
 @pytest.mark.parametrize('interval', [None, 2])
-def test_a_new_run_starts_anew_from_anybodys_checkpoint(runtime, interval):
+def test_a_new_run_from_a_checkpoint_starts_over(runtime, interval):
     trained = SelfBalance(interval=interval)
     for i in range(5):
         runtime.update_info('iter', i)

@@ -1,4 +1,4 @@
-"""A small set of annotated images, written in COCO, Pascal VOC and YOLO format."""
+"""Writes a small set of annotated images in COCO, Pascal VOC and YOLO format."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ SIZES = (64, 48), (80, 60), (50, 90), (64, 64), (96, 40), (64, 48)
 
 
 def make_coco(folder: Path, integer: bool = True, seed: int = 0) -> dict:
-    """Images of noise in ``folder/images``, and what COCO would say of them."""
+    """Write noise images to ``folder/images`` and return their COCO annotations."""
     rng = np.random.default_rng(seed)
     (folder / 'images').mkdir(parents=True, exist_ok=True)
     content = dict(images=[], annotations=[], categories=[])
@@ -47,7 +47,7 @@ def _objects(content: dict, image: dict) -> list[tuple[dict, str]]:
 
 
 def write_voc(folder: Path, content: dict, base: int = 1, images: str | None = None) -> Path:
-    """``folder/Annotations``; corners count from ``base``, the last pixel included if that is 1."""
+    """Write ``folder/Annotations``; corners count from ``base``, inclusive if that is 1."""
     (folder / 'Annotations').mkdir(exist_ok=True)
     for image in content['images']:
         lines = ['<annotation>', f'<filename>{image["file_name"]}</filename>']
@@ -68,8 +68,8 @@ def write_voc(folder: Path, content: dict, base: int = 1, images: str | None = N
     return folder
 
 
-def write_yolo(folder: Path, content: dict, **described) -> Path:
-    """``folder/labels``, and ``data.yaml`` with what is given beside the classes."""
+def write_yolo(folder: Path, content: dict, **yaml_keys) -> Path:
+    """Write ``folder/labels``, and ``data.yaml`` with the given keys besides the classes."""
     (folder / 'labels').mkdir(exist_ok=True)
     for image in content['images']:
         lines = []
@@ -84,12 +84,12 @@ def write_yolo(folder: Path, content: dict, **described) -> Path:
             (folder / 'labels' / f'{stem}.txt').write_text('\n'.join(lines) + '\n')
     path = folder / 'data.yaml'
     names = [c['name'] for c in content['categories']]
-    path.write_text(yaml.safe_dump(dict(train='images', names=names) | described))
+    path.write_text(yaml.safe_dump(dict(train='images', names=names) | yaml_keys))
     return path
 
 
 def by_file(content: dict, crowds: bool = True) -> dict[str, list[tuple]]:
-    """What a test compares: image file to its size, and (class, box, crowd) in order."""
+    """For comparison: image size and objects (class, box, crowd) in order, by image file."""
     found = {}
     for image in content['images']:
         objects = [

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from alrp.ranking import alrp_loss, ap_loss
+from alrp.ranking import alrp_loss, ap_loss, rank_sort_loss
 
 DEVICES = ['cpu', *(['cuda'] if torch.cuda.is_available() else [])]
 
@@ -29,6 +29,15 @@ def run_ap(logits, labels, delta=1.0, interpolate=True, dtype=torch.float64, dev
     (grad,) = torch.autograd.grad(loss, logits)
     assert grad.dtype == dtype
     return loss.item(), grad.cpu().double().numpy()
+
+
+def run_rank_sort(logits, targets, delta=0.5, dtype=torch.float64, device='cpu'):
+    """loss_rank, loss_sort and the gradient of each, as NumPy in float64."""
+    logits = torch.as_tensor(logits).to(device, dtype).requires_grad_()
+    losses = rank_sort_loss(logits, torch.as_tensor(targets).to(device), delta)
+    grads = [torch.autograd.grad(loss, logits)[0] for loss in losses]
+    assert all(grad.dtype == dtype for grad in grads)
+    return [x.detach().cpu().double().numpy() for x in (*losses, *grads)]
 
 
 def random_ranking(rng, num_pos, num_neg, spread=1.0):

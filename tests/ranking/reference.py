@@ -45,6 +45,17 @@ def update(logits, pos, neg, delta, errors):
     return grad
 
 
+def update_positives(logits, pos, delta, errors, targets):
+    """Gradient if positives blame the positives above them of lower target (arXiv 2107.11669)."""
+    grad = np.zeros(len(logits))
+    for i, error in enumerate(errors):
+        over = step(logits[pos] - logits[pos[i]], delta) * (targets < targets[i])
+        if over.sum() > EPS:
+            grad[pos] += error * over / over.sum() / len(pos)
+            grad[pos[i]] -= error / len(pos)
+    return grad
+
+
 def alrp(logits, labels, loc_errors, delta=1.0):
     """loss_cls, loss_loc (the mean over all orders of ties), gradient of loss_cls."""
     logits, pos, neg = split(logits, labels)
@@ -89,6 +100,32 @@ def extreme_orders(logits, labels, loc_errors):
     """
     logits, pos, _ = split(logits, labels)
     return np.lexsort((-loc_errors, logits[pos])), np.lexsort((loc_errors, logits[pos]))
+
+
+def rank_sort(logits, targets, delta=0.5, eps=1e-10):
+    """loss_rank, loss_sort, and the gradient of each, one positive at a time (arXiv 2107.11669)."""
+    logits, targets = np.asarray(logits, float), np.asarray(targets, float)
+    pos, neg = np.flatnonzero(targets > 0), np.flatnonzero(targets == 0)
+    loss_rank = loss_sort = 0.0
+    rank_grad, sort_grad = np.zeros(len(logits)), np.zeros(len(logits))
+    for i in pos:
+        over_pos, over_neg = (step(logits[x] - logits[i], delta) for x in (pos, neg))  # with itself
+        false_positives = over_neg.sum()
+        rank_error = false_positives / (over_pos.sum() + false_positives)
+        at_least = targets[pos] >= targets[i]
+        badness = 1 - targets[pos]
+        current = (over_pos * badness).sum() / over_pos.sum()
+        target = (over_pos * badness)[at_least].sum() / over_pos[at_least].sum()
+        loss_rank += rank_error / len(pos)
+        loss_sort += (current - target) / len(pos)
+        if false_positives > eps:
+            rank_grad[neg] += rank_error / len(pos) * over_neg / false_positives
+            rank_grad[i] -= rank_error / len(pos)
+        missorted = np.where(at_least, 0, over_pos)
+        if missorted.sum() > eps:
+            sort_grad[pos] += (current - target) / len(pos) * missorted / missorted.sum()
+            sort_grad[i] -= (current - target) / len(pos)
+    return loss_rank, loss_sort, rank_grad, sort_grad
 
 
 def ap(logits, labels, delta=1.0, interpolate=True):

@@ -82,9 +82,9 @@ def test_localisation_errors_that_are_not_finite_are_refused(bad):
         (torch.zeros(2), torch.ones(3).long(), 'equally long'),
         (torch.zeros(2).long(), torch.ones(2).long(), 'floating-point'),
         (torch.zeros(2), torch.ones(2), 'integers'),
-        (torch.zeros(2), torch.tensor([1, 2]), 'range from 1 to 2'),
-        (torch.zeros(2), torch.tensor([1, -2]), 'range from -2'),
-        (torch.zeros(2).half(), torch.tensor([1, 10**6]), 'range from 1 to'),
+        (torch.zeros(2), torch.tensor([1, 2]), 'from 1 to 2'),
+        (torch.zeros(2), torch.tensor([1, -2]), 'from -2'),
+        (torch.zeros(2).half(), torch.tensor([1, 10**6]), 'from 1 to'),
     ],
 )
 def test_bad_logits_and_labels(logits, labels, message):
@@ -107,11 +107,11 @@ def test_bad_delta(delta, labels):
 @pytest.mark.parametrize(
     'labels, loc_errors, message',
     [
-        ([1, 0], torch.zeros(2), 'one localisation error'),
-        ([1, 1], torch.zeros(1), 'one localisation error'),
-        ([0, 0], torch.zeros(1), 'one localisation error'),
-        ([1, 0], torch.zeros(()), 'one localisation error'),
-        ([1, 0], torch.zeros(1, 1), 'one localisation error'),
+        ([1, 0], torch.zeros(2), 'localisation error'),
+        ([1, 1], torch.zeros(1), 'localisation error'),
+        ([0, 0], torch.zeros(1), 'localisation error'),
+        ([1, 0], torch.zeros(()), 'localisation error'),
+        ([1, 0], torch.zeros(1, 1), 'localisation error'),
         ([1, 0], torch.zeros(1).long(), 'floating-point'),
     ],
 )

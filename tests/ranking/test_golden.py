@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reference
-from helpers import DEVICES, run_alrp, run_ap
+from helpers import DEVICES, run_alrp, run_ap, run_rank_sort
 
 COPIES = Path(__file__).parents[1] / 'data' / 'ranking_losses.npz'
 GOLDEN = Path(__file__).parents[3] / 'shared' / 'golden' / 'ranking_losses.npz'
@@ -79,3 +79,25 @@ def test_losses_equal_published(golden, device):
     alrp = run_alrp(logits, labels, errors, delta, device=device)
     ap = run_ap(logits, labels, delta, device=device)
     assert_published(golden, *alrp[:3], *ap, rtol=1e-9)
+
+
+def assert_published_rank_sort(golden, loss_rank, loss_sort, rank_grad, sort_grad, rtol):
+    np.testing.assert_allclose(loss_rank, golden['rs_rank'], rtol=rtol)
+    np.testing.assert_allclose(loss_sort, golden['rs_sort'], rtol=rtol, atol=1e-12)
+    np.testing.assert_allclose(rank_grad + sort_grad, golden['rs_grad'], rtol=rtol, atol=1e-13)
+
+
+def test_rank_sort_reference_matches_published(golden):
+    delta = float(golden['delta'])
+    ours = reference.rank_sort(golden['logits'], golden['rs_targets'], delta)
+    assert_published_rank_sort(golden, *ours, rtol=1e-12)
+
+
+@pytest.mark.parametrize('device', DEVICES)
+@pytest.mark.parametrize('by_bits', [False, True])
+def test_rank_sort_matches_published(golden, device, by_bits, monkeypatch):
+    if by_bits:
+        monkeypatch.setattr('alrp.ranking.lower_target_sums.MAX_PAIRWISE', 0)
+    delta = float(golden['delta'])
+    ours = run_rank_sort(golden['logits'], golden['rs_targets'], delta, device=device)
+    assert_published_rank_sort(golden, *ours, rtol=1e-9)

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from format_writers import make_coco, write_coco
 from mmdet.visualization import DetLocalVisualizer
 
 ROOT = Path(__file__).parents[2]
@@ -103,7 +104,7 @@ names = (f'run{i}' for i in itertools.count())
 
 @pytest.fixture
 def config(tmp_path) -> Path:
-    """A config of a tiny detector on eight images of 64x64, to which a test appends its own."""
+    """A config of a tiny detector on eight images of 64x64 pixels; tests append settings."""
     rng = np.random.default_rng(0)
     images, annotations = [], []
     for i in range(8):
@@ -131,7 +132,7 @@ def config(tmp_path) -> Path:
 
 @pytest.fixture
 def script(monkeypatch, tmp_path):
-    """Runs a script of tools/ in this process, as the command line would, in another folder."""
+    """Runs a script of tools/ in this process, in ``tmp_path``, as the command line would."""
 
     def run(name: str, *args) -> None:
         monkeypatch.chdir(tmp_path)
@@ -143,13 +144,13 @@ def script(monkeypatch, tmp_path):
 
 @pytest.fixture
 def tool(script):
-    """Runs tools/train.py or test.py, which log and draw, several times in a process."""
+    """Runs tools/train.py or test.py in this process, as often as needed."""
 
     def run(name: str, *args, options: tuple[str, ...] = ()) -> None:
-        # MMEngine keeps one logger and one visualizer for each name in a process.
+        # MMEngine keeps one logger and one visualizer per name in a process.
         run_name = next(names)
         unique = (f'experiment_name={run_name}', f'visualizer.name={run_name}')
-        DetLocalVisualizer._instance_dict.clear()  # or the first run's would write for all
+        DetLocalVisualizer._instance_dict.clear()  # or all runs would use the first
         script(name, *args, '--cfg-options', *unique, *options)
 
     return run
@@ -157,7 +158,7 @@ def tool(script):
 
 @pytest.fixture
 def command(tmp_path):
-    """Runs a tool in a process of its own; modules in ``tmp_path`` can be imported there."""
+    """Runs a tool in a new process, which can import modules from ``tmp_path``."""
 
     def run(*args) -> subprocess.CompletedProcess:
         env = dict(os.environ, PYTHONPATH=str(tmp_path), OMP_NUM_THREADS='1', PYTHON=sys.executable)
@@ -166,3 +167,24 @@ def command(tmp_path):
         )
 
     return run
+
+
+@pytest.fixture(scope='session')
+def new_project_main():
+    """``main`` of tools/new_project.py, without the preview, which takes a second to draw."""
+    main = runpy.run_path(str(ROOT / 'tools' / 'new_project.py'))['main']
+    main.__globals__['draw_annotations'] = lambda split: b'a picture'
+    return main
+
+
+@pytest.fixture
+def new_project(new_project_main):
+    """Runs tools/new_project.py in this process."""
+    return lambda *args: new_project_main([str(arg) for arg in args])
+
+
+@pytest.fixture
+def source(tmp_path, monkeypatch) -> Path:
+    """A COCO JSON, relative to ``tmp_path``, which becomes the current folder."""
+    monkeypatch.chdir(tmp_path)
+    return write_coco(tmp_path, make_coco(tmp_path)).relative_to(tmp_path)

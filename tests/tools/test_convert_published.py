@@ -42,6 +42,13 @@ def convert(tmp_path, run_tool):
     return run
 
 
+def _renamed(detector: str, name: str) -> str:
+    """The name in MMDetection 3 of a published weight."""
+    old = {'atss': '.retina_', 'fovea': '.fovea_'}.get(detector)
+    new = {'atss': '.atss_', 'fovea': '.conv_'}.get(detector)
+    return name.replace(old, new) if old else name
+
+
 @pytest.mark.parametrize('detector', DETECTORS)
 def test_every_weight_is_converted(tmp_path, convert, capsys, detector):
     checkpoint = published(detector)
@@ -57,7 +64,7 @@ def test_every_weight_is_converted(tmp_path, convert, capsys, detector):
         converted_from='MMDetection 2.0.0+unknown',
     )
     weights = converted['state_dict']
-    old = checkpoint['state_dict']
+    old = {_renamed(detector, name): x for name, x in checkpoint['state_dict'].items()}
     assert all(torch.equal(weights[name], value) for name, value in old.items())
     assert all('self_balance' in name for name in weights if name not in old)
     model = MODELS.build(Config.fromfile(config).model)
@@ -74,15 +81,16 @@ def test_atss_with_the_names_of_retinanet(tmp_path, convert):
         assert torch.equal(weights[f'bbox_head.atss_{layer}.weight'], old)
 
 
-def test_foveabox_with_its_older_names(tmp_path, convert):
+def test_foveabox_with_the_names_of_later_versions(tmp_path, convert):
     checkpoint = published('fovea')
     state_dict = checkpoint['state_dict']
-    old = state_dict.pop('bbox_head.conv_cls.weight')
-    state_dict['bbox_head.fovea_cls.weight'] = old
-    state_dict['bbox_head.fovea_cls.bias'] = state_dict.pop('bbox_head.conv_cls.bias')
+    for name in [name for name in state_dict if '.fovea_' in name]:
+        state_dict[_renamed('fovea', name)] = state_dict.pop(name)
     convert('fovea', checkpoint)
     weights = torch.load(tmp_path / 'new.pth')['state_dict']
-    assert torch.equal(weights['bbox_head.conv_cls.weight'], old)
+    for layer in ('cls', 'reg'):
+        name = f'bbox_head.conv_{layer}.weight'
+        assert torch.equal(weights[name], state_dict[name])
 
 
 def test_notes_on_missing_config_and_classes(convert, capsys):
@@ -276,10 +284,7 @@ def test_config_is_found_and_all_shapes_match_its_model(detector, options, confi
     with torch.device('meta'):
         model = MODELS.build(Config.fromfile(path).model)
     own = {k: v.shape for k, v in model.state_dict().items() if 'self_balance' not in k}
-    renamed = {
-        k.replace('.retina_', '.atss_') if detector == 'atss' else k: v.shape
-        for k, v in weights.items()
-    }
+    renamed = {_renamed(detector, k): v.shape for k, v in weights.items()}
     assert renamed == own
 
 

@@ -1,4 +1,4 @@
-"""TensorBoard by a config's vis_backends, also when a run is resumed."""
+"""TensorBoard logging through vis_backends, also in a resumed run."""
 
 import pytest
 from mmengine.config import Config
@@ -10,7 +10,7 @@ BACKENDS = "[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]"
 
 
 @pytest.mark.slow
-def test_a_resumed_run_goes_on_in_tensorboard(config, tool, tmp_path):
+def test_tensorboard_continues_in_a_resumed_run(config, tool, tmp_path):
     text = config.read_text()
     config.write_text(f'{text}\nvisualizer = dict(vis_backends={BACKENDS})\n')
     assert len(Config.fromfile(config).visualizer.vis_backends) == 2

@@ -1,3 +1,5 @@
+"""tools/train.py and tools/test.py: results, checkpoints, pictures and error messages."""
+
 import json
 import pickle
 import socket
@@ -12,11 +14,11 @@ from mmdet.visualization import DetLocalVisualizer
 ROOT = Path(__file__).parents[2]
 
 
-def test_saved_checkpoint_has_the_ap_of_the_end_of_training(tmp_path, config, tool):
+def test_a_tested_checkpoint_has_the_ap_of_its_training(tmp_path, config, tool):
     options = ('train_cfg.max_epochs=12', 'param_scheduler=[]')
     tool('train.py', config, '--work-dir', 'run', options=options)
     in_training = metrics(tmp_path / 'run' / '*' / 'vis_data' / 'scalars.json')
-    assert in_training['coco/bbox_mAP_50'] > 0.05  # it has learnt something to be compared
+    assert in_training['coco/bbox_mAP_50'] > 0.05  # something was learnt
 
     tool('test.py', config, 'run/epoch_12.pth', '--work-dir', 'tested', '--out', 'detections.pkl')
     tested = metrics(tmp_path / 'tested' / '*' / '*.json')
@@ -26,7 +28,7 @@ def test_saved_checkpoint_has_the_ap_of_the_end_of_training(tmp_path, config, to
     assert len(pickle.loads((tmp_path / 'detections.pkl').read_bytes())) == 8
 
 
-def test_two_processes_on_the_cpu_end_with_equal_weights(tmp_path, config, command):
+def test_two_cpu_processes_end_with_equal_weights(tmp_path, config, command):
     (tmp_path / 'witness.py').write_text(
         'import torch\n'
         'from mmdet.registry import HOOKS\n'
@@ -44,10 +46,10 @@ def test_two_processes_on_the_cpu_end_with_equal_weights(tmp_path, config, comma
     train = ['bash', ROOT / 'tools' / 'dist_train.sh', config, 2, '--work-dir', 'run']
     result = command('env', f'PORT={free_port()}', *train)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.count('There is no GPU') == 1
+    assert result.stdout.count('gloo') == 1
 
     first, second = (torch.load(tmp_path / f'rank{rank}.pth') for rank in (0, 1))
-    # Batch normalisation keeps its statistics by process, as in MMDetection.
+    # As in MMDetection, each process has its own batch normalisation statistics.
     learnt = [name for name in first if 'running' not in name]
     assert [name for name in learnt if not torch.equal(first[name], second[name])] == []
     logged = metrics(tmp_path / 'run' / '*' / 'vis_data' / 'scalars.json')
@@ -56,7 +58,7 @@ def test_two_processes_on_the_cpu_end_with_equal_weights(tmp_path, config, comma
     assert weight != 50
 
 
-def test_nan_stops_training_and_the_last_checkpoint_survives(tmp_path, config, tool):
+def test_nan_stops_training_and_keeps_the_last_checkpoint(tmp_path, config, tool):
     (tmp_path / 'poison.py').write_text(
         'from mmdet.registry import HOOKS\n'
         'from mmengine.hooks import Hook\n'
@@ -72,7 +74,7 @@ def test_nan_stops_training_and_the_last_checkpoint_survives(tmp_path, config, t
             f"{config.read_text()}\ncustom_imports = dict(imports=['alrp_mmdet', 'poison'])\n"
             "custom_hooks = [dict(type='Poison')]\n"
         )
-        with pytest.raises(SystemExit, match='error: Training stopped at iteration 6: '):
+        with pytest.raises(SystemExit, match=r'error: .*iteration 6\b'):
             tool('train.py', config, '--work-dir', 'run')
     finally:
         sys.path.remove(str(tmp_path))
@@ -81,7 +83,7 @@ def test_nan_stops_training_and_the_last_checkpoint_survives(tmp_path, config, t
 
 
 @pytest.mark.parametrize('by', ['cfg-options', 'config'])
-def test_learning_rate_follows_the_batch(tmp_path, config, tool, by):
+def test_learning_rate_scales_with_the_batch_size(tmp_path, config, tool, by):
     if by == 'config':
         config.write_text(f'{config.read_text()}\nauto_scale_lr = dict(base_batch_size=8)\n')
     options = ('train_cfg.max_epochs=1',)
@@ -92,11 +94,11 @@ def test_learning_rate_follows_the_batch(tmp_path, config, tool, by):
     assert scalars['lr'] == pytest.approx(0.01 * 2 / 8)
 
 
-def test_pictures_and_files_of_what_reaches_the_thresholds(tmp_path, config, tool):
+def test_thresholds_apply_to_pictures_and_predictions(tmp_path, config, tool):
     thresholds = tmp_path / 'thresholds.json'
     thresholds.write_text('{"thresholds": {"disc": 0, "square": null}}')
     options = 'test_evaluator.type=CocoLRPMetric', f'test_evaluator.thresholds_file={thresholds}'
-    # The config's own file, which matters neither to training nor beside the command line's.
+    # Training does not read the config's thresholds file; --thresholds replaces it.
     absent = "custom_hooks = [dict(type='LRPThresholdsHook', thresholds_file='absent.json')]"
     config.write_text(f'{config.read_text()}\n{absent}\n')
     tool('train.py', config, '--work-dir', 'run', options=('train_cfg.max_epochs=1',))
@@ -111,23 +113,23 @@ def test_pictures_and_files_of_what_reaches_the_thresholds(tmp_path, config, too
     found = pickle.loads((tmp_path / 'detections.pkl').read_bytes())
     labels = torch.cat([sample['pred_instances']['labels'] for sample in found])
     assert len(labels) > 0 and (labels == 1).all()
-    # Evaluated on what the thresholds left, the metric does not overwrite them.
+    # The metric does not overwrite the thresholds that were applied.
     assert json.loads(thresholds.read_text())['thresholds'] == dict(disc=0, square=None)
 
 
 @pytest.mark.parametrize(
     'text, message',
     [
-        (None, r'there is no config a\.py'),
-        ('model = dict(', r'the config a\.py cannot be read: SyntaxError'),
-        ('a = [1]\nmodel = dict(b=a[3])', r'the config a\.py .* IndexError: .*a\.py, line 2\)'),
+        (None, r'there is no config a\.py$'),
+        ('model = dict(', r'.*a\.py .*SyntaxError'),
+        ('a = [1]\nmodel = dict(b=a[3])', r'.*a\.py .*IndexError: .*a\.py, line 2\b'),
         (
             "custom_imports = dict(imports=['gone'], allow_failed_imports=False)\nmodel = dict()",
-            'the config .* ImportError: .*, from ImportError: Failed to import gone',
+            r'.*a\.py .*ImportError: .*ImportError: .*gone',
         ),
-        ("model = 'resnet'", r'a\.py is not the config of a detector: it lacks model'),
-        ('_base_ = "gone.py"', r'the config a\.py cannot be read: FileNotFoundError: .*gone\.py'),
-        ('lr = 0.1', r'a\.py is not the config of a detector: it lacks model'),
+        ("model = 'resnet'", r'a\.py .*detector.*: .*\bmodel$'),
+        ('_base_ = "gone.py"', r'.*a\.py .*FileNotFoundError: .*gone\.py'),
+        ('lr = 0.1', r'a\.py .*detector.*: .*\bmodel$'),
     ],
 )
 def test_not_a_config(tool, tmp_path, text, message):
@@ -137,23 +139,23 @@ def test_not_a_config(tool, tmp_path, text, message):
         tool('train.py', 'a.py')
 
 
-def test_missing_package_of_a_backend_is_told_in_a_line(config, tool, monkeypatch):
+def test_missing_backend_package_is_an_error_message(config, tool, monkeypatch):
     for name in ('torch.utils.tensorboard', 'tensorboardX'):
         monkeypatch.setitem(sys.modules, name, None)
     backends = "[dict(type='TensorboardVisBackend')]"
     config.write_text(f'{config.read_text()}\nvisualizer = dict(vis_backends={backends})\n')
-    with pytest.raises(SystemExit, match=r'error: .*tiny\.py names .*pip install .*tensorboard'):
+    with pytest.raises(SystemExit, match=r'error: .*tiny\.py .*pip install .*tensorboard'):
         tool('train.py', config, '--work-dir', 'run')
 
 
 @pytest.mark.parametrize(
     'args, message',
     [
-        (('train.py', '--resume', 'gone.pth'), 'there is no checkpoint gone.pth to resume from'),
+        (('train.py', '--resume', 'gone.pth'), 'checkpoint gone.pth to resume'),
         (('train.py', '--auto-scale-lr'), 'auto_scale_lr = dict'),
-        (('test.py', 'gone.pth'), 'there is no checkpoint gone.pth'),
-        (('test.py', 'any.pth', '--thresholds', 'gone.json'), 'there is no file gone.json'),
-        (('test.py', 'gone.pth', '--out', 'detections.txt'), '--out must end with .pkl'),
+        (('test.py', 'gone.pth'), 'checkpoint gone.pth'),
+        (('test.py', 'any.pth', '--thresholds', 'gone.json'), 'file gone.json'),
+        (('test.py', 'gone.pth', '--out', 'detections.txt'), '--out .*pkl.* detections.txt'),
     ],
 )
 def test_wrong_command(config, tool, args, message):
@@ -162,26 +164,26 @@ def test_wrong_command(config, tool, args, message):
         tool(name, config, *args)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason='it would run')
+@pytest.mark.skipif(torch.cuda.is_available(), reason='needs a machine without a GPU')
 def test_amp_without_gpu(config, tool):
-    with pytest.raises(SystemExit, match='error: --amp needs a GPU'):
+    with pytest.raises(SystemExit, match=r'error: --amp .*GPU'):
         tool('train.py', config, '--amp')
 
 
 @pytest.mark.parametrize('name', ['train.py', 'test.py'])
-def test_bad_annotations_are_told_before_anything_runs(tmp_path, config, tool, name):
+def test_bad_annotations_are_reported_before_anything_runs(tmp_path, config, tool, name):
     (tmp_path / 'annotations.json').write_text('{"images": [')
     checkpoint = tmp_path / 'any.pth'
     checkpoint.touch()
     args = [config, checkpoint] if name == 'test.py' else [config]
-    with pytest.raises(SystemExit, match=r'error: .*annotations\.json:\n.*not JSON'):
+    with pytest.raises(SystemExit, match=r'error: .*annotations\.json:\n.*JSON.*line 1'):
         tool(name, *args, '--work-dir', 'run')
     assert not (tmp_path / 'run').exists()
 
 
-def test_damaged_checkpoint_is_told_in_a_line(tmp_path, config, tool):
+def test_damaged_checkpoint_is_an_error_message(tmp_path, config, tool):
     (tmp_path / 'damaged.pth').write_bytes(b'PK\x03\x04 and so on')
-    with pytest.raises(SystemExit, match=r'error: The checkpoint damaged\.pth cannot be read'):
+    with pytest.raises(SystemExit, match=r'error: .*damaged\.pth'):
         tool('test.py', config, 'damaged.pth', '--work-dir', 'tested')
 
 
@@ -192,13 +194,13 @@ def test_damaged_checkpoint_is_told_in_a_line(tmp_path, config, tool):
         ('model.bbox_head.loss_cls.tau=1.0', 'tau'),
     ],
 )
-def test_wrong_loss_is_told_before_training(config, tool, change, message):
+def test_wrong_loss_settings_are_reported_before_training(config, tool, change, message):
     with pytest.raises(ValueError, match=message):
         tool('train.py', config, '--work-dir', 'run', options=(change,))
 
 
 def metrics(pattern: Path) -> dict:
-    """The last values that a run wrote of everything."""
+    """The last value of each metric that a run logged."""
     (path,) = Path('/').glob(str(pattern.relative_to('/')))
     last = {}
     for line in path.read_text().splitlines():

@@ -15,11 +15,11 @@ from mmdet.apis import inference_detector  # noqa: E402
 from mmdet.registry import DATASETS  # noqa: E402
 
 from alrp.files import output_problem  # noqa: E402
-from alrp_mmdet.cli import clear_errors  # noqa: E402
+from alrp_mmdet.cli import exit_on_error  # noqa: E402
 from alrp_mmdet.config_file import read_config  # noqa: E402
 from alrp_mmdet.deploy import Detector, InputError  # noqa: E402
 from alrp_mmdet.deploy.thresholds import apply_thresholds, read_thresholds  # noqa: E402
-from alrp_mmdet.drawing import colours, draw_box, page  # noqa: E402
+from alrp_mmdet.drawing import class_colours, draw_box, image_grid  # noqa: E402
 
 
 def parse_args():
@@ -46,7 +46,7 @@ def parse_args():
 
 def main():
     args = parse_args()
-    with clear_errors():
+    with exit_on_error():
         cfg = read_config(args.config, 'test_dataloader')
     for path in (args.checkpoint, args.thresholds):
         if path is not None and not Path(path).is_file():
@@ -54,7 +54,7 @@ def main():
     problem = output_problem(args.out, force=args.force)
     if problem is not None:
         sys.exit(f'error: {problem}')
-    with clear_errors(InputError):
+    with exit_on_error(InputError):
         model = Detector(cfg, args.checkpoint, args.device).model
         dataset = DATASETS.build({**cfg.test_dataloader.dataset, '_scope_': 'mmdet'})
         classes = dataset.metainfo['classes']
@@ -63,10 +63,10 @@ def main():
             thresholds = read_thresholds(args.thresholds, classes)
             meaning = 'score above the LRP-optimal threshold of its class'
     apply_thresholds(model, thresholds)
-    palette = colours(model.dataset_meta['palette'], len(classes))
+    palette = class_colours(model.dataset_meta['palette'], len(classes))
 
     number = min(args.num_images, len(dataset))
-    figure, axes = page(number, args.columns)
+    figure, axes = image_grid(number, args.columns)
     for axis, index in zip(axes, range(number)):
         info = dataset.get_data_info(index)
         axis.imshow(mmcv.imread(info['img_path'], channel_order='rgb'))

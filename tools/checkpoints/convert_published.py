@@ -17,7 +17,7 @@ import torch  # noqa: E402
 from mmengine.runner import CheckpointLoader  # noqa: E402
 
 from alrp.files import output_problem, write_atomically  # noqa: E402
-from alrp_mmdet.cli import clear_errors  # noqa: E402
+from alrp_mmdet.cli import exit_on_error  # noqa: E402
 from alrp_mmdet.config_file import read_config  # noqa: E402
 from alrp_mmdet.transfer.fine_tuning.state_dicts import extract_weights  # noqa: E402
 from alrp_mmdet.transfer.published import convert_published, published_config  # noqa: E402
@@ -43,7 +43,7 @@ def main():
     problem = output_problem(args.output, [args.input], args.force)
     if problem is not None:
         sys.exit(f'error: {problem}')
-    with clear_errors():
+    with exit_on_error():
         checkpoint = CheckpointLoader.load_checkpoint(args.input, 'cpu')
         config = args.config or published_config(
             extract_weights(checkpoint, args.input), args.input, ROOT / 'configs'

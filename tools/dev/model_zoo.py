@@ -1,6 +1,6 @@
-"""Writes the table of models in docs/models.md from the metafiles: ``model_zoo.py [--check]``.
+"""Write the model table in docs/models.md from the metafiles: ``model_zoo.py [--check]``.
 
-Every config of a family has to stand in the family's metafile, and the other way round.
+Every config must have an entry in its folder's metafile, and every entry a config.
 """
 
 import argparse
@@ -22,15 +22,15 @@ def models() -> list[dict]:
     configs = {str(path.relative_to(ROOT)) for path in ROOT.glob('configs/[!_]*/*.py')}
     if listed != configs:
         sys.exit(
-            'error: metafiles and configs differ, one of them lacks '
+            'error: these have a config or a metafile entry, but not both: '
             f'{", ".join(sorted(listed ^ configs))}'
         )
     return entries
 
 
 def table(entries: list[dict]) -> str:
-    """The models as a table in Markdown."""
-    rows = ['| config | evaluated on | AP | oLRP | figures are |', '|---|---|---|---|---|']
+    """The models as a Markdown table."""
+    rows = ['| config | evaluated on | AP | oLRP | figures |', '|---|---|---|---|---|']
     for model in entries:
         [result] = model.get('Results', [{}])
         metrics = result.get('Metrics', {})
@@ -46,7 +46,7 @@ def table(entries: list[dict]) -> str:
 
 
 def written(page: str, new_table: str) -> str:
-    """The page with its table replaced."""
+    """The page with the new table."""
     before, rest = page.split(BEGIN)
     after = rest.split(END)[1]
     return f'{before}{BEGIN}{new_table}{END}{after}'
@@ -54,14 +54,16 @@ def written(page: str, new_table: str) -> str:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--check', action='store_true', help='write nothing, fail if it is stale')
+    parser.add_argument(
+        '--check', action='store_true', help='write nothing; fail if the table is out of date'
+    )
     args = parser.parse_args()
     page = PAGE.read_text(encoding='utf-8')
     wanted = written(page, table(models()))
     if not args.check:
         PAGE.write_text(wanted, encoding='utf-8')
     elif page != wanted:
-        sys.exit('error: the table of models is stale, run python tools/dev/model_zoo.py')
+        sys.exit('error: the model table is out of date. Run python tools/dev/model_zoo.py')
 
 
 if __name__ == '__main__':

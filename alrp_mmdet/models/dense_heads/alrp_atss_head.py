@@ -3,31 +3,31 @@ from mmdet.registry import MODELS
 from mmdet.utils import OptConfigType
 from torch import Tensor, nn
 
-from ..anchor_ranking_head import AnchorRankingMixin
+from ..dense_ranking_head import AnchorRankingMixin
 
 
 @MODELS.register_module()
 class ALRPATSSHead(AnchorRankingMixin, ATSSHead):
-    """Anchors assigned by ATSS (arXiv 1912.02424), trained by one ranking over all of the batch.
+    """ATSS's head (arXiv 1912.02424), trained by one ranking over all anchors of the batch.
 
-    There is no centerness: aLRP Loss already ranks by localisation. Two layouts:
+    It has no centerness branch, since aLRP Loss ranks by localisation already. Two layouts:
 
-    - By default, that of the published aLRP models: RetinaNet's tower, without normalisation and
+    - By default that of the published aLRP models: RetinaNet's towers, without normalisation and
       without learnable scales.
     - ATSS's own: ``norm_cfg=dict(type='GN', num_groups=32), learnable_scales=True``.
 
     Args:
         norm_cfg (dict, optional): Config of the towers' normalisation. Defaults to None.
-        learnable_scales (bool): Whether each level scales its box predictions by a parameter.
-            Defaults to False.
-        loss_cls (dict): Config of ``aLRPLoss`` (the default) or ``APLoss``.
+        learnable_scales (bool): Whether each level multiplies its regressed boxes by a learnable
+            parameter. Defaults to False.
+        loss_cls (dict): Config of the ranking loss. Defaults to ``aLRPLoss``.
         loss_bbox (dict): Config of the localisation loss. Defaults to ``GIoULoss``.
         reg_decoded_bbox (bool): Whether ``loss_bbox`` compares boxes. Defaults to True.
-        **kwargs: Arguments of ``ATSSHead``. ``loss_centerness`` has no effect, so that a config of
-            ATSS can be inherited.
+        **kwargs: Arguments of ``ATSSHead``. ``loss_centerness`` has no effect; it is accepted so
+            that configs of ATSS can be inherited.
 
     Raises:
-        ValueError: If losses and ``reg_decoded_bbox`` do not go together.
+        ValueError: If ``loss_cls``, ``loss_bbox`` and ``reg_decoded_bbox`` are incompatible.
     """
 
     def __init__(
@@ -52,10 +52,10 @@ class ALRPATSSHead(AnchorRankingMixin, ATSSHead):
 
         Args:
             x (Tensor): Shape (N, in_channels, H, W).
-            scale (nn.Module): What scales the box predictions.
+            scale (nn.Module): Scales the regressed boxes.
 
         Returns:
-            tuple: Logits (N, anchors * C, H, W) and box predictions (N, anchors * 4, H, W).
+            tuple: Logits (N, anchors * C, H, W) and regressed boxes (N, anchors * 4, H, W).
         """
         cls_feat = reg_feat = x
         for cls_conv, reg_conv in zip(self.cls_convs, self.reg_convs, strict=True):
@@ -63,5 +63,5 @@ class ALRPATSSHead(AnchorRankingMixin, ATSSHead):
         return self.atss_cls(cls_feat), scale(self.atss_reg(reg_feat))
 
     def level_targets(self, *args) -> tuple[list[Tensor], ...]:
-        """As ``AnchorRankingMixin.level_targets``: ATSS's targets come with their anchors."""
-        return self.get_targets(*args)[:4]
+        """See ``AnchorRankingMixin.level_targets``. ATSS returns its anchors before the targets."""
+        return self.get_targets(*args)[1:4]

@@ -1,30 +1,57 @@
-"""What the ranking-based loss modules have in common."""
+"""The base of all ranking losses."""
 
+from dataclasses import dataclass
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from alrp.ranking.alrp import localisation_weights
-from alrp.ranking.error_driven import Ranking
+from alrp.ranking import Ranking, localisation_weights
 from alrp.ranking.step_sums import check_delta
 
 
-class RankingLoss(nn.Module):
-    """A loss of one ranking over all logits, and of the positives' boxes with it.
+@dataclass(frozen=True)
+class RankedBatch:
+    """A batch of which P of M logits are positive, ranked.
 
-    Subclasses implement ``components``. Unlike MMDetection's classification losses, a ranking-based
-    loss has no sum over single logits: no ``weight``, no ``avg_factor``, no ``reduction``.
+    Attributes:
+        logits (Tensor): Shape (M,), every logit of the batch.
+        ranking (Ranking): Ranks of the positives among the logits.
+        loc_losses (Tensor): Shape (P,), localisation loss of each positive; in [0, 1] if the loss
+            ``needs_bounded_boxes``.
+        ious (Tensor | None): Shape (P,), IoU of each positive's predicted box with its target, or
+            the head's own measure of quality; None if ``loss_bbox`` does not compare boxes.
+        pos_scores (Tensor): Shape (P, C), scores of all classes of each positive, detached.
+    """
+
+    logits: Tensor
+    ranking: Ranking
+    loc_losses: Tensor
+    ious: Tensor | None
+    pos_scores: Tensor
+
+
+class RankingLoss(nn.Module):
+    """A loss of one ranking over all logits of a batch, and of its positives' boxes.
+
+    Subclasses implement ``losses``. Unlike MMDetection's classification losses, a ranking loss is
+    not a sum over logits: it has no ``weight``, no ``avg_factor`` and no ``reduction``.
 
     Args:
-        delta (float): Half the width of the smoothed step, in units of the logits.
-        loss_weight (float): Weight of the classification loss.
-        use_sigmoid (bool): Always True: there is one logit per class and none for the background.
-            Here because MMDetection's heads look for it in the config.
+        delta (float): Half the width of the smoothed step, in units of the logits. Defaults to 1.
+        loss_weight (float): Weight of the classification loss. Defaults to 1.
+        use_sigmoid (bool): Must be True: there is one logit per class and none for background.
+            MMDetection's heads read it from the config.
 
     Raises:
         ValueError: If ``delta`` is not positive or ``use_sigmoid`` is False.
     """
 
-    # Have MMDetection's box heads, and the cascades of them, call the two methods below.
+    needs_bounded_boxes = False  # loss_bbox must be bounded, and is scaled to [0, 1]
+    needs_ious = False  # loss_bbox must compare boxes
+    self_count = 1.0  # of a positive in its own rank, see Ranking
+
+    # MMDetection's box heads then call get_cls_channels and get_activation.
     custom_cls_channels = True
     custom_activation = True
 
@@ -33,30 +60,41 @@ class RankingLoss(nn.Module):
         check_delta(delta)
         if not use_sigmoid:
             raise ValueError(
-                f'{type(self).__name__} ranks one logit per class: leave use_sigmoid at True'
+                f'{type(self).__name__} ranks one logit per class: use_sigmoid must be True'
             )
         self.delta = delta
         self.loss_weight = loss_weight
 
+    def losses(self, batch: RankedBatch) -> dict[str, Tensor]:
+        """``loss_cls`` and ``loss_bbox`` of a batch, and any other scalars to be logged."""
+        raise NotImplementedError
+
     def forward(
-        self, logits: Tensor, labels: Tensor, loc_losses: Tensor, ious: Tensor | None = None
+        self, cls_scores: Tensor, labels: Tensor, loc_losses: Tensor, ious: Tensor | None = None
     ) -> dict[str, Tensor]:
         """Compute the losses of a batch.
 
         Args:
-            logits (Tensor): Shape (M,), every logit of the batch, any floating-point dtype.
-            labels (Tensor): Shape (M,), integer: 1 positive, 0 negative, -1 ignored.
-            loc_losses (Tensor): Shape (P,), localisation loss of each positive, in the order in
-                which the positives stand in ``logits``.
-            ious (Tensor, optional): Shape (P,), IoU of each positive's box, to be logged.
+            cls_scores (Tensor): Shape (A, C), the logits of all priors, any floating-point dtype.
+            labels (Tensor): Shape (A,), integer: the class in [0, C) of a positive prior, C for
+                background, -1 for an ignored prior.
+            loc_losses (Tensor): Shape (P,), localisation loss of each positive prior, in their
+                order.
+            ious (Tensor, optional): Shape (P,), IoU of each positive prior's box.
 
         Returns:
-            dict[str, Tensor]: Scalars: ``loss_cls`` and ``loss_bbox``, to be minimised, and for the
-            log ``num_pos`` and, given ``ious``, ``ranked_iou``: their mean, the positives at the
-            top of the ranking counting more.
+            dict[str, Tensor]: Scalars: what ``losses`` returns, ``num_pos`` and, given ``ious``,
+            ``ranked_iou``: the mean IoU of the positives, weighted towards the top of the ranking.
         """
-        ranking = Ranking(logits, labels, self.delta)
-        results = self.components(ranking, logits, loc_losses)
+        num_classes = cls_scores.shape[1]
+        classes = torch.arange(num_classes, device=labels.device)
+        binary_labels = (labels[:, None] == classes).to(torch.int8)
+        binary_labels.masked_fill_(labels[:, None] < 0, -1)
+        logits = cls_scores.flatten()
+        ranking = Ranking(logits, binary_labels.flatten(), self.delta, self.self_count)
+        pos_scores = cls_scores.detach()[ranking.pos_inds // num_classes].sigmoid()
+
+        results = self.losses(RankedBatch(logits, ranking, loc_losses, ious, pos_scores))
         results['num_pos'] = logits.new_tensor(len(ranking), dtype=loc_losses.dtype)
         if ious is not None:
             weights = localisation_weights(ranking)
@@ -64,20 +102,16 @@ class RankingLoss(nn.Module):
         return results
 
     def get_cls_channels(self, num_classes: int) -> int:
-        """Number of logits of a RoI: none for the background."""
+        """Number of logits per RoI: none for background."""
         return num_classes
 
     def get_activation(self, cls_score: Tensor) -> Tensor:
-        """Scores of RoIs for ``BBoxHead``, which expects the background's in a last column.
+        """Scores of RoIs for ``BBoxHead``, which expects the background in a last column.
 
         Args:
             cls_score (Tensor): Shape (R, C), logits.
 
         Returns:
-            Tensor: Shape (R, C + 1), scores in [0, 1], the last column zero.
+            Tensor: Shape (R, C + 1), scores in [0, 1], the last column 0.
         """
         return F.pad(cls_score.sigmoid(), (0, 1))
-
-    def components(self, ranking: Ranking, logits: Tensor, loc_losses: Tensor) -> dict[str, Tensor]:
-        """``loss_cls``, ``loss_bbox`` and what else is to be logged of a ranked batch."""
-        raise NotImplementedError

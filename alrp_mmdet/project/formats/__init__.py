@@ -1,22 +1,30 @@
-"""Annotated images in COCO, Pascal VOC and YOLO format, read into COCO format."""
+"""Readers for COCO, Pascal VOC and YOLO annotations; all give COCO-format content."""
 
 from pathlib import Path
 
 from ...datasets.check import AnnotationError
 from ..findings import Findings
-from .coco import conform, read_coco
-from .pixels import to_pixels
+from .coco import align_categories, read_coco
+from .pixel_boxes import convert_boxes_to_pixels
 from .split import Split
-from .voc import annotation_folder, read_voc
-from .yolo import class_file, read_yolo, yaml_in
+from .voc import find_xml_folder, read_voc
+from .yolo import find_class_file, find_data_yaml, read_yolo
 
-__all__ = ['FORMATS', 'Split', 'conform', 'detect_format', 'read_splits', 'to_pixels']
+__all__ = [
+    'FORMATS',
+    'Split',
+    'align_categories',
+    'convert_boxes_to_pixels',
+    'detect_format',
+    'read_splits',
+]
 
 FORMATS = dict(coco=read_coco, voc=read_voc, yolo=read_yolo)
+FORMAT_OF_SUFFIX = {'.json': 'coco', '.yaml': 'yolo', '.yml': 'yolo'}
 
 
 def detect_format(source: Path) -> str:
-    """The format of annotations, from what files there are.
+    """Detect the annotation format from the names of the files.
 
     Args:
         source (Path): A file or folder.
@@ -25,49 +33,48 @@ def detect_format(source: Path) -> str:
         str: A key of ``FORMATS``.
 
     Raises:
-        AnnotationError: If there is no such path, or nothing in it that is known.
+        AnnotationError: If the path does not exist or has no known format.
     """
     if not source.exists():
-        raise AnnotationError(f'there is no {source}')
+        raise AnnotationError(f'{source} does not exist')
     if source.is_file():
-        kinds = {'.json': 'coco', '.yaml': 'yolo', '.yml': 'yolo'}
-        if source.suffix.lower() in kinds:
-            return kinds[source.suffix.lower()]
-    elif annotation_folder(source) is not None:
+        if source.suffix.lower() in FORMAT_OF_SUFFIX:
+            return FORMAT_OF_SUFFIX[source.suffix.lower()]
+    elif find_xml_folder(source) is not None:
         return 'voc'
-    elif yaml_in(source) is not None or class_file(source) is not None:
+    elif find_data_yaml(source) is not None or find_class_file(source) is not None:
         return 'yolo'
     raise AnnotationError(
-        f'{source} is no annotations of a format that is known. Name a COCO .json, a folder of '
-        'Pascal VOC .xml files (or with Annotations in it), or a YOLO data.yaml (or a folder of '
-        'labels with a classes.txt)'
+        f'{source}: unknown annotation format. Expected a COCO .json, a folder of Pascal VOC .xml '
+        'files (or with a subfolder Annotations), a YOLO data.yaml, or a folder of YOLO labels '
+        'with a classes.txt'
     )
 
 
 def read_splits(
-    source: Path, name: str, images: Path | None, findings: Findings
+    source: Path, format: str, images: Path | None, findings: Findings
 ) -> dict[str, Split]:
     """Read annotations.
 
     Args:
         source (Path): A file or folder.
-        name (str): A key of ``FORMATS``.
-        images (Path | None): Folder of the images; None to look for it.
-        findings (Findings): Takes what is wrong with them.
+        format (str): A key of ``FORMATS``.
+        images (Path | None): Image folder; None to search for it.
+        findings (Findings): Collects problems.
 
     Returns:
-        dict[str, Split]: At least ``train``; ``val`` and ``test`` if they are told apart.
+        dict[str, Split]: ``train``, and ``val`` and ``test`` if the data have such splits.
 
     Raises:
-        AnnotationError: If they cannot be read at all.
+        AnnotationError: If the annotations cannot be read at all.
     """
-    if name != 'yolo' and source.is_dir() != (name == 'voc'):
-        kind = 'folder' if name == 'voc' else 'file'
-        raise AnnotationError(f'{source}: {name} annotations are read from a {kind}')
+    if format != 'yolo' and source.is_dir() != (format == 'voc'):
+        kind = 'folder' if format == 'voc' else 'file'
+        raise AnnotationError(f'{source}: {format} annotations must be a {kind}')
     try:
-        splits = FORMATS[name](source, images, findings)
+        splits = FORMATS[format](source, images, findings)
     except (OSError, UnicodeDecodeError) as error:
         raise AnnotationError(f'{source} cannot be read: {error}') from None
     if not splits.get('train'):
-        raise AnnotationError(f'{source}: there are no annotated images to train on')
+        raise AnnotationError(f'{source}: no annotated images to train on')
     return splits

@@ -1,4 +1,4 @@
-"""COCO-format annotations: found, read, and completed where nothing has to be guessed."""
+"""Reader for COCO-format annotations; fills in missing fields that follow from others."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from ...datasets.check import AnnotationError
 from ..findings import Findings
 from .split import Split
 
-LOOKED_UP = 50  # images by which the right folder is recognised
+NUM_PROBES = 50  # images to look up in each candidate folder
 
 
 def read_coco(path: Path, images: Path | None, findings: Findings) -> dict[str, Split]:
@@ -17,58 +17,73 @@ def read_coco(path: Path, images: Path | None, findings: Findings) -> dict[str, 
 
     Args:
         path (Path): The file.
-        images (Path | None): Folder of its images; None to look for it around the file.
-        findings (Findings): Takes what is completed.
+        images (Path | None): Image folder; None to search for it near the file.
+        findings (Findings): Gets a warning for each field that is filled in.
 
     Returns:
-        dict[str, Split]: One split, ``train``, whatever the file is called.
+        dict[str, Split]: One split, ``train``.
 
     Raises:
-        AnnotationError: If the file is none of this kind.
+        AnnotationError: If the file is not COCO format, or its images are not found.
     """
     file = AnnotationFile(str(path), 'train')
     problems = file.read()
     if problems:
         raise AnnotationError(f'{path}: {"; ".join(problems)}')
     for key, needed in (('images', ('id', 'file_name')), ('categories', ('id', 'name'))):
-        lacking = [i for i, entry in enumerate(file.content[key]) if not set(needed) <= set(entry)]
-        if lacking or not file.content[key]:
-            which = f'not so at {format_list(lacking)} (from 0)' if lacking else 'there are none'
-            raise AnnotationError(f'{path}: {key} need {" and ".join(map(repr, needed))}: {which}')
-    changed = _complete(file.content, path, findings)
-    folder = find_images(path, file.content, images)
+        entries = file.content[key]
+        incomplete = [i for i, entry in enumerate(entries) if not set(needed) <= set(entry)]
+        if incomplete or not entries:
+            fields = ' and '.join(map(repr, needed))
+            which = (
+                f'missing in entries {format_list(incomplete)} (counted from 0)'
+                if incomplete
+                else 'the list is empty'
+            )
+            raise AnnotationError(f'{path}: {key} must have {fields}: {which}')
+    changed = _fill_in(file.content, path, findings)
+    folder = find_image_folder(path, file.content, images)
     return dict(train=Split(str(path), file.content, folder, None if changed else path))
 
 
-def find_images(path: Path, content: dict, images: Path | None) -> Path:
-    """The folder that the images of a COCO JSON are in.
+def find_image_folder(path: Path, content: dict, images: Path | None) -> Path:
+    """Find the folder of the images of a COCO JSON.
+
+    Args:
+        path (Path): The JSON file; its folder, the parent folder and their subfolders are searched.
+        content (dict): Content of the file.
+        images (Path | None): The only folder to look in; None to search.
+
+    Returns:
+        Path: The folder with the most images.
 
     Raises:
-        AnnotationError: If none has any of them.
+        AnnotationError: If no image is found.
     """
     names = [image['file_name'] for image in content['images']]
-    sample = names[:: max(1, len(names) // LOOKED_UP)]
+    probes = names[:: max(1, len(names) // NUM_PROBES)]
     near = [path.parent, path.parent.parent]
     candidates = near + [f for parent in near for f in sorted(parent.iterdir()) if f.is_dir()]
     if images is not None:
         candidates = [images]
-    found = [sum((folder / name).is_file() for name in sample) for folder in candidates]
-    if sample and not max(found):
-        where = images if images is not None else f'{near[0]}, {near[1]} or a folder in them'
+    found = [sum((folder / name).is_file() for name in probes) for folder in candidates]
+    if probes and not max(found):
+        where = images if images is not None else f'{near[0]}, {near[1]} or their subfolders'
         raise AnnotationError(
-            f'{path}: its images, such as {names[0]}, are not in {where}. Name the folder that '
-            'their file_name starts from with --images'
+            f'{path}: its images, such as {names[0]}, are not in {where}. Use --images to give the '
+            'folder that their file_name is relative to'
         )
     return candidates[found.index(max(found))]
 
 
-def conform(split: Split, classes: tuple[str, ...], findings: Findings) -> None:
-    """Give a split the categories of another in the same order, which MMDetection counts by.
+def align_categories(split: Split, classes: tuple[str, ...], findings: Findings) -> None:
+    """Give a split the categories of another, in the same order: MMDetection numbers classes by it.
 
     Args:
         split (Split): Changed in place.
         classes (tuple[str, ...]): Names of the categories that it should have.
-        findings (Findings): Takes what was changed, and objects of other classes, an error.
+        findings (Findings): Gets a warning if categories change, and an error for objects of
+            other classes.
     """
     own = {category['name']: category for category in split.content['categories']}
     unknown = {own[name]['id']: name for name in own if name not in classes}
@@ -76,8 +91,8 @@ def conform(split: Split, classes: tuple[str, ...], findings: Findings) -> None:
         if annotation.get('category_id') in unknown:
             findings.error(
                 split.source,
-                f'objects of the class {unknown[annotation["category_id"]]!r}, which the training '
-                f'data do not have: these are {format_list(map(repr, classes))}',
+                f'objects of class {unknown[annotation["category_id"]]!r}, which the training data '
+                f'do not have; their classes are {format_list(map(repr, classes))}',
                 annotation.get('read_from') or f'id {annotation.get("id")}',
             )
     split.content['annotations'] = [
@@ -89,15 +104,19 @@ def conform(split: Split, classes: tuple[str, ...], findings: Findings) -> None:
     missing = {name: dict(id=free + i, name=name) for i, name in enumerate(classes)}
     ordered = [own.get(name, missing[name]) for name in classes]
     split.content = {**split.content, 'categories': ordered}
-    if split.file is not None:
+    if split.ann_file is not None:
         findings.warning(
-            split.source, 'its categories are not those of the training data: put in their order'
+            split.source, 'categories differ from the training data: changed to the same list'
         )
-        split.file = None
+        split.ann_file = None
 
 
-def _complete(content: dict, path: Path, findings: Findings) -> bool:
-    """Fill in what follows from the rest; whether there was anything."""
+def _fill_in(content: dict, path: Path, findings: Findings) -> bool:
+    """Fill in missing fields.
+
+    Returns:
+        bool: Whether anything was changed.
+    """
     changed = False
     if content.get('annotations') is None:
         content['annotations'] = []
@@ -106,14 +125,16 @@ def _complete(content: dict, path: Path, findings: Findings) -> bool:
         box = annotation.get('bbox')
         if not annotation.get('area') and _has_area(box):
             annotation['area'] = box[2] * box[3]
-            findings.warning(path, "annotations without an 'area': that of the box is taken", where)
+            findings.warning(
+                path, "annotations without 'area': set to width * height of the box", where
+            )
             changed = True
         if 'iscrowd' not in annotation:
             annotation['iscrowd'] = 0
-            findings.warning(path, "annotations without 'iscrowd': 0 is taken", where)
+            findings.warning(path, "annotations without 'iscrowd': set to 0", where)
             changed = True
     if any(c.get('keypoints') for c in content['categories']):
-        findings.warning(path, 'keypoints are left out: boxes are what a detector learns')
+        findings.warning(path, 'keypoints are ignored: the detector learns boxes')
     return changed
 
 

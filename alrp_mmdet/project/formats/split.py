@@ -1,13 +1,14 @@
-"""Annotated images, as all formats are read into."""
+"""The common form of annotated images that every format is read into."""
 
 import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-# What OpenCV reads, which is what MMDetection reads images with.
-SUFFIXES = {
+# MMDetection reads images with OpenCV; these are its formats.
+IMAGE_SUFFIXES = {
     *('.avif', '.bmp', '.dib', '.gif', '.jp2', '.jpe', '.jpeg', '.jpg', '.pbm', '.pgm', '.png'),
     *('.pnm', '.ppm', '.tif', '.tiff', '.webp'),
 }
@@ -15,81 +16,92 @@ SUFFIXES = {
 
 @dataclass
 class Split:
-    """Images to train on, or to validate on, in COCO format.
+    """Training or validation images in COCO format.
 
-    An annotation may have ``read_from``, the file and line that messages name. Until
-    ``pixels.to_pixels`` it may have ``corners``, as Pascal VOC counts them, or ``fractions`` of its
-    image, as YOLO does, in place of ``bbox``.
+    An annotation may have ``read_from``, the file and line that messages name. Before
+    ``convert_boxes_to_pixels``, it may have ``corners`` (Pascal VOC) or ``fractions`` (YOLO)
+    instead of ``bbox``.
 
     Attributes:
         source (str): The folder or file that was read, for messages.
-        content (dict): Images, annotations and categories.
-        images (Path): The folder that the file names of the images start from.
-        file (Path | None): A COCO-format file that says just this; None if there is none.
+        content (dict): COCO's images, annotations and categories.
+        image_folder (Path): Folder that the file names of the images are relative to.
+        ann_file (Path | None): COCO-format file with exactly this content; None if there is none.
     """
 
     source: str
     content: dict
-    images: Path
-    file: Path | None = None
+    image_folder: Path
+    ann_file: Path | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
         return tuple(category['name'] for category in self.content['categories'])
 
-    def path_of(self, image: dict) -> Path:
-        return self.images / image['file_name']
+    def image_path(self, image: dict) -> Path:
+        return self.image_folder / image['file_name']
 
-    def by_image(self) -> dict[int, list[dict]]:
-        """The annotations of each image, by its id, an empty list where it has none."""
+    def annotations_by_image(self) -> dict[int, list[dict]]:
+        """The annotations of each image by image id; an empty list for images without any."""
         found = {image['id']: [] for image in self.content['images']}
         for annotation in self.content['annotations']:
             found[annotation['image_id']].append(annotation)
         return found
 
     def to_json(self) -> bytes:
-        """A COCO-format file."""
-        hidden = {'read_from'}
+        """The content of a COCO-format file."""
         annotations = [
-            {key: value for key, value in annotation.items() if key not in hidden}
+            {key: value for key, value in annotation.items() if key != 'read_from'}
             for annotation in self.content['annotations']
         ]
         return json.dumps({**self.content, 'annotations': annotations}).encode()
 
 
-def make_split(
-    source: str, images: Sequence[tuple[Path, dict, list[dict]]], classes: Sequence[str]
-) -> Split:
-    """Number what was read from another format.
+class ParsedImage(NamedTuple):
+    """An image and its objects as read from Pascal VOC or YOLO files.
+
+    Attributes:
+        path (Path): The image file.
+        size (dict): ``width`` and ``height`` in pixels; empty if the annotations lack them.
+        objects (list[dict]): Annotations with ``label``, the index of their class.
+    """
+
+    path: Path
+    size: dict
+    objects: list[dict]
+
+
+def build_split(source: str, images: Sequence[ParsedImage], classes: Sequence[str]) -> Split:
+    """Convert parsed images to COCO format.
 
     Args:
         source (str): The folder or file that was read.
-        images (Sequence[tuple]): Path of each image, what is known of it (``width``, ``height``)
-            and its annotations, which have a ``label``, the place of their class.
+        images (Sequence[ParsedImage]): The images.
         classes (Sequence[str]): Names of the classes.
 
     Returns:
-        Split: With category ids from 1 in the order of the classes.
+        Split: Ids count from 1; categories are in the order of ``classes``.
     """
-    paths = [Path(os.path.abspath(path)) for path, _, _ in images]
+    paths = [Path(os.path.abspath(image.path)) for image in images]
     folder = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
     content = dict(images=[], annotations=[], categories=[])
-    for number, (path, (_, known, objects)) in enumerate(zip(paths, images), 1):
+    for image_id, (path, image) in enumerate(zip(paths, images), 1):
         name = path.relative_to(folder).as_posix()
-        content['images'].append(dict(id=number, file_name=name, **known))
-        for entry in objects:
+        content['images'].append(dict(id=image_id, file_name=name, **image.size))
+        for entry in image.objects:
             entry = dict(entry)
-            ids = dict(image_id=number, category_id=entry.pop('label') + 1)
+            ids = dict(image_id=image_id, category_id=entry.pop('label') + 1)
             count = len(content['annotations'])
             content['annotations'].append(dict(id=count + 1, **ids, iscrowd=0) | entry)
     content['categories'] = [dict(id=i, name=name) for i, name in enumerate(classes, 1)]
     return Split(source, content, folder)
 
 
-def images_in(folder: Path) -> list[Path]:
-    """All images in a folder and the folders in it, sorted."""
-    return sorted(p for p in folder.rglob('*') if p.suffix.lower() in SUFFIXES and p.is_file())
+def list_images(folder: Path) -> list[Path]:
+    """All images in a folder and its subfolders, sorted."""
+    files = (path for path in folder.rglob('*') if path.is_file())
+    return sorted(path for path in files if path.suffix.lower() in IMAGE_SUFFIXES)
 
 
-def first_folder(candidates: Iterable[Path]) -> Path | None:
+def first_existing_folder(candidates: Iterable[Path]) -> Path | None:
     return next((folder for folder in candidates if folder.is_dir()), None)

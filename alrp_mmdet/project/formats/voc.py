@@ -1,4 +1,4 @@
-"""Pascal VOC: an XML file for each image."""
+"""Reader for Pascal VOC annotations: one XML file per image."""
 
 import xml.etree.ElementTree as ET
 from math import isfinite
@@ -7,14 +7,14 @@ from xml.parsers import expat
 
 from ...datasets.check import AnnotationError
 from ..findings import Findings
-from .split import SUFFIXES, Split, images_in, make_split
+from .split import IMAGE_SUFFIXES, ParsedImage, Split, build_split, list_images
 
-LINE = 'line of the file'  # no XML attribute can have this name
+LINE = 'line number'  # the space keeps it apart from real XML attributes
 CORNERS = 'xmin', 'ymin', 'xmax', 'ymax'
 
 
-def annotation_folder(folder: Path) -> Path | None:
-    """Where in a folder the XML files are; None if there are none."""
+def find_xml_folder(folder: Path) -> Path | None:
+    """The folder with the XML files: ``Annotations`` in it, or itself; None if there are none."""
     for candidate in (folder / 'Annotations', folder):
         if candidate.is_dir() and any(candidate.glob('*.xml')):
             return candidate
@@ -22,60 +22,60 @@ def annotation_folder(folder: Path) -> Path | None:
 
 
 def read_voc(folder: Path, images: Path | None, findings: Findings) -> dict[str, Split]:
-    """Read a folder of XML files, or one that has ``Annotations`` and ``ImageSets/Main``.
+    """Read a folder of XML files, or one with ``Annotations`` and ``ImageSets/Main``.
 
-    A difficult object becomes a crowd: neither trained on nor counted as missed. An image is the
-    file named as the XML file, or else the one that it names.
+    Difficult objects become crowds: neither trained on nor counted as missed. The image of an XML
+    file is the one with the same name, or else the one that the file names.
 
     Args:
         folder (Path): The folder.
-        images (Path | None): Folder of the images; None to look beside the XML files.
-        findings (Findings): Takes what is wrong.
+        images (Path | None): Image folder; None to search near the XML files.
+        findings (Findings): Collects problems.
 
     Returns:
-        dict[str, Split]: By the names of the image sets, ``train`` if there are none. Boxes are
-        ``corners``, for ``to_pixels``. Classes are in alphabetical order, of all splits.
+        dict[str, Split]: The image sets ``train``, ``val`` and ``test``; only ``train`` if there
+        are no image sets. Boxes are ``corners``. Classes are those of all splits, sorted by name.
 
     Raises:
-        AnnotationError: If there is no XML file.
+        AnnotationError: If there are no XML files.
     """
-    annotations = annotation_folder(folder)
+    annotations = find_xml_folder(folder)
     if annotations is None:
-        raise AnnotationError(f'{folder}: there are no XML files in it, nor in its Annotations')
+        raise AnnotationError(f'{folder}: no XML files in it or in its subfolder Annotations')
     root = annotations.parent if annotations.name == 'Annotations' else annotations
-    known = _index([images] if images is not None else [annotations, *_near(annotations)])
+    image_folders = [images] if images is not None else _default_image_folders(annotations)
+    known = _index_images(image_folders)
     sets = {
-        name: read
-        for name, names in _image_sets(root, annotations, findings).items()
-        if (read := [r for path in names if (r := _read(path, known, findings)) is not None])
+        name: parsed
+        for name, paths in _read_image_sets(root, annotations, findings).items()
+        if (parsed := [p for path in paths if (p := _read_xml(path, known, findings)) is not None])
     }
-    classes = sorted({o['name'] for files in sets.values() for _, _, found in files for o in found})
-    label = {name: i for i, name in enumerate(classes)}
+    classes = sorted({o['name'] for files in sets.values() for file in files for o in file.objects})
+    labels = {name: i for i, name in enumerate(classes)}
     for files in sets.values():
-        for _, _, found in files:
-            for entry in found:
-                entry['label'] = label[entry.pop('name')]
-    return {name: make_split(str(folder), files, classes) for name, files in sets.items()}
+        for file in files:
+            for entry in file.objects:
+                entry['label'] = labels[entry.pop('name')]
+    return {name: build_split(str(folder), files, classes) for name, files in sets.items()}
 
 
-def _near(annotations: Path) -> list[Path]:
+def _default_image_folders(annotations: Path) -> list[Path]:
     parent = annotations.parent
-    return [
-        place / name for place in (annotations, parent) for name in ('JPEGImages', 'images')
-    ] + ([parent] if annotations.name == 'Annotations' else [])
+    places = [place / name for place in (annotations, parent) for name in ('JPEGImages', 'images')]
+    return [annotations, *places, *([parent] if annotations.name == 'Annotations' else [])]
 
 
-def _index(folders: list[Path]) -> dict[str, Path]:
-    """Images by their name and by their stem. What is found first counts."""
+def _index_images(folders: list[Path]) -> dict[str, Path]:
+    """Images by file name and by stem; earlier folders win."""
     known = {}
     for folder in folders:
-        for path in images_in(folder) if folder.is_dir() else []:
+        for path in list_images(folder) if folder.is_dir() else []:
             known.setdefault(path.name, path)
             known.setdefault(path.stem, path)
     return known
 
 
-def _image_sets(root: Path, annotations: Path, findings: Findings) -> dict[str, list[Path]]:
+def _read_image_sets(root: Path, annotations: Path, findings: Findings) -> dict[str, list[Path]]:
     """The XML files of each split."""
     folder = root / 'ImageSets' / 'Main'
     names = [name for name in ('train', 'val', 'test') if (folder / f'{name}.txt').is_file()]
@@ -95,25 +95,25 @@ def _image_sets(root: Path, annotations: Path, findings: Findings) -> dict[str, 
                 paths.append(path)
             else:
                 findings.error(
-                    root, f'there is no such file in {annotations}', f'{file}:{number} {path.name}'
+                    root, f'files not found in {annotations}', f'{file}:{number} {path.name}'
                 )
     return sets
 
 
-def _read(path: Path, known: dict[str, Path], findings: Findings):
-    """Path of the image, what the file says of it, and its objects; None if unusable."""
+def _read_xml(path: Path, known: dict[str, Path], findings: Findings) -> ParsedImage | None:
+    """Parse a file; None if it is not XML. Objects have a ``name`` instead of a ``label``."""
     try:
-        tree = _parse(path)
+        tree = _parse_with_lines(path)
     except (expat.ExpatError, ValueError) as error:
-        findings.error(path.parent, 'files that are not XML', f'{path.name}: {error}')
+        findings.error(path.parent, 'invalid XML files', f'{path.name}: {error}')
         return None
     named = Path(tree.findtext('filename', '').strip().replace('\\', '/')).name
     image = known.get(path.stem) or known.get(named) or known.get(Path(named).stem)
     if image is None:
-        missing = path.stem if Path(named).suffix.lower() not in SUFFIXES else named
+        missing = path.stem if Path(named).suffix.lower() not in IMAGE_SUFFIXES else named
         findings.error(
             path.parent,
-            'images that are missing; name their folder with --images if they are elsewhere',
+            'images not found; use --images to give their folder',
             f'{missing} of {path.name}',
         )
         image = path.parent / missing
@@ -122,11 +122,11 @@ def _read(path: Path, known: dict[str, Path], findings: Findings):
         text = tree.findtext(f'size/{key}', '0').strip()
         if text.isdigit() and int(text) > 0:
             size[key] = int(text)
-    objects = (_object(node, path, findings) for node in tree.findall('object'))
-    return image, size if len(size) == 2 else {}, [o for o in objects if o is not None]
+    objects = (_parse_object(node, path, findings) for node in tree.findall('object'))
+    return ParsedImage(image, size if len(size) == 2 else {}, [o for o in objects if o is not None])
 
 
-def _object(node: ET.Element, path: Path, findings: Findings) -> dict | None:
+def _parse_object(node: ET.Element, path: Path, findings: Findings) -> dict | None:
     where = f'{path.name}:{node.get(LINE)}'
     name = node.findtext('name', '').strip()
     if not name:
@@ -143,14 +143,14 @@ def _object(node: ET.Element, path: Path, findings: Findings) -> dict | None:
         except ValueError:
             corners.append(float('nan'))
     if not all(map(isfinite, corners)):
-        findings.error(path.parent, f'bndbox without four numbers {", ".join(CORNERS)}', where)
+        findings.error(path.parent, f'bndbox without numbers for {", ".join(CORNERS)}', where)
         return None
     difficult = node.findtext('difficult', '0').strip() not in ('', '0')
     return dict(name=name, corners=corners, iscrowd=int(difficult), read_from=where)
 
 
-def _parse(path: Path) -> ET.Element:
-    """As ``ElementTree.parse``, with the line of each element among its attributes."""
+def _parse_with_lines(path: Path) -> ET.Element:
+    """Like ``ElementTree.parse``, but each element has its line number as attribute ``LINE``."""
     builder = ET.TreeBuilder()
     parser = expat.ParserCreate()
     parser.StartElementHandler = lambda tag, _: builder.start(

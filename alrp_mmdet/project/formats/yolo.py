@@ -1,208 +1,171 @@
-"""YOLO: a text file for each image, a line for each object, numbers as fractions of the image."""
+"""Reader for YOLO datasets: a ``data.yaml``, or a folder of labels with a file of class names."""
 
-from math import isfinite
 from pathlib import Path
 
 import yaml
 
 from ...datasets.check import AnnotationError
 from ..findings import Findings
-from .split import SUFFIXES, Split, first_folder, images_in, make_split
+from .split import (
+    IMAGE_SUFFIXES,
+    ParsedImage,
+    Split,
+    build_split,
+    first_existing_folder,
+    list_images,
+)
+from .yolo_labels import find_label_file, read_labels, short_path
 
-Pair = tuple[Path, Path]  # an image, and its labels
+ImageAndLabels = tuple[Path, Path]  # an image file and its label file
 CLASS_FILES = 'classes.txt', 'obj.names', 'classes.names'
-SETS = dict(train=('train',), val=('val', 'valid', 'validation'), test=('test',))
-NO_LABELS = {*CLASS_FILES, 'train.txt', 'val.txt', 'valid.txt', 'test.txt', 'readme.txt'}
+SPLIT_NAMES = dict(train=('train',), val=('val', 'valid', 'validation'), test=('test',))
+NOT_LABEL_FILES = {*CLASS_FILES, 'train.txt', 'val.txt', 'valid.txt', 'test.txt', 'readme.txt'}
 
 
-def yaml_in(folder: Path) -> Path | None:
-    """The file of a folder that describes a YOLO dataset; None if there is none, or several."""
+def find_data_yaml(folder: Path) -> Path | None:
+    """The YAML file that describes a dataset; None if there is none, or several."""
     if (folder / 'data.yaml').is_file():
         return folder / 'data.yaml'
     found = [p for p in sorted(folder.glob('*.y*ml')) if 'names:' in p.read_text(errors='replace')]
     return found[0] if len(found) == 1 else None
 
 
-def class_file(folder: Path) -> Path | None:
-    """The file of a folder, or of its labels, that names the classes; None if there is none."""
+def find_class_file(folder: Path) -> Path | None:
+    """The file of class names in a folder or its subfolder ``labels``; None if there is none."""
     places = [folder / part / name for part in ('', 'labels') for name in CLASS_FILES]
     return next((path for path in places if path.is_file()), None)
 
 
 def read_yolo(path: Path, images: Path | None, findings: Findings) -> dict[str, Split]:
-    """Read a ``data.yaml``, or a folder with labels and a file of classes.
+    """Read a ``data.yaml``, or a folder of labels with a file of class names.
 
-    Polygons become the boxes around them. An image without a file of labels has no objects.
+    Polygons become their bounding boxes. An image without a label file has no objects.
 
     Args:
         path (Path): The file or folder.
-        images (Path | None): Folder of the images, for a folder with a file of classes.
-        findings (Findings): Takes what is wrong.
+        images (Path | None): Image folder, only for a folder of labels; None to search for it.
+        findings (Findings): Collects problems.
 
     Returns:
-        dict[str, Split]: By ``train``, ``val`` and ``test``, as there are. Boxes are ``fractions``,
-        for ``to_pixels``.
+        dict[str, Split]: ``train``, and ``val`` and ``test`` if there are such splits. Boxes are
+        ``fractions``.
 
     Raises:
-        AnnotationError: If classes or images cannot be found, or images are told twice.
+        AnnotationError: If classes or images are not found, or ``images`` contradicts a
+            ``data.yaml``.
     """
-    described = path if path.is_file() else yaml_in(path)
-    if described is not None:
+    data_yaml = path if path.is_file() else find_data_yaml(path)
+    if data_yaml is not None:
         if images is not None:
-            raise AnnotationError(f'{described} says where its images are: leave out --images')
-        classes, sets = _described(described, findings)
+            raise AnnotationError(f'{data_yaml} already names its images: remove --images')
+        classes, sets = _read_data_yaml(data_yaml, findings)
     else:
-        names = class_file(path)
-        if names is None:
-            raise AnnotationError(f'{path}: there is neither a data.yaml nor a classes.txt in it')
-        classes = [line.strip() for line in names.read_text(encoding='utf-8-sig').splitlines()]
-        classes = [name for name in classes if name]
-        sets = _undescribed(path, images)
+        class_file = find_class_file(path)
+        if class_file is None:
+            raise AnnotationError(f'{path}: no data.yaml and no classes.txt in this folder')
+        lines = class_file.read_text(encoding='utf-8-sig').splitlines()
+        classes = [line.strip() for line in lines if line.strip()]
+        sets = _find_images_and_labels(path, images)
     if not classes:
-        raise AnnotationError(f'{path}: it names no classes')
+        raise AnnotationError(f'{path}: the list of classes is empty')
     splits = {}
     for name, pairs in sets.items():
-        found = [(pair[0], {}, _labels(*pair, len(classes), path, findings)) for pair in pairs]
-        splits[name] = make_split(str(path), found, classes)
-    _look_for_lost_labels([pair for pairs in sets.values() for pair in pairs], path, findings)
+        parsed = [
+            ParsedImage(image, {}, read_labels(image, file, len(classes), path, findings))
+            for image, file in pairs
+        ]
+        splits[name] = build_split(str(path), parsed, classes)
+    _check_orphaned_labels([pair for pairs in sets.values() for pair in pairs], path, findings)
     return splits
 
 
-def _described(path: Path, findings: Findings) -> tuple[list[str], dict[str, list[Pair]]]:
+def _read_data_yaml(
+    path: Path, findings: Findings
+) -> tuple[list[str], dict[str, list[ImageAndLabels]]]:
     try:
         content = yaml.safe_load(path.read_text(encoding='utf-8-sig'))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise AnnotationError(f'{path} is not YAML: {" ".join(str(error).split())}') from None
+        raise AnnotationError(f'{path} is not valid YAML: {" ".join(str(error).split())}') from None
     if not isinstance(content, dict) or 'names' not in content:
-        raise AnnotationError(f"{path}: it has no 'names' of classes, as a YOLO data.yaml has")
+        raise AnnotationError(f"{path} has no key 'names' with the class names")
     if 'kpt_shape' in content:
-        raise AnnotationError(f'{path}: these are keypoints (kpt_shape), not boxes')
+        raise AnnotationError(f'{path} describes keypoints (kpt_shape), not boxes')
     names = content['names']
     if isinstance(names, dict):
         if sorted(names) != list(range(len(names))):
-            raise AnnotationError(f'{path}: names must be numbered 0, 1, ..., but are {[*names]}')
+            raise AnnotationError(f'{path}: names must be numbered 0, 1, ..., got {[*names]}')
         names = [names[i] for i in range(len(names))]
     if not isinstance(names, list):
-        raise AnnotationError(f'{path}: names must be a list of classes, but are {names!r}')
+        raise AnnotationError(f'{path}: names must be a list of classes, got {names!r}')
     if content.get('nc', len(names)) != len(names):
-        raise AnnotationError(f'{path}: nc is {content["nc"]}, but there are {len(names)} names')
+        raise AnnotationError(f'{path}: nc is {content["nc"]}, but names has {len(names)} entries')
     root = path.parent / str(content.get('path') or '')
     root = root if root.is_dir() else path.parent
     sets = {}
-    for name, keys in SETS.items():
+    for name, keys in SPLIT_NAMES.items():
         entry = next((content[key] for key in keys if content.get(key)), None)
         for part in entry if isinstance(entry, list) else [entry] if entry else []:
-            images = _images(str(part), root, path, findings)
-            sets.setdefault(name, []).extend((image, label_file(image)) for image in images)
+            images = _resolve_images(str(part), root, path, findings)
+            sets.setdefault(name, []).extend((image, find_label_file(image)) for image in images)
     if not sets.get('train'):
-        raise AnnotationError(f'{path}: there are no images of train ({content.get("train")})')
+        raise AnnotationError(f'{path}: no training images found (train: {content.get("train")})')
     return [str(name) for name in names], sets
 
 
-def _images(part: str, root: Path, path: Path, findings: Findings) -> list[Path]:
+def _resolve_images(part: str, root: Path, data_yaml: Path, findings: Findings) -> list[Path]:
     """The images of an entry of data.yaml: a folder, or a file that lists them."""
-    # Roboflow writes ../train/images beside the folder train, which other readers mend likewise.
-    places = [root / part, path.parent / part, path.parent / part.removeprefix('../')]
+    # Roboflow writes ../train/images for a folder next to data.yaml; other readers accept it too.
+    parent = data_yaml.parent
+    places = [root / part, parent / part, parent / part.removeprefix('../')]
     place = next((place for place in places if place.exists()), None)
     if place is None:
-        findings.error(path, f'there is no {part} in {root}')
+        findings.error(data_yaml, f'{part} does not exist in {root}')
         return []
     if place.is_dir():
-        return images_in(place)
-    listed = []
+        return list_images(place)
+    images = []
     for number, line in enumerate(place.read_text(encoding='utf-8-sig').splitlines(), 1):
         if not line.strip():
             continue
         options = [folder / line.strip() for folder in (root, place.parent)]
-        listed.append(next((option for option in options if option.is_file()), None))
-        if listed[-1] is None:
-            findings.error(path, 'images that are missing', f'{place}:{number} {line.strip()}')
-    return [image for image in listed if image is not None]
+        image = next((option for option in options if option.is_file()), None)
+        if image is None:
+            findings.error(data_yaml, 'images not found', f'{place}:{number} {line.strip()}')
+        else:
+            images.append(image)
+    return images
 
 
-def _undescribed(path: Path, images: Path | None) -> dict[str, list[Pair]]:
-    beside = path.parent if path.name == 'labels' else path
-    folder = images or first_folder([beside / 'images', path])
-    labels = first_folder([path / 'labels', path])
-    parts = {
-        name: part
-        for name, keys in SETS.items()
-        if (part := first_folder(folder / key for key in keys)) is not None
+def _find_images_and_labels(path: Path, images: Path | None) -> dict[str, list[ImageAndLabels]]:
+    """Pair images and label files of a folder without data.yaml."""
+    parent = path.parent if path.name == 'labels' else path
+    folder = images or first_existing_folder([parent / 'images', path])
+    labels = first_existing_folder([path / 'labels', path])
+    subfolders = {
+        name: subfolder
+        for name, keys in SPLIT_NAMES.items()
+        if (subfolder := first_existing_folder(folder / key for key in keys)) is not None
     }
-    if 'train' not in parts:
-        parts = dict(train=folder)
+    if 'train' not in subfolders:
+        subfolders = dict(train=folder)
     sets = {
-        name: [(i, (labels / i.relative_to(folder)).with_suffix('.txt')) for i in images_in(part)]
-        for name, part in parts.items()
+        name: [
+            (image, (labels / image.relative_to(folder)).with_suffix('.txt'))
+            for image in list_images(subfolder)
+        ]
+        for name, subfolder in subfolders.items()
     }
     if not sets['train']:
-        raise AnnotationError(f'{path}: there are no images in {folder}. Name it with --images')
+        raise AnnotationError(f'{path}: no images in {folder}; use --images to give their folder')
     return sets
 
 
-def label_file(image: Path) -> Path:
-    """Where the labels of an image are, or would be: in ``labels`` for ``images``, or beside it."""
-    parts = list(image.parts)
-    beside = image.with_suffix('.txt')
-    if 'images' in parts[:-1] and not beside.is_file():
-        parts[len(parts) - 2 - parts[-2::-1].index('images')] = 'labels'
-        return Path(*parts).with_suffix('.txt')
-    return beside
-
-
-def _labels(
-    image: Path, file: Path, num_classes: int, place: Path, findings: Findings
-) -> list[dict]:
-    if not file.is_file():
-        findings.warning(
-            place, 'images without a file of labels, taken to have no objects', image.name
-        )
-        return []
-    found = []
-    for number, line in enumerate(file.read_text(encoding='utf-8-sig').splitlines(), 1):
-        values = line.split()
-        if not values:
-            continue
-        where = f'{_shown(file)}:{number}'
-        problem, entry = _object(values, num_classes)
-        if problem is not None:
-            findings.error(place, problem, f'{where} {line.strip():.60}')
-        else:
-            if len(values) > 5:
-                findings.warning(place, 'polygons, of which the boxes around them are taken', where)
-            found.append(dict(**entry, read_from=where))
-    return found
-
-
-def _object(values: list[str], num_classes: int) -> tuple[str | None, dict]:
-    """What is wrong with a line, and the object that it says."""
-    try:
-        numbers = [float(value) for value in values[1:]]
-    except ValueError:
-        return 'lines with something else than numbers', {}
-    if not values[0].isdigit() or int(values[0]) >= num_classes:
-        return f'lines whose class is none of 0 to {num_classes - 1}', {}
-    if len(numbers) == 5:
-        return 'lines with six numbers, as detections with a score have', {}
-    if len(numbers) != 4 and (len(numbers) < 6 or len(numbers) % 2):
-        return 'lines that are not: class x y width height', {}
-    if not all(map(isfinite, numbers)) or max(map(abs, numbers)) > 2:
-        return 'lines whose numbers are no fractions of the image', {}
-    if len(numbers) > 4:
-        xs, ys = numbers[::2], numbers[1::2]
-        w, h = max(xs) - min(xs), max(ys) - min(ys)
-        numbers = [min(xs) + w / 2, min(ys) + h / 2, w, h]
-    return None, dict(label=int(values[0]), fractions=numbers)
-
-
-def _look_for_lost_labels(pairs: list[Pair], place: Path, findings: Findings) -> None:
-    folders = {label.parent: image.parent for image, label in pairs}
-    for labels, images in sorted(folders.items()):
-        stems = {image.stem for image in images.iterdir() if image.suffix.lower() in SUFFIXES}
-        for file in sorted(labels.glob('*.txt')):
-            if file.stem not in stems and file.name.lower() not in NO_LABELS:
-                findings.error(place, 'files of labels without an image', _shown(file))
-
-
-def _shown(file: Path) -> str:
-    return '/'.join(file.parts[-2:])
+def _check_orphaned_labels(pairs: list[ImageAndLabels], place: Path, findings: Findings) -> None:
+    folders = {label_file.parent: image.parent for image, label_file in pairs}
+    for label_folder, image_folder in sorted(folders.items()):
+        stems = {
+            image.stem for image in image_folder.iterdir() if image.suffix.lower() in IMAGE_SUFFIXES
+        }
+        for file in sorted(label_folder.glob('*.txt')):
+            if file.stem not in stems and file.name.lower() not in NOT_LABEL_FILES:
+                findings.error(place, 'label files without an image', short_path(file))

@@ -1,5 +1,5 @@
-# BCCD, blood cells under the microscope: an example of one's own data in COCO format.
-# What differs from COCO is `metainfo` (the class names) and where the files are.
+# BCCD, blood cells under the microscope: an example of a custom data set in COCO format.
+# Only `metainfo` (the class names) and the paths differ from COCO.
 data_root = 'data/bccd/'
 metainfo = dict(
     classes=('RBC', 'WBC', 'Platelets'),

@@ -1,4 +1,4 @@
-# COCO as MMDetection's standard configs have it: 1333x800 keeping ratio, flips.
+# COCO as in MMDetection's standard configs: 1333x800, aspect ratio kept, random flips.
 _base_ = './coco_800.py'
 
 train_pipeline = [

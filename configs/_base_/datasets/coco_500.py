@@ -1,9 +1,9 @@
-# COCO at 500 pixels: SSD-style augmentation onto 512x512 for training, 833x500 for testing.
+# COCO at 500 pixels: SSD-style augmentation to 512x512 for training, 833x500 for testing.
 dataset_type = 'CocoDataset'
 data_root = 'data/coco/'
 backend_args = None
 
-# One box of train2017 has no height (image 200365). It is dropped, with a warning.
+# train2017 has one box with zero height (image 200365). It is dropped with a warning.
 drop_degenerate_boxes = ['annotations/instances_train2017.json']
 
 train_pipeline = [

@@ -1,4 +1,4 @@
-# COCO at 800 pixels: SSD-style augmentation onto 800x800 for training, 1333x800 for testing.
+# COCO at 800 pixels: SSD-style augmentation to 800x800 for training, 1333x800 for testing.
 _base_ = './coco_500.py'
 
 train_pipeline = _base_.train_pipeline

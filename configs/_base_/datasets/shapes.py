@@ -1,4 +1,4 @@
-# The embedded dataset: generated in data_root when it is first used.
+# The embedded dataset, generated in data_root on first use.
 data_root = 'data/shapes/'
 
 train_pipeline = [

@@ -1,4 +1,4 @@
-# RetinaNet's tower with anchors assigned by ATSS, two square ones at a place.
+# RetinaNet's head with ATSS assignment and two square anchors per location.
 _base_ = './alrp_retinanet_r50_fpn.py'
 
 model = dict(

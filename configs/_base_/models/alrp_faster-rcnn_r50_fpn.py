@@ -1,4 +1,4 @@
-# Both stages rank all that they have: anchors with one class, RoIs with one logit per class.
+# Both stages rank every candidate: anchors have one logit, RoIs have one logit per class.
 _base_ = './alrp_retinanet_r50_fpn.py'
 
 box_coder = dict(
@@ -23,7 +23,7 @@ model = dict(
         loss_cls=dict(
             type='aLRPLoss',
             delta=1.0,
-            tau=0.7,  # the assigner's
+            tau=0.7,  # pos_iou_thr of the assigner
             loss_weight=0.2,
             self_balance=dict(start_weight=50.0),
         ),
@@ -85,7 +85,7 @@ model = dict(
     ),
     test_cfg=dict(
         rpn=dict(
-            nms_pre=2000, max_per_img=1000, nms=dict(type='nms', iou_threshold=0.7), min_bbox_size=0
+            nms_pre=1000, max_per_img=1000, nms=dict(type='nms', iou_threshold=0.7), min_bbox_size=0
         ),
         rcnn=dict(score_thr=0.05, nms=dict(type='nms', iou_threshold=0.5), max_per_img=100),
     ),

@@ -1,4 +1,4 @@
-# The same with neck and head normalised as well, by groups: from scratch, they learn faster.
+# The same with group normalisation in neck and head: faster to train from scratch.
 _base_ = './alrp_retinanet_r18_fpn_small.py'
 
 norm_cfg = dict(type='GN', num_groups=8, requires_grad=True)

@@ -18,7 +18,7 @@ model = dict(
         style='pytorch',
         init_cfg=dict(
             type='Pretrained',
-            # Not as torchvision://resnet50, which needs torchvision to be installed.
+            # torchvision://resnet50 would require torchvision.
             checkpoint='https://download.pytorch.org/models/resnet50-0676ba61.pth',
         ),
     ),
@@ -48,15 +48,15 @@ model = dict(
             target_means=[0.0, 0.0, 0.0, 0.0],
             target_stds=[0.1, 0.1, 0.2, 0.2],
         ),
-        # The published start_weight. When fine-tuning, AP was a point below with 5, which suits a
-        # short training from scratch, and bias_prob made no difference: docs/fine_tuning.md.
+        # The published start_weight. 5 suits short training from scratch, but cost one point of AP
+        # when fine-tuning. bias_prob made no difference. See docs/fine_tuning.md.
         loss_cls=dict(type='aLRPLoss', delta=1.0, tau=0.5, self_balance=dict(start_weight=50.0)),
         loss_bbox=dict(type='GIoULoss'),
     ),
     train_cfg=dict(
         assigner=dict(
             type='MaxIoUAssigner',
-            pos_iou_thr=0.5,  # tau of the loss
+            pos_iou_thr=0.5,  # equals tau of the loss
             neg_iou_thr=0.4,
             min_pos_iou=0,
             ignore_iof_thr=-1,

@@ -1,9 +1,10 @@
-# Losses and samplers of MMDetection's Faster R-CNN, with the box coder of the ranking one.
+# MMDetection's Faster R-CNN: its losses, samplers and box coders.
 _base_ = './alrp_faster-rcnn_r50_fpn.py'
 
 model = dict(
     rpn_head=dict(
         type='RPNHead',
+        bbox_coder=dict(target_stds=[1.0, 1.0, 1.0, 1.0]),
         loss_cls=dict(_delete_=True, type='CrossEntropyLoss', use_sigmoid=True, loss_weight=1.0),
         loss_bbox=dict(_delete_=True, type='L1Loss', loss_weight=1.0),
     ),

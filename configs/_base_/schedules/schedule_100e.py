@@ -1,4 +1,4 @@
-# The published schedule: 100 epochs of SGD, the learning rate divided by ten at 60 and 80.
+# The published schedule: 100 epochs of SGD, learning rate divided by 10 at epochs 60 and 80.
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=100, val_interval=10)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
@@ -13,5 +13,5 @@ optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.008, momentum=0.9, weight_decay=0.0001),
 )
 
-# The learning rate is for 32 images a step and is scaled to the actual number.
+# The learning rate is for 32 images per step. It is scaled to the actual batch size.
 auto_scale_lr = dict(enable=True, base_batch_size=32)

@@ -1,4 +1,4 @@
-# The published schedule with later steps, at 75 and 95.
+# The published schedule with later drops, at epochs 75 and 95.
 _base_ = './schedule_100e.py'
 
 param_scheduler = _base_.param_scheduler

@@ -1,4 +1,4 @@
-# A short schedule for small data and small batches, from scratch.
+# A short schedule for training from scratch on a small data set in small batches.
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=12, val_interval=1)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

@@ -1,4 +1,4 @@
-# The short schedule with AdamW and a learning rate that falls smoothly.
+# The short schedule with AdamW and cosine decay.
 _base_ = './schedule_12e_small.py'
 
 param_scheduler = [

@@ -1,5 +1,5 @@
-# MMDetection's 1x schedule. The learning rate is for ranking-based losses and 16 images a step: the
-# published one of 800 pixels.
+# MMDetection's 1x schedule with the learning rate published for aLRP Loss at 800 pixels, for 16
+# images per step.
 _base_ = './schedule_100e.py'
 
 train_cfg = dict(max_epochs=12, val_interval=1)

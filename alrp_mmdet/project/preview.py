@@ -1,4 +1,4 @@
-"""Images with their annotations drawn: a look shows what no check finds."""
+"""A picture of training images with their annotations, to check by eye."""
 
 import io
 from collections import Counter
@@ -7,46 +7,46 @@ import matplotlib.pyplot as plt
 import mmcv
 from matplotlib.lines import Line2D
 
-from ..drawing import colours, draw_box, page
+from ..drawing import class_colours, draw_box, image_grid
 from .formats import Split
 
-NUMBER, COLUMNS = 12, 4
-LABELLED = 15  # boxes of an image that are still told apart with their classes written to them
-IN_LEGEND = 24  # classes
+NUM_IMAGES, COLUMNS = 12, 4
+MAX_LABELLED_BOXES = 15  # with more boxes in an image, class names would hide them
+MAX_LEGEND_CLASSES = 24
 
 
 def draw_annotations(split: Split) -> bytes:
-    """A page of images with their boxes; crowds are dashed.
+    """Draw a few images with their boxes, dashed for crowds.
 
     Args:
-        split (Split): Of which a few images are drawn, so that there are many classes among them.
+        split (Split): The images. Those drawn are chosen to show many classes.
 
     Returns:
         bytes: A PNG file.
     """
     categories = split.content['categories']
-    palette = colours('random', len(categories))
+    palette = class_colours('random', len(categories))
     if len(categories) <= 20:
         palette = plt.get_cmap('tab10' if len(categories) <= 10 else 'tab20').colors
-    place = {category['id']: i for i, category in enumerate(categories)}
-    by_image = split.by_image()
-    chosen = _choose(split, by_image)
-    figure, axes = page(len(chosen), COLUMNS)
+    labels = {category['id']: i for i, category in enumerate(categories)}
+    by_image = split.annotations_by_image()
+    chosen = _choose_images(split, by_image)
+    figure, axes = image_grid(len(chosen), COLUMNS)
     drawn = set()
     for axis, image in zip(axes, chosen):
-        axis.imshow(mmcv.imread(str(split.path_of(image)), channel_order='rgb'))
+        axis.imshow(mmcv.imread(str(split.image_path(image)), channel_order='rgb'))
         axis.set_title(image['file_name'], fontsize=7)
         annotations = by_image[image['id']]
         for annotation in annotations:
             x, y, w, h = annotation['bbox']
-            i = place[annotation['category_id']]
-            text = categories[i]['name'] if len(annotations) <= LABELLED else None
+            i = labels[annotation['category_id']]
+            text = categories[i]['name'] if len(annotations) <= MAX_LABELLED_BOXES else None
             style = '--' if annotation['iscrowd'] else '-'
             draw_box(axis, (x, y, x + w, y + h), palette[i], text, linewidth=1.5, linestyle=style)
             drawn.add(i)
     legend = [
         Line2D([], [], color=palette[i], label=categories[i]['name'])
-        for i in sorted(drawn)[:IN_LEGEND]
+        for i in sorted(drawn)[:MAX_LEGEND_CLASSES]
     ]
     figure.tight_layout(rect=(0, 0.06, 1, 1))
     figure.legend(handles=legend, loc='lower center', ncol=8, frameon=False, fontsize=8)
@@ -56,18 +56,18 @@ def draw_annotations(split: Split) -> bytes:
     return png.getvalue()
 
 
-def _choose(split: Split, by_image: dict) -> list[dict]:
-    """Images with objects of the rarest classes first, each for a class that was not shown yet."""
+def _choose_images(split: Split, by_image: dict) -> list[dict]:
+    """Choose an image for each class, rarest first, then fill up with evenly spaced images."""
     images = {i['id']: i for i in split.content['images'] if by_image[i['id']]}
     counts = Counter(a['category_id'] for a in split.content['annotations'])
-    chosen, shown = {}, set()
+    chosen, covered = {}, set()
     for category, _ in counts.most_common()[::-1]:
-        if category not in shown and len(chosen) < NUMBER:
+        if category not in covered and len(chosen) < NUM_IMAGES:
             key = next(k for k in images if any(a['category_id'] == category for a in by_image[k]))
             chosen[key] = images[key]
-            shown |= {a['category_id'] for a in by_image[key]}
-    step = max(1, len(images) // NUMBER)
+            covered |= {a['category_id'] for a in by_image[key]}
+    step = max(1, len(images) // NUM_IMAGES)
     for key in list(images)[::step]:
-        if len(chosen) < NUMBER:
+        if len(chosen) < NUM_IMAGES:
             chosen[key] = images[key]
     return list(chosen.values())

@@ -1,0 +1,81 @@
+"""RS Loss (Rank & Sort Loss, Oksuz et al., ICCV 2021, arXiv 2107.11669)."""
+
+import torch
+from torch import Tensor
+
+from .ranking import Ranking
+from .with_gradient import with_gradient
+
+SELF_COUNT = 0.5  # a positive counts H(0) in its own rank
+EPS = 1e-10
+
+
+def rank_sort_loss(logits: Tensor, targets: Tensor, delta: float = 0.5) -> tuple[Tensor, Tensor]:
+    """Rank & Sort Loss: positives above negatives, and positives in the order of their targets.
+
+    The ranking error of positive i is one minus its precision, ``FP(i) / rank(i)``. Its current
+    sorting error is the mean of ``1 - target`` over the positives above it, itself included; its
+    target sorting error is that mean over those whose target is not lower (Section 3)::
+
+        loss_rank = 1/P sum_i FP(i) / rank(i)
+        loss_sort = 1/P sum_i (current - target sorting error of i)
+
+    Negatives are blamed for ranking errors, positives of lower target for sorting errors. Each loss
+    has the gradient of its own part.
+
+    Args:
+        logits (Tensor): Shape (M,), any floating-point dtype.
+        targets (Tensor): Shape (M,), floating-point: in (0, 1] for positives, such as the IoU of
+            the predicted box; 0 for negatives, -1 for ignored logits. Treated as constant.
+        delta (float): Half the width of the smoothed step, in units of the logits, > 0.
+
+    Returns:
+        tuple[Tensor, Tensor]: Scalars ``(loss_rank, loss_sort)``, 0 without positives. In the dtype
+        of the logits, but at least float32; the gradient of the logits has their dtype.
+
+    Raises:
+        ValueError: If shapes, dtypes, targets or delta are not as described.
+        NonFiniteLogitsError: If a logit is NaN or infinite.
+        FloatingPointError: If a target is NaN or infinite.
+    """
+    _check_targets(targets)
+    ranking = Ranking(logits, targets.detach().sign().to(torch.int8), delta, SELF_COUNT)
+    return rank_sort_loss_from_ranking(ranking, targets.detach()[ranking.pos_inds])
+
+
+def rank_sort_loss_from_ranking(ranking: Ranking, pos_targets: Tensor) -> tuple[Tensor, Tensor]:
+    """``rank_sort_loss`` of an existing ranking with a ``self_count`` of 0.5.
+
+    Args:
+        ranking (Ranking): Ranking of the logits.
+        pos_targets (Tensor): Shape (P,), floating-point, in [0, 1]: target of each positive.
+    """
+    ranking_error = ranking.false_positives / ranking.rank
+    rank_grad = ranking.errors_to_negatives(ranking_error, EPS)
+    loss_rank = with_gradient(ranking.mean(ranking_error), ranking.logits, rank_grad)
+
+    badness = 1 - pos_targets.double()
+    sum_above = ranking.sum_over_higher_positives(badness) + SELF_COUNT * badness
+    count_lower, sum_lower = ranking.sum_over_lower_targets(
+        pos_targets, torch.stack([torch.ones_like(badness), badness])
+    )
+    target_error = (sum_above - sum_lower) / (ranking.pos_rank - count_lower)
+    sorting_error = sum_above / ranking.pos_rank - target_error
+    sort_grad = ranking.errors_to_positives(sorting_error, pos_targets, EPS)
+    return loss_rank, with_gradient(ranking.mean(sorting_error), ranking.logits, sort_grad)
+
+
+def _check_targets(targets: Tensor) -> None:
+    if not targets.is_floating_point():
+        raise ValueError(f'targets must be floating-point, got {targets.dtype}')
+    if targets.numel() == 0:
+        return
+    if not targets.isfinite().all():
+        raise FloatingPointError('targets: a target is NaN or infinite')
+    wrong = ((targets < 0) & (targets != -1)) | (targets > 1)
+    if wrong.any():
+        index = int(wrong.nonzero()[0, 0])
+        raise ValueError(
+            'targets must be in (0, 1] (positive), 0 (negative) or -1 (ignored), got '
+            f'{targets[index].item():g} at index {index}'
+        )

@@ -1,0 +1,43 @@
+"""What a head hands to ``RankingHeadMixin.rank``: predictions, and what they should have been."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predictions of a batch, one row for each of A priors (anchors, points or RoIs).
+
+    Attributes:
+        logits (Tensor): Shape (A, C), one logit per class.
+        boxes (Tensor): Shape (A, 4), as the head regresses them.
+        priors (Tensor): Shape (A, K), what the head's ``decode`` needs to know of each prior.
+        img_inds (Tensor): Shape (A,), int64, index of the image that each prior belongs to.
+        featmap_sizes (list[tuple[int, int]], optional): Height and width of each level of a dense
+            head. The rows are ordered by level, then by image, then by position.
+    """
+
+    logits: Tensor
+    boxes: Tensor
+    priors: Tensor
+    img_inds: Tensor
+    featmap_sizes: list[tuple[int, int]] | None = None
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The targets of A priors.
+
+    Attributes:
+        labels (Tensor): Shape (A,), integer: the class in [0, C) of a positive prior, C for
+            background, -1 for an ignored prior.
+        boxes (Tensor): Shape (A, 4), read for positives only: boxes (x1, y1, x2, y2) in pixels if
+            ``loss_bbox`` compares boxes, otherwise encoded as the head regresses them.
+        quality (Tensor, optional): Shape (A,), in [0, 1], read for positives only: how well a
+            positive should score. Defaults to the IoU of its predicted box with its target.
+    """
+
+    labels: Tensor
+    boxes: Tensor
+    quality: Tensor | None = None

@@ -1,0 +1,98 @@
+"""Checks of the boxes and classes of a split."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+
+from ..datasets.annotation_file import AnnotationFile
+from .findings import Findings
+from .formats import Split
+
+CLIP_TOLERANCE = 0.5  # pixels that a box may extend beyond its image through rounding
+
+
+def check_annotations(split: Split, name: str, findings: Findings) -> None:
+    """Check entries with ``AnnotationFile``, then class names, duplicates and box positions.
+
+    Args:
+        split (Split): Boxes that extend beyond their image are clipped.
+        name (str): ``train`` or ``val``.
+        findings (Findings): Collects problems.
+    """
+    file = AnnotationFile(split.source, name, split.classes, split.content)
+    problems = file.problems_of_content(images=None, drop=False)
+    for text in problems:
+        findings.error(split.source, text)
+    for text in file.warnings:
+        findings.warning(split.source, text)
+    _check_class_names(split, findings)
+    if not split.content['images']:
+        findings.error(split.source, f'no images for {name}')
+    elif not split.content['annotations']:
+        findings.error(split.source, f'no objects for {name}')
+    if not problems:
+        _check_boxes(split, findings)
+
+
+def _check_class_names(split: Split, findings: Findings) -> None:
+    counts = Counter(split.classes)
+    for name in [name for name, count in counts.items() if count > 1]:
+        findings.error(split.source, 'duplicate class names', repr(name))
+    by_words = _group_by(counts, lambda name: ' '.join(name.split()))
+    by_case = _group_by(by_words, str.lower)
+    for groups, difference, report in (
+        (by_words, 'whitespace', findings.error),
+        (by_case, 'upper and lower case', findings.warning),
+    ):
+        for names in groups.values():
+            if len(names) > 1:
+                listed = ' and '.join(map(repr, names))
+                report(split.source, f'class names that differ only in {difference}', listed)
+
+
+def _group_by(names: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
+    groups = defaultdict(list)
+    for name in names:
+        groups[key(name)].append(name)
+    return groups
+
+
+def _check_boxes(split: Split, findings: Findings) -> None:
+    images = {image['id']: image for image in split.content['images']}
+    seen, clipped = set(), []
+    for annotation in split.content['annotations']:
+        image = images[annotation['image_id']]
+        where = annotation.get('read_from') or f'id {annotation["id"]} of {image["file_name"]}'
+        if not annotation['iscrowd']:
+            key = annotation['image_id'], annotation['category_id'], *annotation['bbox']
+            if key in seen:
+                findings.warning(split.source, 'duplicate objects (same box and class)', where)
+            seen.add(key)
+        if _clip(annotation, image):
+            clipped.append(where)
+    if 2 * len(clipped) > len(split.content['annotations']):
+        findings.error(
+            split.source,
+            'most boxes extend beyond their image: boxes must be [x, y, width, height]; are these '
+            '[x1, y1, x2, y2]?',
+        )
+    for where in clipped:
+        split.ann_file = None
+        findings.warning(split.source, 'boxes that extend beyond their image, now clipped', where)
+
+
+def _clip(annotation: dict, image: dict) -> bool:
+    """Clip a box to its image if it extends beyond by more than the tolerance.
+
+    Returns:
+        bool: Whether the box was clipped.
+    """
+    x, y, w, h = annotation['bbox']
+    width, height = image['width'], image['height']
+    if max(-x, -y, x + w - width, y + h - height) <= CLIP_TOLERANCE:
+        return False
+    x1, y1, x2, y2 = max(x, 0), max(y, 0), min(x + w, width), min(y + h, height)
+    fills_box = annotation['area'] >= w * h
+    annotation['bbox'] = [x1, y1, x2 - x1, y2 - y1]
+    clipped = (x2 - x1) * (y2 - y1)
+    annotation['area'] = clipped if fills_box else min(annotation['area'], clipped)
+    return True

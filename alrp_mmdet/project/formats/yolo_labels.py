@@ -1,0 +1,79 @@
+"""YOLO label files: a line per object, with coordinates as fractions of the image size."""
+
+from math import isfinite
+from pathlib import Path
+
+from ..findings import Findings
+
+
+def find_label_file(image: Path) -> Path:
+    """Where the label file of an image is, or would be.
+
+    It is next to the image, or in the folder ``labels`` that corresponds to ``images``.
+    """
+    parts = list(image.parts)
+    sibling = image.with_suffix('.txt')
+    if 'images' in parts[:-1] and not sibling.is_file():
+        parts[len(parts) - 2 - parts[-2::-1].index('images')] = 'labels'
+        return Path(*parts).with_suffix('.txt')
+    return sibling
+
+
+def read_labels(
+    image: Path, label_file: Path, num_classes: int, place: Path, findings: Findings
+) -> list[dict]:
+    """Read the objects of an image.
+
+    Args:
+        image (Path): The image file.
+        label_file (Path): Its label file, which may be missing.
+        num_classes (int): Number of classes.
+        place (Path): The dataset, for messages.
+        findings (Findings): Collects problems.
+
+    Returns:
+        list[dict]: Annotations with ``label``, ``fractions`` and ``read_from``.
+    """
+    if not label_file.is_file():
+        findings.warning(place, 'images without a label file: treated as empty', image.name)
+        return []
+    objects = []
+    for number, line in enumerate(label_file.read_text(encoding='utf-8-sig').splitlines(), 1):
+        values = line.split()
+        if not values:
+            continue
+        where = f'{short_path(label_file)}:{number}'
+        problem, entry = _parse_line(values, num_classes)
+        if problem is not None:
+            findings.error(place, problem, f'{where} {line.strip():.60}')
+        else:
+            if len(values) > 5:
+                findings.warning(place, 'polygons, replaced by their bounding boxes', where)
+            objects.append(dict(**entry, read_from=where))
+    return objects
+
+
+def short_path(file: Path) -> str:
+    """The last folder and the file name."""
+    return '/'.join(file.parts[-2:])
+
+
+def _parse_line(values: list[str], num_classes: int) -> tuple[str | None, dict]:
+    """The problem of a line, or None, and its object."""
+    try:
+        numbers = [float(value) for value in values[1:]]
+    except ValueError:
+        return 'lines with values that are not numbers', {}
+    if not values[0].isdigit() or int(values[0]) >= num_classes:
+        return f'lines whose class is not in 0 to {num_classes - 1}', {}
+    if len(numbers) == 5:
+        return 'lines with six values: these look like detections with a score', {}
+    if len(numbers) != 4 and (len(numbers) < 6 or len(numbers) % 2):
+        return 'lines that are not "class x y width height"', {}
+    if not all(map(isfinite, numbers)) or max(map(abs, numbers)) > 2:
+        return 'lines with coordinates that are not fractions of the image size', {}
+    if len(numbers) > 4:
+        xs, ys = numbers[::2], numbers[1::2]
+        w, h = max(xs) - min(xs), max(ys) - min(ys)
+        numbers = [min(xs) + w / 2, min(ys) + h / 2, w, h]
+    return None, dict(label=int(values[0]), fractions=numbers)
