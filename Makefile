@@ -30,9 +30,10 @@ docs: setup  ## build the documentation, docs/_build/html
 	@$(RUN) -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo 'Wrote docs/_build/html/index.html'
 
-lint: setup  ## ruff and the table of models, check only
+lint: setup  ## ruff, mypy and the table of models, check only
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy
 	@$(RUN) tools/dev/model_zoo.py --check
 
 format: setup  ## apply the automatic fixes of ruff
@@ -40,4 +41,4 @@ format: setup  ## apply the automatic fixes of ruff
 	@$(RUN) -m ruff format .
 
 clean:  ## remove environments and caches; keeps data and work_dirs
-	@rm -rf .venv .venv-onedl .pytest_cache .ruff_cache .hypothesis *.egg-info build dist docs/_build
+	@rm -rf .venv .venv-onedl .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info build dist docs/_build

@@ -1,4 +1,4 @@
-"""Export a detector to ONNX or TorchScript: ``export.py CONFIG CHECKPOINT --out FILE``."""
+"""Export a one-stage detector to ONNX or TorchScript."""
 
 import argparse
 import sys

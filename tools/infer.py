@@ -1,4 +1,4 @@
-"""Detect objects in images and videos: ``infer.py INPUT [INPUT ...] CHECKPOINT --out FOLDER``."""
+"""Detect objects in images and videos."""
 
 import argparse
 import contextlib
@@ -15,7 +15,6 @@ if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
 import torch  # noqa: E402
 
 from alrp.files import write_atomically  # noqa: E402
-from alrp.terminal import progress_bars  # noqa: E402
 from alrp_mmdet.cli import exit_on_error  # noqa: E402
 from alrp_mmdet.config_file import read_config  # noqa: E402
 from alrp_mmdet.deploy.detector import Detector, find_work_dir_config  # noqa: E402
@@ -33,6 +32,7 @@ from alrp_mmdet.deploy.results import (  # noqa: E402
     images_json,
 )
 from alrp_mmdet.deploy.thresholds import apply_thresholds, read_thresholds  # noqa: E402
+from alrp_mmdet.terminal import progress_bars  # noqa: E402
 
 DETECTIONS = dict(coco='detections.json', csv='detections.csv')
 

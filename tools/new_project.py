@@ -21,7 +21,6 @@ from mmengine.config import Config  # noqa: E402
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn  # noqa: E402
 
 from alrp.files import output_problem, write_atomically  # noqa: E402
-from alrp.terminal import progress_bars  # noqa: E402
 from alrp_mmdet.cli import exit_on_error  # noqa: E402
 from alrp_mmdet.datasets import check_datasets  # noqa: E402
 from alrp_mmdet.project.config_writer import format_config  # noqa: E402
@@ -36,6 +35,7 @@ from alrp_mmdet.project.statistics import (  # noqa: E402
     collect_objects,
 )
 from alrp_mmdet.project.summary import summarise  # noqa: E402
+from alrp_mmdet.terminal import progress_bars  # noqa: E402
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:

@@ -1,12 +1,12 @@
 """Find images and videos, their names, and their ids in a COCO file."""
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 from mmdet.apis.det_inferencer import IMG_EXTENSIONS
 
+from alrp.coco import ID, TEXT, CocoFormatError, Fields, read_annotations
 from alrp.text import format_list
 
 VIDEO_EXTENSIONS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv')
@@ -118,17 +118,13 @@ def _find_id(parts: tuple[str, ...], by_path: dict[tuple[str, ...], int]) -> int
 
 
 def _read_coco(ann_file: str) -> tuple[list[dict], list[dict]]:
+    schema = dict(
+        images=Fields(dict(id=ID, file_name=TEXT)), categories=Fields(dict(id=ID, name=TEXT))
+    )
     try:
-        content = json.loads(Path(ann_file).read_bytes())
-        images, categories = content['images'], content['categories']
-        for needed, entries in (('file_name', images), ('name', categories)):
-            if not all({'id', needed} <= entry.keys() for entry in entries):
-                raise KeyError(needed)
+        content = read_annotations(ann_file, schema)
     except FileNotFoundError:
         raise InputError(f'no such file: {ann_file}') from None
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(
-            f'{ann_file} is not in COCO format: expected lists of images (id, file_name) and '
-            f'categories (id, name), got {type(error).__name__}: {error}'
-        ) from None
-    return images, categories
+    except CocoFormatError as error:
+        raise InputError(f'{ann_file}: {"; ".join(error.problems)}') from None
+    return content['images'], content['categories']

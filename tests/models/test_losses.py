@@ -5,7 +5,6 @@ from mmdet.registry import MODELS
 from alrp.ranking import Ranking, alrp_loss, ap_loss, rank_sort_loss
 from alrp_mmdet.models import APLoss, RankingLoss, RankSortLoss, aLRPLoss
 
-
 NUM_CLASSES = 3
 
 

@@ -233,7 +233,7 @@ def test_all_mismatches_are_listed(convert):
 def test_nothing_is_overwritten_without_force(tmp_path, convert, run_tool):
     checkpoint = published('fovea')
     (tmp_path / 'new.pth').write_text('mine')
-    with pytest.raises(SystemExit, match=r'new\.pth .*--force'):
+    with pytest.raises(SystemExit, match=r'new\.pth exists.*--force'):
         convert('fovea', checkpoint)
     checkpoint['meta']['mmdet_version'] = '1.0'
     with pytest.raises(SystemExit, match='MMDetection 1'):

@@ -1,4 +1,4 @@
-"""Draw detections and the ground truth: ``draw_detections.py CONFIG CHECKPOINT``."""
+"""Draw detections next to the ground truth."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""Convert a checkpoint of the published code: ``convert_published.py IN OUT``.
+"""Convert a checkpoint of the published code to this project.
 
 Reads checkpoints of the 2020 code of aLRP Loss and AP Loss, a fork of MMDetection 2.0: RetinaNet,
 ATSS, FoveaBox and Faster R-CNN. Writes nothing unless all weights fit the model of the config.
