@@ -29,7 +29,7 @@ def stack(**changes):
 )
 def test_versions_that_work_are_accepted(installed):
     compat = pytest.importorskip('alrp_mmdet.compat')
-    assert compat.problems_of(installed, has_ops=True) == []
+    assert compat.version_problems(installed, has_ops=True) == []
 
 
 @pytest.mark.parametrize(
@@ -47,14 +47,14 @@ def test_versions_that_work_are_accepted(installed):
 )
 def test_versions_known_not_to_work_are_named(changes, named):
     compat = pytest.importorskip('alrp_mmdet.compat')
-    problems = compat.problems_of(stack(**changes), has_ops=True)
+    problems = compat.version_problems(stack(**changes), has_ops=True)
     assert len(problems) == 1
     assert problems[0].startswith(named)
 
 
 def test_mmcv_without_ops_is_named():
     compat = pytest.importorskip('alrp_mmdet.compat')
-    [problem] = compat.problems_of(stack(), has_ops=False)
+    [problem] = compat.version_problems(stack(), has_ops=False)
     assert 'compiled ops' in problem
 
 
