@@ -65,10 +65,9 @@ def main():
     apply_thresholds(model, thresholds)
     palette = class_colours(model.dataset_meta['palette'], len(classes))
 
-    number = min(args.num_images, len(dataset))
-    figure, axes = image_grid(number, args.columns)
-    for axis, index in zip(axes, range(number)):
-        info = dataset.get_data_info(index)
+    infos = [dataset.get_data_info(i) for i in range(min(args.num_images, len(dataset)))]
+    figure, axes = image_grid([(info['width'], info['height']) for info in infos], args.columns)
+    for axis, info in zip(axes, infos):
         axis.imshow(mmcv.imread(info['img_path'], channel_order='rgb'))
         for instance in info['instances']:
             draw_box(axis, instance['bbox'], 'white', linestyle=(0, (2, 2)), linewidth=1.2)
