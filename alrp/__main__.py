@@ -1,7 +1,7 @@
 """The command ``alrp``: every tool is a subcommand, as in ``alrp train CONFIG``.
 
 The tools are scripts that the distribution ships in ``alrp_mmdet/.mim/tools``. They are found by
-path, because importing ``alrp_mmdet`` would import MMDetection.
+path and not imported: ``alrp_mmdet`` would import MMDetection, which some of them do not need.
 """
 
 import ast

@@ -54,7 +54,7 @@ class _SafeLoader:
         try:
             with _weights_only():
                 return _rename_config_text(self.loader(filename, *args, **kwargs))
-        except torch.OutOfMemoryError:
+        except (torch.OutOfMemoryError, PermissionError):
             raise
         except FileNotFoundError as error:
             raise CheckpointError(f'There is no checkpoint {filename}') from error

@@ -59,7 +59,7 @@ class ClassLayer:
         """
         ours, theirs = self.model, self.checkpoint
         if theirs is None:
-            return 'its number of outputs in the checkpoint does not suit such a head'
+            return 'its number of outputs in the checkpoint does not fit this kind of head'
         if theirs.priors != ours.priors:
             return (
                 f'{theirs.priors} anchors per location in the checkpoint, {ours.priors} in the '
