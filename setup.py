@@ -6,6 +6,13 @@ ROOT = Path(__file__).parent
 SHIPPED = ('*.py', '*.sh', '*.yml')  # tools and configs, through the links in alrp_mmdet/.mim
 CORE = ['py.typed', *(f'lrp/report/*.{kind}' for kind in ('html', 'css', 'js'))]
 
+TORCH = ['torch>=2.6']
+MASKS = ['pycocotools>=2.0.8']
+# The official stack. Its maintained forks have other names, so `import alrp_mmdet` checks versions
+# again, and MMCV must be built for the installed torch.
+MMDET = ['mmengine>=0.10,<1', 'mmcv>=2.0.0,<2.2', 'mmdet>=3.0,<3.4']
+TOOLS = ['matplotlib', 'opencv-python', 'packaging', 'pillow', 'pyyaml', 'rich']
+
 
 def version() -> str:
     scope = {}
@@ -16,7 +23,8 @@ def version() -> str:
 setup(
     name='alrp_mmdet',
     version=version(),
-    description='Object detectors trained by ranking: RS, aLRP and AP Loss for MMDetection 3.x',
+    description='Ranking losses for object detectors (RS, aLRP, AP Loss) as an MMDetection 3.x '
+    'plugin, and the LRP metric',
     long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     author='The alrp_mmdet authors',
@@ -27,14 +35,15 @@ setup(
         'alrp': CORE,
         'alrp_mmdet': [f'.mim/**/{pattern}' for pattern in SHIPPED],
     },
-    exclude_package_data={'alrp_mmdet': ['.mim/tools/dev/*']},  # of use in a clone only
-    # MMDetection and MMCV are not required here: the loss works without them, MMCV must be built
-    # for the torch at hand, and maintained forks have other names. `import alrp_mmdet` checks them.
-    install_requires=['torch>=2.6'],
+    exclude_package_data={'alrp_mmdet': ['.mim/tools/dev/*']},  # needed in a clone only
+    entry_points={'console_scripts': ['alrp = alrp.__main__:main']},
+    install_requires=['numpy>=1.24'],  # alrp.lrp
     extras_require={
-        'mmdet': ['mmengine>=0.10,<1', 'mmcv>=2.0.0,<2.2', 'mmdet>=3.0,<3.4'],
-        'onnx': ['onnx', 'onnxscript', 'onnxruntime'],  # of tools/export.py
-        'paa': ['scikit-learn'],  # of ALRPPAAHead, for training
-        'report': ['plotly>=6', 'jinja2'],  # of tools/analysis/lrp.py --html
+        'torch': TORCH,  # alrp.ranking
+        'masks': MASKS,  # alrp.lrp with iou_type='segm'
+        'report': ['plotly>=6', 'jinja2', 'markupsafe'],  # alrp lrp --html
+        'mmdet': [*TORCH, *MASKS, *MMDET, *TOOLS],  # alrp_mmdet and its tools
+        'paa': ['scikit-learn'],  # ALRPPAAHead, for training
+        'onnx': ['onnx', 'onnxscript', 'onnxruntime'],  # alrp export
     },
 )

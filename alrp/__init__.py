@@ -1,8 +1,8 @@
 """Ranking-based losses and the LRP metric, independent of any detection framework.
 
-``alrp.ranking`` needs torch alone, ``alrp.lrp`` NumPy alone (and pycocotools for masks). Nothing in
-this package imports MMDetection, MMEngine or MMCV; ``alrp_mmdet`` builds on it and registers with
-them.
+``alrp.ranking`` needs torch only. ``alrp.lrp`` needs NumPy only, and pycocotools for masks.
+``alrp.coco`` needs neither. Nothing in this package imports MMDetection, MMEngine or MMCV; the
+plugin ``alrp_mmdet`` builds on this package and registers with them.
 """
 
 from .version import __version__

@@ -1,22 +1,24 @@
-"""Files that appear whole or not at all, and that nobody loses."""
+"""Writes files atomically, and checks early whether they can be written."""
 
 import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+StrPath = str | os.PathLike[str]
 
-def write_atomically(path: str | os.PathLike, content: bytes) -> None:
-    """Write a file beside its place and move it there when it is on the disk.
+
+def write_atomically(path: StrPath, content: bytes) -> None:
+    """Write a file to a temporary name in the same folder, then rename it.
 
     Args:
-        path (str | os.PathLike): Its place. What stood there stays until the new file is whole.
-            Folders are made.
-        content (bytes): What is to be in it.
+        path (str | os.PathLike): The file. An existing file stays intact until the new one is
+            complete. Missing folders are created.
+        content (bytes): The new content.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A fixed name: what a kill leaves behind is overwritten when the run goes on.
+    # A fixed name, so that the next run overwrites what a killed one left.
     partial = path.with_name(path.name + '.partial')
     with partial.open('wb') as file:
         file.write(content)
@@ -26,30 +28,30 @@ def write_atomically(path: str | os.PathLike, content: bytes) -> None:
 
 
 def output_problem(
-    path: str | os.PathLike, inputs: Iterable[str | os.PathLike] = (), force: bool = False
+    path: StrPath, inputs: Iterable[StrPath] = (), force: bool = False
 ) -> str | None:
-    """Why a file must not, or cannot, be written.
+    """Check whether a file may and can be written.
 
     Args:
-        path (str | os.PathLike): The file. Folders may have to be made.
-        inputs (Iterable[str | os.PathLike]): Files that are read, and must stay.
-        force (bool): Whether a file that exists may be overwritten.
+        path (str | os.PathLike): The file. Its folder need not exist.
+        inputs (Iterable[str | os.PathLike]): Input files, which must not be overwritten.
+        force (bool): Whether an existing file may be overwritten.
 
     Returns:
-        str | None: What is wrong; None if nothing is.
+        str | None: The problem, or None.
     """
     if Path(path).exists():
         if any(os.path.samefile(path, known) for known in inputs):
-            return f'{path} is an input, and would be overwritten'
+            return f'{path} is an input and would be overwritten'
         if not Path(path).is_file():
             return f'{path} is not a file'
         if not force:
-            return f'{path} exists; --force overwrites it'
+            return f'{path} exists; use --force to overwrite it'
     folder = Path(path).absolute().parent
     while not folder.exists():
         folder = folder.parent
     try:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        return f'{path} cannot be written: {error.strerror}'
+        return f'cannot write {path}: {error.strerror}'
     return None

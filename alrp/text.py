@@ -1,25 +1,44 @@
-"""Text of messages."""
+"""Text for messages and terminals."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def format_list(entries: Iterable[object], limit: int = 5) -> str:
-    """The first entries, separated by commas, and how many more there are: ``a, b and 7 more``.
+    """Join entries with commas and count the rest: ``a, b and 7 more``.
 
     Args:
-        entries (Iterable): What to list; converted by ``str``.
+        entries (Iterable): The entries, converted by ``str``.
         limit (int): Number of entries to show. Defaults to 5.
 
     Returns:
-        str: Empty without entries.
+        str: The text, empty without entries.
     """
     texts = [str(entry) for entry in entries]
     rest = f' and {len(texts) - limit} more' if len(texts) > limit else ''
     return ', '.join(texts[:limit]) + rest
 
 
+def format_table(rows: Sequence[Sequence[str]]) -> str:
+    """A table in plain text, which is a Markdown table as well.
+
+    Args:
+        rows (Sequence[Sequence[str]]): Rows of the same length, the header first. The first column
+            is aligned left, the others right.
+
+    Returns:
+        str: One line per row, and a line under the header.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = [
+        [cell.rjust(width) if i else cell.ljust(width) for i, (cell, width) in enumerate(pairs)]
+        for pairs in (zip(row, widths) for row in rows)
+    ]
+    rule = ['-' * (width - 1) + (':' if i else '-') for i, width in enumerate(widths)]
+    return '\n'.join(f'| {" | ".join(line)} |' for line in (lines[0], rule, *lines[1:]))
+
+
 def describe_error(error: BaseException) -> str:
-    """An error in one line: its type, the first line of its message, and its causes likewise."""
+    """An error on one line: its type, the first line of its message, and the same of its causes."""
     first = str(error).strip().partition('\n')[0]
     text = f'{type(error).__name__}: {first}' if first else type(error).__name__
     return f'{text}, from {describe_error(error.__cause__)}' if error.__cause__ else text

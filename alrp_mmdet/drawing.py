@@ -1,5 +1,8 @@
 """Figures with images and boxes. Needs matplotlib; palettes come from MMDetection."""
 
+from collections.abc import Sequence
+from statistics import median
+
 import matplotlib
 
 matplotlib.use('Agg')
@@ -7,20 +10,28 @@ import matplotlib.pyplot as plt
 from matplotlib.patches import Rectangle
 from mmdet.visualization import get_palette
 
+CELL_HEIGHT = 3.3  # inches
+CELL_WIDTH = 2.2, 5.5
 
-def image_grid(num_images: int, max_columns: int) -> tuple:
+
+def image_grid(image_sizes: Sequence[tuple[int, int]], max_columns: int) -> tuple:
     """Create a figure with a grid of empty axes for images.
 
     Args:
-        num_images (int): Number of images.
+        image_sizes (Sequence[tuple[int, int]]): Width and height of each image, pixels. The cells
+            get the median aspect ratio.
         max_columns (int): Largest number of images in a row.
 
     Returns:
         tuple: The figure and an iterator over its axes.
     """
-    columns = min(max_columns, num_images)
-    rows = -(-num_images // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(4.2 * columns, 3.3 * rows), squeeze=False)
+    columns = min(max_columns, len(image_sizes))
+    rows = -(-len(image_sizes) // columns)
+    aspect = median(width / height for width, height in image_sizes)
+    least, most = CELL_WIDTH
+    cell_width = min(max(aspect * CELL_HEIGHT, least), most)
+    figsize = cell_width * columns, CELL_HEIGHT * rows
+    figure, axes = plt.subplots(rows, columns, figsize=figsize, squeeze=False)
     for axis in axes.flat:
         axis.axis('off')
     return figure, axes.flat
@@ -38,4 +49,5 @@ def draw_box(axis, box, colour, text: str | None = None, **style) -> None:
     if text is not None:
         label = dict(facecolor=colour, edgecolor='none', pad=0.8)
         position = 'bottom' if y1 > 12 else 'top'  # inside the box at the top of the image
-        axis.text(max(x1, 0), max(y1, 0), text, fontsize=7, color='white', va=position, bbox=label)
+        place = dict(va=position, bbox=label, clip_on=True)
+        axis.text(max(x1, 0), max(y1, 0), text, fontsize=7, color='white', **place)

@@ -1,8 +1,7 @@
-"""A scope of this package's name below MMDetection's, so that its configs can be inherited.
+"""Registries of the scope ``alrp_mmdet``, so that configs can inherit ``alrp_mmdet::...``.
 
-MMEngine marks what comes from ``_base_ = 'alrp_mmdet::...'`` as of the scope ``alrp_mmdet``, and
-builds it from registries of that scope. They are empty: what they do not have, they take from
-MMDetection's, where everything of this package is registered.
+MMEngine builds what is inherited from ``_base_ = 'alrp_mmdet::...'`` from registries of that scope.
+They are empty children of MMDetection's registries, which have everything of this package.
 """
 
 from mmdet import registry
@@ -11,7 +10,7 @@ from mmengine.registry import Registry
 
 SCOPE = 'alrp_mmdet'
 
-register_all_modules(init_default_scope=False)  # which a lookup from below does not do
+register_all_modules(init_default_scope=False)  # a lookup from a child registry does not do it
 for _parent in list(vars(registry).values()):
     if isinstance(_parent, Registry) and _parent.scope == 'mmdet' and SCOPE not in _parent.children:
         Registry(_parent.name, parent=_parent, scope=SCOPE, locations=[SCOPE])

@@ -36,11 +36,11 @@ TAU = 0.5
 
 
 def make_set(num_images, num_detections, num_objects, num_classes, seed=0):
-    """Ground truth and results as loaded json, made up to be like COCO's.
+    """Synthetic ground truth and results as parsed JSON, similar to COCO's.
 
-    Some classes are frequent and most are rare, an image has objects of few classes. Half of the
-    detections lie near an object, several on the same one and the better ones with higher scores;
-    the others are anywhere, half of them of a class that the image has. One object in 100 is a
+    A few classes are frequent and most are rare; an image has objects of few classes. Half of the
+    detections are near an object, several near the same one, and closer ones have higher scores.
+    The others are anywhere, half of them of a class that the image has. One object in 100 is a
     crowd.
     """
     rng = np.random.default_rng(seed)
@@ -103,7 +103,7 @@ def ours(ground_truth, results):
 
 
 def coco_eval(coco_class, eval_class, ground_truth, results):
-    """A COCOeval that has gone all the way to its 12 numbers."""
+    """A COCOeval after evaluate, accumulate and summarize."""
     truth = coco_class()
     truth.dataset = ground_truth
     truth.createIndex()
@@ -128,7 +128,7 @@ def faster_coco_eval(ground_truth, results):
 
 
 def plain_lrp(ground_truth, results):
-    """oLRP in a loop over what pycocotools has matched."""
+    """oLRP in a loop over the matches of pycocotools."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -179,13 +179,13 @@ def peak_memory():
 
 
 def measure(method, size, repeat):
-    """Seconds of each pass, bytes of peak memory beyond the input, AP and oLRP."""
+    """Seconds of each pass, peak memory on top of the input in bytes, AP and oLRP."""
     small = make_set(10, 100, 20, 3)
     with contextlib.redirect_stdout(io.StringIO()):
-        METHODS[method](*small)  # what is loaded once is no part of it
+        METHODS[method](*small)  # so that lazy imports are not measured
         seconds = []
         for _ in range(repeat):
-            loaded = make_set(*size)  # anew: the libraries write into what they are given
+            loaded = make_set(*size)  # again, because the libraries change their input
             before = peak_memory()
             start = time.perf_counter()
             numbers = METHODS[method](*loaded)
@@ -239,8 +239,10 @@ def main():
     parser.add_argument('--objects', type=int, default=36_000)
     parser.add_argument('--classes', type=int, default=80)
     parser.add_argument('--repeat', type=int, default=5)
-    parser.add_argument('--slow-repeat', type=int, default=1, help='of methods that take minutes')
-    parser.add_argument('--output', type=Path, help='write the table to this file as well')
+    parser.add_argument(
+        '--slow-repeat', type=int, default=1, help='repeats of the methods that take minutes'
+    )
+    parser.add_argument('--output', type=Path, help='also write the table to this file')
     args = parser.parse_args()
 
     lines = []

@@ -1,4 +1,4 @@
-"""RS Loss: time, memory and error of its gradient beside a plain loop and bucketed ranking.
+"""RS Loss: time, memory and gradient error, compared with a plain loop and bucketed ranking.
 
 Every time is one forward and backward pass in float32, each method in a fresh process. The error
 is that of the gradient against the exact one in float64.

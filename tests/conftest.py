@@ -1,11 +1,25 @@
+import logging
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 # What tests share is imported by name, from wherever pytest is started.
-for folder in ('ranking', 'lrp', 'models', 'project'):
+for folder in ('ranking', 'lrp', 'models', 'project', 'transfer', 'deploy'):
     sys.path.insert(0, str(Path(__file__).parent / folder))
 
 settings.register_profile('project', deadline=None, derandomize=True, print_blob=False)
 settings.load_profile('project')
+
+
+@pytest.fixture
+def mmengine_log(caplog, monkeypatch):
+    """Captures what is logged to MMEngine's current logger."""
+    from mmengine.logging import MMLogger
+
+    logger = MMLogger.get_instance('captured')
+    monkeypatch.setattr(logger, 'handlers', [caplog.handler])
+    monkeypatch.setattr(MMLogger, 'get_current_instance', classmethod(lambda cls: logger))
+    caplog.set_level(logging.INFO)
+    return caplog

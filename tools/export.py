@@ -1,4 +1,4 @@
-"""Write a one-stage detector as ONNX or TorchScript: ``export.py CONFIG CHECKPOINT --out FILE``."""
+"""Export a one-stage detector to ONNX or TorchScript."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ from alrp.files import output_problem, write_atomically  # noqa: E402
 from alrp_mmdet.cli import exit_on_error  # noqa: E402
 from alrp_mmdet.config_file import read_config  # noqa: E402
 from alrp_mmdet.deploy.detector import Detector  # noqa: E402
-from alrp_mmdet.deploy.export import describe, to_onnx, to_torchscript  # noqa: E402
+from alrp_mmdet.deploy.export import export_metadata, to_onnx, to_torchscript  # noqa: E402
 from alrp_mmdet.deploy.inputs import InputError  # noqa: E402
 from alrp_mmdet.deploy.raw_detector import ExportError, RawDetector  # noqa: E402
 
@@ -31,18 +31,18 @@ def parse_args() -> argparse.Namespace:
         nargs=2,
         type=int,
         metavar=('W', 'H'),
-        help='of the input in pixels; that of the test pipeline, rounded up, if not given',
+        help='input size in pixels; default: the size of the test pipeline, rounded up',
     )
-    parser.add_argument('--device', default='cpu', help='where TorchScript is to run')
-    parser.add_argument('--force', action='store_true', help='overwrite a file that exists')
+    parser.add_argument('--device', default='cpu', help='device on which TorchScript will run')
+    parser.add_argument('--force', action='store_true', help='overwrite an existing file')
     return parser.parse_args()
 
 
-def size_of(cfg: Config) -> tuple[int, int]:
-    """Width and height that the test pipeline resizes to, rounded up to what the model takes."""
+def default_size(cfg: Config) -> tuple[int, int]:
+    """Width and height of the test pipeline, rounded up to multiples of ``pad_size_divisor``."""
     scales = [t.get('scale') for t in cfg.test_dataloader.dataset.pipeline if t['type'] == 'Resize']
     if not scales or scales[-1] is None:
-        raise InputError('--size is needed: the test pipeline does not resize to one size')
+        raise InputError('give --size: the test pipeline does not resize to a fixed size')
     divisor = cfg.model.data_preprocessor.get('pad_size_divisor', 1)
     width, height = (-(-side // divisor) * divisor for side in scales[-1])
     return width, height
@@ -53,21 +53,21 @@ def main() -> None:
     out = Path(args.out)
     with exit_on_error(InputError, ExportError):
         if out.suffix not in EXPORTERS:
-            raise InputError(f'--out must end with {" or ".join(EXPORTERS)}, but is {out}')
+            raise InputError(f'--out must end with {" or ".join(EXPORTERS)}, got {out}')
         if not Path(args.checkpoint).is_file():
-            raise InputError(f'there is no checkpoint {args.checkpoint}')
+            raise InputError(f'no such checkpoint: {args.checkpoint}')
         problem = output_problem(out, [args.checkpoint], args.force)
         if problem is not None:
             raise InputError(problem)
         cfg = read_config(args.config, 'test_dataloader')
         model = Detector(cfg, args.checkpoint, args.device).model
-        raw = RawDetector(model, cfg, tuple(args.size) if args.size else size_of(cfg))
-        content = EXPORTERS[out.suffix](raw, describe(raw, cfg))
+        raw = RawDetector(model, cfg, tuple(args.size) if args.size else default_size(cfg))
+        content = EXPORTERS[out.suffix](raw, export_metadata(raw, cfg))
         try:
             write_atomically(out, content)
         except OSError as error:
-            raise InputError(f'{out} cannot be written: {error.strerror}') from error
-    print(f'Wrote {out}: images of {raw.width}x{raw.height} -> scores and boxes before NMS')
+            raise InputError(f'cannot write {out}: {error.strerror}') from error
+    print(f'Wrote {out}: input {raw.width}x{raw.height}, output scores and boxes before NMS')
 
 
 if __name__ == '__main__':

@@ -21,7 +21,6 @@ from mmengine.config import Config  # noqa: E402
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn  # noqa: E402
 
 from alrp.files import output_problem, write_atomically  # noqa: E402
-from alrp.terminal import progress_bars  # noqa: E402
 from alrp_mmdet.cli import exit_on_error  # noqa: E402
 from alrp_mmdet.datasets import check_datasets  # noqa: E402
 from alrp_mmdet.project.config_writer import format_config  # noqa: E402
@@ -36,6 +35,7 @@ from alrp_mmdet.project.statistics import (  # noqa: E402
     collect_objects,
 )
 from alrp_mmdet.project.summary import summarise  # noqa: E402
+from alrp_mmdet.terminal import progress_bars  # noqa: E402
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -207,17 +207,22 @@ def input_files(splits: dict[str, Split]) -> list[Path]:
 
 def next_commands(folder: Path, config: Path) -> str:
     """The commands to train, evaluate and draw, for the current folder."""
-    tools = Path(__file__).resolve().parent
     best = f'{shell_path(folder)}/work_dir/best_coco_bbox_mAP_epoch_*.pth'
     config, thresholds = shell_path(config), shell_path(folder / 'thresholds.json')
-    train, test = (f'python {shell_path(tools / name)}' for name in ('train.py', 'test.py'))
-    draw = f'python {shell_path(tools / "analysis" / "draw_detections.py")}'
+    train, test, draw = map(command_of, ('train.py', 'test.py', 'analysis/draw_detections.py'))
     out = shell_path(folder / 'detections.png')
     return f"""Check the boxes in {relative_path(folder / 'annotations.png')}, then run:
   {train} {config}
   {test} {config} {best}   # AP and LRP; writes the score thresholds
   {draw} {config} {best} --thresholds {thresholds} --out {out}
   {test} {config} {best} --thresholds {thresholds}   # AP and LRP at these thresholds"""
+
+
+def command_of(tool: str) -> str:
+    """How to run another tool: as a subcommand of alrp, if this one is, or as a script."""
+    if sys.argv[0].startswith('alrp '):
+        return f'alrp {Path(tool).stem}'
+    return f'python {shell_path(Path(__file__).resolve().parent / tool)}'
 
 
 def shell_path(path: Path) -> str:

@@ -13,7 +13,7 @@ if (ROOT / 'alrp_mmdet').is_dir():  # run from a clone without installing it
 from mmengine.device import get_device  # noqa: E402
 
 from alrp_mmdet.cli import build_runner, exit_on_error, load_config, make_parser  # noqa: E402
-from alrp_mmdet.transfer.safe_loading import latest_checkpoint  # noqa: E402
+from alrp_mmdet.transfer.latest_checkpoint import latest_checkpoint  # noqa: E402
 
 
 def parse_args():

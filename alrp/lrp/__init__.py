@@ -1,11 +1,11 @@
-"""AP and LRP of detections in COCO format, in plain NumPy, from files or from what is in them.
+"""AP and LRP of detections in COCO format, from files or their content.
 
 Two lines in a notebook::
 
     evaluation = evaluate_lrp('instances_val2017.json', 'results.bbox.json')
     evaluation.summary
 
-Nothing here knows about MMDetection or torch; masks need pycocotools.
+Needs NumPy only, and pycocotools for masks.
 """
 
 from .curve import LRPCurve, LRPError, OptimalLRP, lrp_curve, lrp_error, mean_over_classes

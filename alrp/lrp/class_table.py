@@ -1,7 +1,8 @@
-"""What an evaluation says of each class, and the score from which to keep its detections."""
+"""Results by class: the table, and the file of LRP-optimal score thresholds."""
 
 import json
 from collections import Counter
+from typing import Any
 
 import numpy as np
 
@@ -10,27 +11,29 @@ from .evaluate import Evaluation
 from .summary import LRP_COLUMNS, average_precisions, defined, lrp_means
 
 
-def class_table(evaluation: Evaluation, lrp_max_dets: int | None = None) -> list[dict]:
-    """One row for each class, by ascending id. NaN is undefined.
+def class_table(evaluation: Evaluation, lrp_max_dets: int | None = None) -> list[dict[str, Any]]:
+    """One row per class, by ascending id. NaN means undefined.
 
     Args:
         evaluation (Evaluation): Of K classes.
-        lrp_max_dets (int, optional): The limit on detections at which LRP is given, one of
-            ``max_dets``. Defaults to the largest, at which AP always is.
+        lrp_max_dets (int, optional): The limit on detections for LRP, one of ``max_dets``. AP is
+            always at the largest, which is also the default.
 
     Returns:
         list[dict]: K rows of ``id``, ``class``, ``objects``, ``detections``, the six numbers of AP
         (``AP``, ..., ``AP_l``), the seven of LRP (``oLRP``, ..., ``oLRP_l``), and ``threshold``,
-        the LRP-optimal one of the score.
+        the LRP-optimal score threshold.
     """
     lrp = evaluation.lrp[evaluation.max_dets[-1] if lrp_max_dets is None else lrp_max_dets]
     matches = evaluation.matches
-    places = np.searchsorted(matches.category, np.arange(len(evaluation.category_ids) + 1))
+    starts = np.searchsorted(matches.category, np.arange(len(evaluation.category_ids) + 1))
     rows = []
     for k, (category_id, name) in enumerate(
         zip(evaluation.category_ids, evaluation.category_names)
     ):
-        values = average_precisions(evaluation.precision[:, :, k, :, -1], evaluation.iou_thresholds)
+        values: dict[str, Any] = average_precisions(
+            evaluation.precision[:, :, k, :, -1], evaluation.iou_thresholds
+        )
         values |= zip(LRP_COLUMNS, (*(v[k, 0] for v in lrp[:4]), *lrp.olrp[k, 1:]))
         values['threshold'] = lrp.lrp_opt_thr[k, 0]
         rows.append(
@@ -38,7 +41,7 @@ def class_table(evaluation: Evaluation, lrp_max_dets: int | None = None) -> list
                 'id': category_id,
                 'class': name,
                 'objects': int(matches.num_objects[k, 0]),
-                'detections': int(places[k + 1] - places[k]),
+                'detections': int(starts[k + 1] - starts[k]),
                 **{key: defined(x) for key, x in values.items()},
             }
         )
@@ -48,14 +51,14 @@ def class_table(evaluation: Evaluation, lrp_max_dets: int | None = None) -> list
 def thresholds_json(
     evaluation: Evaluation, ann_file: str | None, max_dets: int | None = None
 ) -> str:
-    """A file of the LRP-optimal score threshold of each class.
+    """The file of the LRP-optimal score threshold of each class.
 
-    Under ``thresholds`` it has them by the name of the class in the order of labels, null where
-    undefined; the other entries say on what they were computed.
+    ``thresholds`` has them by class name in the order of labels, null where undefined. The other
+    keys say what they were computed on.
 
     Args:
         evaluation (Evaluation): Of K classes.
-        ann_file (str, optional): The annotation file, to be named.
+        ann_file (str, optional): The annotation file, stored in the file.
         max_dets (int, optional): The limit on detections, one of ``max_dets``. Defaults to the
             largest.
 
@@ -63,17 +66,21 @@ def thresholds_json(
         str: JSON.
 
     Raises:
-        ValueError: If two classes have one name.
+        ValueError: If two classes share a name.
     """
     max_dets = evaluation.max_dets[-1] if max_dets is None else max_dets
-    lrp, matches, thresholds = evaluation.lrp[max_dets], evaluation.matches, {}
+    lrp, matches = evaluation.lrp[max_dets], evaluation.matches
+    thresholds: dict[str, float | None] = {}
     [(name, count)] = Counter(evaluation.category_names).most_common(1) or [('', 0)]
     if count > 1:
-        raise ValueError(f'thresholds go by the name of the class, but {count} are called {name!r}')
+        raise ValueError(
+            f'thresholds are stored by class name, but {count} classes are called {name!r}. Rename '
+            'them in the annotation file'
+        )
     for category_id in evaluation.labels:
         k = evaluation.category_ids.index(category_id)
         threshold = float(lrp.lrp_opt_thr[k, 0])
-        # Neither NaN, without a true positive, nor -1, without an object.
+        # NaN without a true positive, -1 without an object.
         thresholds[evaluation.category_names[k]] = threshold if threshold >= 0 else None
     content = dict(
         thresholds=thresholds,

@@ -1,14 +1,15 @@
-"""True and false positives, counted from the best detection down to each true positive.
+"""Counts of true and false positives from the best detection down to each true positive.
 
-AP and LRP change for the better at true positives only. There are few of them, and between them
-nothing has to be computed.
+AP and LRP improve at true positives only. These are few, and nothing is computed in between.
 """
 
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .matching import Matches
+from .types import BoolArray, FloatArray, IntArray
 
 
 class TruePositives(NamedTuple):
@@ -16,40 +17,40 @@ class TruePositives(NamedTuple):
 
     Attributes:
         counts (np.ndarray): Shape (T, A, K), int64, true positives in each segment.
-        starts (np.ndarray): Shape (T, A, K), int64, where they begin.
+        starts (np.ndarray): Shape (T, A, K), int64, position of each segment's first one.
         num_tp (np.ndarray): Shape (H,), int64, true positives of the segment down to this one.
-        num_fp (np.ndarray): Shape (H,), int64, false positives likewise.
-        match (np.ndarray): Shape (H,), int64, its place among the M detections that may match.
+        num_fp (np.ndarray): Shape (H,), int64, false positives of the segment down to this one.
+        match (np.ndarray): Shape (H,), int64, position among the M detections that may match.
     """
 
-    counts: np.ndarray
-    starts: np.ndarray
-    num_tp: np.ndarray
-    num_fp: np.ndarray
-    match: np.ndarray
+    counts: IntArray
+    starts: IntArray
+    num_tp: IntArray
+    num_fp: IntArray
+    match: IntArray
 
 
 def count_positives(matches: Matches, max_detections: int) -> TruePositives:
-    """All true positives among the best detections of each image and category.
+    """Count all true positives among the best detections of each image and category.
 
     Args:
         matches (Matches): N detections, M of which may match.
-        max_detections (int): How many of an image and a category count.
+        max_detections (int): The limit per image and category.
 
     Returns:
-        TruePositives: In the order of the segments, in each by descending score.
+        TruePositives: In the order of the segments, by descending score within a segment.
     """
     kept = matches.rank < max_detections
     rows = matches.rows
     num_categories, num_areas = matches.num_objects.shape
     num_settings = len(matches.true_positive) * num_areas
     true_positive = (matches.true_positive & kept[rows]).reshape(num_settings, -1)
-    matched = matches.true_positive | matches.ignored
+    matching = matches.true_positive | matches.ignored
 
-    # What matches nothing and is in range is a false positive: all that is in range, but what
-    # matches. The first is a sum over N detections, the second one over M, for each threshold.
+    # False positives are the detections in range minus the ones in range that match. The first is a
+    # sum over N detections, the second a sum over M for each threshold.
     in_range = _sums_before(matches.in_range & kept)  # (A, N + 1)
-    matched = _sums_before(matched & (matches.in_range & kept)[:, rows])  # (T, A, M + 1)
+    matched = _sums_before(matching & (matches.in_range & kept)[:, rows])  # (T, A, M + 1)
     unmatched = in_range[:, rows] - matched[..., :-1]
     begin = np.searchsorted(matches.category, np.arange(num_categories))
     before = in_range[:, begin] - matched[..., np.searchsorted(rows, begin)]  # (T, A, K)
@@ -71,18 +72,18 @@ def count_positives(matches: Matches, max_detections: int) -> TruePositives:
 
 def scores_and_ious(
     matches: Matches, category: int, area: int, max_detections: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """What of one category counts at the first threshold, false positives as well.
+) -> tuple[FloatArray, FloatArray]:
+    """The true and false positives of a category at the first threshold.
 
     Args:
         matches (Matches): N detections.
-        category (int): Place of the category.
-        area (int): Place of the range of areas.
-        max_detections (int): How many of an image and a category count.
+        category (int): Position of the category.
+        area (int): Position of the range of areas.
+        max_detections (int): The limit per image and category.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: Scores (D,), float64, in the order of evaluation, and IoUs
-        (D,), float64, with the object of a true positive, 0 for a false positive.
+        with the matched object (D,), float64, 0 for a false positive.
     """
     low, high = np.searchsorted(matches.category, [category, category + 1])
     mine = slice(*np.searchsorted(matches.rows, [low, high]))
@@ -96,8 +97,8 @@ def scores_and_ious(
     return matches.score[low:high][counts], ious[counts]
 
 
-def _sums_before(flags: np.ndarray) -> np.ndarray:
-    """Running sums over the last axis, the first one of nothing: (..., N) to (..., N + 1)."""
+def _sums_before(flags: BoolArray) -> NDArray[np.int32]:
+    """Running sums over the last axis, starting with 0: (..., N) to (..., N + 1)."""
     sums = np.zeros((*flags.shape[:-1], flags.shape[-1] + 1), np.int32)
     np.cumsum(flags, axis=-1, out=sums[..., 1:])
     return sums

@@ -1,10 +1,12 @@
-"""AP and LRP of a detector from two files, in one go."""
+"""AP and LRP of a detector from ground truth and results."""
 
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .average_precision import IOU_THRESHOLDS, average_precision
 from .counting import TruePositives, count_positives, scores_and_ious
@@ -12,9 +14,10 @@ from .curve import TAU, LRPCurve, OptimalLRP, lrp_curve, mean_over_classes, opti
 from .inputs import read_detections, read_ground_truth
 from .matching import AREAS, Matches, match
 from .summary import SIZES, average_precisions, lrp_means
+from .types import FloatArray
 
 STEPS = 'reading the ground truth', 'reading the results', 'matching', 'counting'
-AP_LIMIT = 100  # detections per image and category for which pycocotools gives AP
+AP_LIMIT = 100  # detections per image and category, at which pycocotools gives AP
 
 
 @dataclass(frozen=True)
@@ -22,69 +25,73 @@ class Evaluation:
     """AP and LRP of a detector.
 
     K categories by ascending id, A ranges of areas, T IoU thresholds, R recalls, M limits on the
-    detections of an image and a category. -1 is undefined: there is no object. ``olrp``,
-    ``olrp_loc``, ``olrp_fp``, ``olrp_fn`` and ``lrp_opt_thr`` are those of the largest limit.
+    detections per image and category. -1 means undefined, without an object. ``olrp``,
+    ``olrp_loc``, ``olrp_fp``, ``olrp_fn`` and ``lrp_opt_thr`` are at the largest limit.
 
     Attributes:
         summary (dict[str, float]): The 12 numbers of COCO and 7 of LRP, means over the categories:
             ``AP``, ``AP50``, ``AP75``, ``AP_s``, ``AP_m``, ``AP_l``, ``AR1``, ``AR10``, ``AR100``,
             ``AR_s``, ``AR_m``, ``AR_l``, ``oLRP``, ``oLRP_loc``, ``oLRP_fp``, ``oLRP_fn``,
             ``oLRP_s``, ``oLRP_m``, ``oLRP_l``.
-        category_ids (list): Their ids.
-        category_names (list[str]): Their names.
-        labels (list): The ids in the order of the file, which is that of a detector's labels.
+        category_ids (list): Ids of the categories.
+        category_names (list[str]): Names of the categories.
+        labels (list): The ids in the order of the file, which is the order of a detector's labels.
         iou_type (str): ``bbox`` or ``segm``.
-        num_images (int): Images, those without objects as well.
+        num_images (int): Images, including those without objects.
         areas (list[str]): ``all``, ``small``, ``medium``, ``large``.
         max_dets (list[int]): The limits, ascending.
-        iou_thresholds (np.ndarray): Shape (T,), of AP.
+        iou_thresholds (np.ndarray): Shape (T,), for AP.
         precision (np.ndarray): Shape (T, R, K, A, M), as in pycocotools.
         recall (np.ndarray): Shape (T, K, A, M), as in pycocotools.
-        lrp (dict[int, OptimalLRP]): For each limit, arrays of shape (K, A).
-        matches (Matches): What every detection matches; the first threshold is that of LRP.
+        lrp (dict[int, OptimalLRP]): Arrays of shape (K, A) for each limit.
+        matches (Matches): The match of every detection. The first threshold is the one of LRP.
     """
 
     summary: dict[str, float]
-    category_ids: list
+    category_ids: list[Any]
     category_names: list[str]
-    labels: list
+    labels: list[Any]
     iou_type: str
     num_images: int
     areas: list[str]
     max_dets: list[int]
-    iou_thresholds: np.ndarray = field(repr=False)
-    precision: np.ndarray = field(repr=False)
-    recall: np.ndarray = field(repr=False)
+    iou_thresholds: FloatArray = field(repr=False)
+    precision: FloatArray = field(repr=False)
+    recall: FloatArray = field(repr=False)
     lrp: dict[int, OptimalLRP] = field(repr=False)
     matches: Matches = field(repr=False)
 
     @property
-    def olrp(self) -> np.ndarray:
+    def olrp(self) -> FloatArray:
         """Optimal LRP. Shape (K, A)."""
-        return self.lrp[self.max_dets[-1]].olrp
+        return self._at_largest_limit('olrp')
 
     @property
-    def olrp_loc(self) -> np.ndarray:
-        """Its localisation component. Shape (K, A), NaN without true positives."""
-        return self.lrp[self.max_dets[-1]].olrp_loc
+    def olrp_loc(self) -> FloatArray:
+        """Localisation component of oLRP. Shape (K, A), NaN without true positives."""
+        return self._at_largest_limit('olrp_loc')
 
     @property
-    def olrp_fp(self) -> np.ndarray:
-        """Its false positive component. Shape (K, A), NaN without true positives."""
-        return self.lrp[self.max_dets[-1]].olrp_fp
+    def olrp_fp(self) -> FloatArray:
+        """False positive component of oLRP. Shape (K, A), NaN without true positives."""
+        return self._at_largest_limit('olrp_fp')
 
     @property
-    def olrp_fn(self) -> np.ndarray:
-        """Its false negative component. Shape (K, A)."""
-        return self.lrp[self.max_dets[-1]].olrp_fn
+    def olrp_fn(self) -> FloatArray:
+        """False negative component of oLRP. Shape (K, A)."""
+        return self._at_largest_limit('olrp_fn')
 
     @property
-    def lrp_opt_thr(self) -> np.ndarray:
-        """The LRP-optimal score threshold. Shape (K, A), NaN without true positives."""
-        return self.lrp[self.max_dets[-1]].lrp_opt_thr
+    def lrp_opt_thr(self) -> FloatArray:
+        """LRP-optimal score threshold. Shape (K, A), NaN without true positives."""
+        return self._at_largest_limit('lrp_opt_thr')
 
-    def curve(self, category_id, area: str = 'all', max_dets: int | None = None) -> LRPCurve:
-        """LRP error and components over the score, for one category.
+    def _at_largest_limit(self, name: str) -> FloatArray:
+        values: FloatArray = getattr(self.lrp[self.max_dets[-1]], name)
+        return values
+
+    def curve(self, category_id: Any, area: str = 'all', max_dets: int | None = None) -> LRPCurve:
+        """LRP error and components over the score threshold, for one category.
 
         Args:
             category_id (int | str): Its id.
@@ -92,29 +99,28 @@ class Evaluation:
             max_dets (int, optional): One of ``max_dets``. Defaults to the largest.
 
         Returns:
-            LRPCurve: Of all detections that are not ignored.
+            LRPCurve: One point per detection that is not ignored.
 
         Raises:
             ValueError: If there is no such category, area or limit.
         """
         max_dets = self.max_dets[-1] if max_dets is None else max_dets
-        for value, known in (
-            (category_id, self.category_ids),
-            (area, self.areas),
-            (max_dets, self.max_dets),
-        ):
-            if value not in known:
-                raise ValueError(f'there is no {value!r} among {known}')
+        known: dict[str, list[Any]] = dict(
+            category_id=self.category_ids, area=self.areas, max_dets=self.max_dets
+        )
+        for name, value in dict(category_id=category_id, area=area, max_dets=max_dets).items():
+            if value not in known[name]:
+                raise ValueError(f'{name} must be one of {known[name]}, got {value!r}')
         k, a = self.category_ids.index(category_id), self.areas.index(area)
         scores, ious = scores_and_ious(self.matches, k, a, max_dets)
-        return lrp_curve(scores, ious, self.matches.num_objects[k, a])
+        return lrp_curve(scores, ious, int(self.matches.num_objects[k, a]))
 
-    def to_dict(self) -> dict:
-        """What is needed of it in a file: numbers, lists and text, None in place of NaN.
+    def to_dict(self) -> dict[str, Any]:
+        """Summary and LRP by category, ready for JSON: NaN becomes None.
 
-        ``summary``, ``category_ids``, ``areas``, and ``per_category``, where ``olrp``,
-        ``olrp_loc``, ``olrp_fp``, ``olrp_fn`` and ``lrp_opt_thr`` have a list of A values for each
-        category, at the largest limit.
+        The keys are ``summary``, ``category_ids``, ``areas`` and ``per_category``, in which
+        ``olrp``, ``olrp_loc``, ``olrp_fp``, ``olrp_fn`` and ``lrp_opt_thr`` have a list of A values
+        per category, at the largest limit.
         """
         return dict(
             summary=dict(self.summary),
@@ -128,42 +134,42 @@ class Evaluation:
 
 
 def evaluate_lrp(
-    ground_truth: str | os.PathLike | dict,
-    results: str | os.PathLike | list[dict],
+    ground_truth: str | os.PathLike[str] | dict[str, Any],
+    results: str | os.PathLike[str] | Sequence[dict[str, Any]],
     iou_type: str = 'bbox',
     max_dets: Sequence[int] = (1, 10, 100),
-    iou_thresholds: Sequence[float] = IOU_THRESHOLDS,
+    iou_thresholds: ArrayLike = IOU_THRESHOLDS,
     on_step: Callable[[str], object] = lambda step: None,
 ) -> Evaluation:
-    """Evaluate detections in COCO format: AP as pycocotools gives it, and LRP.
+    """Evaluate detections in COCO format: LRP, and AP with the values of pycocotools.
 
     Args:
-        ground_truth (str | os.PathLike | dict): Path of a file of COCO-format annotations, or what
-            is in it.
-        results (str | os.PathLike | list[dict]): Path of a file of results in COCO format, or what
-            is in it. No detections at all have an AP of 0 and an LRP of 1.
+        ground_truth (str | os.PathLike | dict): Path of a file of COCO-format annotations, or its
+            content.
+        results (str | os.PathLike | list[dict]): Path of a file of COCO-format results, or its
+            content. Without detections, AP is 0 and LRP is 1.
         iou_type (str): ``bbox`` or ``segm``.
-        max_dets (Sequence[int]): Limits on the detections of an image and a category. LRP, AP50,
-            AP75 and the sizes are those of the largest; AP is that of 100, as in pycocotools, or of
-            the largest if 100 is not among them.
-        iou_thresholds (Sequence[float]): IoUs in (0, 1] over which AP and AR are means. LRP always
-            takes detections from an IoU of 0.5.
-        on_step (Callable[[str], object]): Called with the name of each of ``STEPS`` as it begins,
-            for a progress bar.
+        max_dets (Sequence[int]): Limits on the detections per image and category. LRP, AP50, AP75
+            and the sizes are at the largest limit. AP is at 100, as in pycocotools, or at the
+            largest limit if 100 is not among them.
+        iou_thresholds (ArrayLike): IoUs in (0, 1] over which AP and AR are averaged. LRP always
+            uses an IoU of 0.5.
+        on_step (Callable[[str], object]): Called with each name in ``STEPS`` when the step starts,
+            for a progress display.
 
     Returns:
         Evaluation: Summary and per-category values.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If anything is malformed, not finite, negative, duplicated or unknown.
+        ValueError: If a value is malformed, not finite, negative, duplicated or unknown.
     """
     limits = sorted(set(max_dets))
     thresholds = np.array(iou_thresholds, dtype=np.float64).reshape(-1)
     if not limits or limits[0] < 1:
-        raise ValueError(f'max_dets must be whole numbers from 1, but are {max_dets}')
+        raise ValueError(f'max_dets must be whole numbers of at least 1, got {max_dets}')
     if not len(thresholds) or not ((thresholds > 0) & (thresholds <= 1)).all():
-        raise ValueError(f'iou_thresholds must be above 0 and up to 1, but are {iou_thresholds}')
+        raise ValueError(f'iou_thresholds must be in (0, 1], got {iou_thresholds!r}')
     read_truth, read_results, matching, counting = STEPS
     on_step(read_truth)
     truth = read_ground_truth(ground_truth, iou_type)
@@ -172,15 +178,14 @@ def evaluate_lrp(
     on_step(matching)
     matches = match(detections, truth, np.append(TAU, thresholds), limits[-1])
     on_step(counting)
-    precision, recall, lrp = [], [], {}
+    precisions, recalls, lrp = [], [], {}
     for limit in limits:
         hits = count_positives(matches, limit)
         lrp[limit] = _optimal_lrp(hits, matches)
-        for arrays, values in zip(
-            (precision, recall), average_precision(hits, matches.num_objects)
-        ):
-            arrays.append(values[1:])
-    precision, recall = np.stack(precision, axis=-1), np.stack(recall, axis=-1)
+        precision, recall = average_precision(hits, matches.num_objects)
+        precisions.append(precision[1:])  # without tau, the first threshold
+        recalls.append(recall[1:])
+    precision, recall = np.stack(precisions, axis=-1), np.stack(recalls, axis=-1)
     return Evaluation(
         summary=_summary(thresholds, limits, precision, recall, lrp[limits[-1]]),
         category_ids=list(truth.categories),
@@ -199,7 +204,7 @@ def evaluate_lrp(
 
 
 def _optimal_lrp(hits: TruePositives, matches: Matches) -> OptimalLRP:
-    """Of the first threshold, which is tau."""
+    """oLRP at tau, the first threshold."""
     counts = hits.counts[:1]
     count = counts.sum()
     at_tau = TruePositives(counts, hits.starts[:1], *(x[:count] for x in hits[2:]))
@@ -212,7 +217,13 @@ def _optimal_lrp(hits: TruePositives, matches: Matches) -> OptimalLRP:
     )
 
 
-def _summary(thresholds, limits, precision, recall, lrp: OptimalLRP) -> dict[str, float]:
+def _summary(
+    thresholds: FloatArray,
+    limits: list[int],
+    precision: FloatArray,
+    recall: FloatArray,
+    lrp: OptimalLRP,
+) -> dict[str, float]:
     mean = mean_over_classes
     ap_limit = limits.index(AP_LIMIT) if AP_LIMIT in limits else -1
     summary = average_precisions(precision[..., -1], thresholds)

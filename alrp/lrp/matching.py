@@ -1,114 +1,98 @@
 """COCO's matching of detections to objects, for all images and categories at once.
 
-In each image and category, detections choose their objects one after another, the best first; what
-one detection takes, the next ones cannot have. That is sequential within such a group, but groups
-have nothing to do with each other: the k-th detections of all groups choose in one step.
+Within an image and category, detections choose objects one after another, best first, and an object
+that is taken is gone. This is sequential within such a group, but groups are independent: the k-th
+detections of all groups choose in one step.
 
-A detection chooses once in each *setting*, a setting being an IoU threshold and a range of areas.
-What is true or false in each setting is kept as the bits of one integer, so that all settings are
-decided together.
+A detection chooses once per *setting*, an IoU threshold with a range of areas. The outcomes of all
+settings are the bits of one integer, so that all settings are decided together.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .inputs import Detections, GroundTruth
+from .pairs import Pairs, find_pairs, first_equal
+from .types import BitArray, BoolArray, FloatArray, IntArray
 
 AREAS = dict(all=(0, 1e10), small=(0, 32**2), medium=(32**2, 96**2), large=(96**2, 1e10))
-PAIRS_AT_ONCE = 1 << 17  # so that what is computed for them stays in the processor's cache
 WORD = 64  # bits
 
 
 @dataclass(frozen=True)
 class Matches:
-    """Detections ranked and matched.
+    """Detections, ranked and matched.
 
-    N detections stand in the order in which they are evaluated: by category, then by descending
-    score, ties as pycocotools has them (by image, then as they were given). T IoU thresholds, A
-    ranges of areas, K categories. Only M detections have an object in sight whose IoU reaches any
-    threshold; what they match is kept for them alone.
+    N detections in the order of evaluation: by category, then by descending score; ties as in
+    pycocotools, by image, then by input order. T IoU thresholds, A ranges of areas, K categories.
+    Only M detections have an object whose IoU reaches any threshold; matches are stored for these.
 
     Attributes:
         category (np.ndarray): Shape (N,), int64, ascending.
         score (np.ndarray): Shape (N,), float64.
-        rank (np.ndarray): Shape (N,), int64, from 0, among those of the same image and category.
+        rank (np.ndarray): Shape (N,), int64, from 0, within the same image and category.
         in_range (np.ndarray): Shape (A, N), bool, whether the area of the detection is in the
-            range. If not, it is ignored where it matches nothing.
-        rows (np.ndarray): Shape (M,), int64, which detections may match, ascending.
+            range. If not, the detection is ignored where it matches nothing.
+        rows (np.ndarray): Shape (M,), int64, the detections that may match, ascending.
         true_positive (np.ndarray): Shape (T, A, M), bool, matches an object that counts.
         ignored (np.ndarray): Shape (T, A, M), bool, matches a crowd or an object out of range.
         iou (np.ndarray): Shape (A, M), float64, at the first threshold, IoU with the object that
-            counts, 0 where there is none.
+            counts, 0 without one.
         num_objects (np.ndarray): Shape (K, A), int64, objects that count.
     """
 
-    category: np.ndarray
-    score: np.ndarray
-    rank: np.ndarray
-    in_range: np.ndarray
-    rows: np.ndarray
-    true_positive: np.ndarray
-    ignored: np.ndarray
-    iou: np.ndarray
-    num_objects: np.ndarray
-
-
-class _Pairs(NamedTuple):
-    """P pairs of a detection and an object near enough, those of one detection together.
-
-    Attributes:
-        detection (np.ndarray): Shape (P,), int64, ascending.
-        object (np.ndarray): Shape (P,), int64, ascending for each detection.
-        iou (np.ndarray): Shape (P,), float64.
-    """
-
-    detection: np.ndarray
-    object: np.ndarray
-    iou: np.ndarray
+    category: IntArray
+    score: FloatArray
+    rank: IntArray
+    in_range: BoolArray
+    rows: IntArray
+    true_positive: BoolArray
+    ignored: BoolArray
+    iou: FloatArray
+    num_objects: IntArray
 
 
 def match(
-    detections: Detections, truth: GroundTruth, thresholds: np.ndarray, max_detections: int
+    detections: Detections, truth: GroundTruth, thresholds: FloatArray, max_detections: int
 ) -> Matches:
-    """The matching of pycocotools, in every image, category, range of areas, at every threshold.
+    """Match as pycocotools does, per image, category, range of areas and threshold.
 
-    A detection takes the free object of the highest IoU that reaches the threshold, among equals
-    the last one. Only where no object that counts is left does it take one that is ignored; a crowd
-    can be taken any number of times.
+    A detection takes the free object with the highest IoU that reaches the threshold; among equals,
+    the last one. It takes an ignored object only if no object that counts is left. A crowd can be
+    taken any number of times.
 
     Args:
         detections (Detections): N detections.
         truth (GroundTruth): G objects.
         thresholds (np.ndarray): Shape (T,), float64, IoUs in (0, 1].
-        max_detections (int): How many of an image and a category are considered, the best first.
+        max_detections (int): The limit per image and category, best first.
 
     Returns:
-        Matches: All detections, those beyond ``max_detections`` without a match.
+        Matches: All detections. Detections beyond ``max_detections`` have no match.
     """
     order = _evaluation_order(detections)
     category = detections.category[order]
     group = category * len(truth.images) + detections.image[order]
     by_group = np.argsort(group, kind='stable')
     group = group[by_group]
-    rank_by_group = np.arange(len(group)) - _first_of_its_kind(group)
+    rank_by_group = np.arange(len(group)) - first_equal(group)
     rank = np.empty_like(rank_by_group)
     rank[by_group] = rank_by_group
 
-    # Objects take part in the order of their groups as well, but otherwise as they were given.
+    # Objects are ordered by group as well, and in input order within a group.
     object_group = truth.category * len(truth.images) + truth.image
     objects = np.argsort(object_group, kind='stable')
     crowd = truth.crowd[objects]
     counts = in_areas(truth.area[objects]) & ~crowd
-
     counting = [truth.category[objects][c] for c in counts]
 
     considered = np.flatnonzero(rank_by_group < max_detections)
     rows = by_group[considered]
-    floor = np.minimum(thresholds, 1 - 1e-10)  # as pycocotools, which lets 1 - 1e-10 pass for 1
-    pairs = _pairs(
+    floor = np.minimum(thresholds, 1 - 1e-10)  # as in pycocotools
+    pairs = find_pairs(
         detections.regions,
         order[rows],
         group[considered],
@@ -116,7 +100,7 @@ def match(
         objects,
         object_group[objects],
         crowd,
-        floor.min(),
+        float(floor.min()),
     )
     matching, first = np.unique(pairs.detection, return_index=True)
     rows = rows[matching]
@@ -154,108 +138,65 @@ def match(
     )
 
 
-def in_areas(area: np.ndarray) -> np.ndarray:
-    """Which of the areas (N,) are in which range: (A, N), bool. The ends belong to both ranges."""
+def in_areas(area: FloatArray) -> BoolArray:
+    """Whether each area is in each range: (N,) to (A, N), bool. A bound belongs to both ranges."""
     return np.stack([(low <= area) & (area <= high) for low, high in AREAS.values()])
 
 
-def _evaluation_order(detections: Detections) -> np.ndarray:
-    """By category, then by descending score, then by image, then as they were given."""
+def _evaluation_order(detections: Detections) -> IntArray:
+    """By category, then by descending score, then by image, then in input order."""
     order = np.argsort(detections.image, kind='stable')
     order = order[np.argsort(-detections.score[order], kind='stable')]
     category = detections.category[order]
-    if len(category) and category.max() < 1 << 16:
-        category = category.astype(np.uint16)  # which NumPy sorts much faster
+    if len(category) and category.max() < 1 << 16:  # NumPy sorts 16 bits much faster
+        return order[np.argsort(category.astype(np.uint16), kind='stable')]
     return order[np.argsort(category, kind='stable')]
 
 
-def _first_of_its_kind(values: np.ndarray) -> np.ndarray:
-    """For each of some values, equal ones together, where the first equal one stands."""
-    new = np.ones(len(values), bool)
-    new[1:] = values[1:] != values[:-1]
-    starts = np.flatnonzero(new)
-    return np.repeat(starts, np.diff(np.append(starts, len(values))))
-
-
-def _pairs(
-    regions, order, group, object_regions, objects, object_group, crowd, floor: float
-) -> _Pairs:
-    """All pairs of a detection and an object of the same group whose IoU is at least ``floor``.
-
-    ``order`` (D,) and ``objects`` (G,) say which regions take part, ``group`` (D,) and
-    ``object_group`` (G,), both ascending, in which group.
-    """
-    known, first, count = np.unique(object_group, return_index=True, return_counts=True)
-    if len(known) == 0:
-        return _Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
-    place = np.minimum(np.searchsorted(known, group), len(known) - 1)
-    meeting = np.flatnonzero(known[place] == group)
-    place = place[meeting]
-    count, first = count[place], first[place]
-    ends = count.cumsum()
-
-    starts = np.flatnonzero(np.diff(place, prepend=-1))  # the first detection of each group
-    part = np.concatenate([[0], ends])[starts] // PAIRS_AT_ONCE
-    cuts = np.append(starts[np.flatnonzero(np.diff(part, prepend=-1))], len(meeting))
-    found = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
-    for low, high in pairwise(cuts):
-        n = count[low:high]
-        mine = np.repeat(np.arange(low, high), n)
-        step = first[low:high] - (ends[low:high] - n - (ends[low] - n[0]))
-        theirs = np.repeat(step, n) + np.arange(len(mine))
-        blocks = np.unique(place[low:high], return_index=True, return_counts=True)
-        blocks = np.stack([blocks[2], n[blocks[1]]], axis=1)
-        iou = regions.ious(
-            object_regions, order[meeting[mine]], objects[theirs], crowd[theirs], blocks
-        )
-        near = np.flatnonzero(iou >= floor)
-        found.append((meeting[mine[near]], theirs[near], iou[near]))
-    return _Pairs(*map(np.concatenate, zip(*found)))
-
-
 class _Steps(NamedTuple):
-    """The order in which pairs are looked at.
+    """The order in which pairs are decided.
 
-    ``order`` (P,) puts all first detections of a group before all second ones, and among the pairs
-    of one detection the most wanted one first. ``rounds`` lists, for each k, the slices of
-    ``order`` with the most wanted object of each k-th detection, the second most wanted one, ...
+    ``order`` (P,) has the first detections of all groups before the second ones, and the pairs of a
+    detection by preference. For each k, ``rounds`` lists slices of ``order``: the most preferred
+    object of each k-th detection, then the second most preferred one, and so on.
     """
 
-    order: np.ndarray
+    order: IntArray
     rounds: list[list[slice]]
 
 
-def _steps(pairs: _Pairs, group: np.ndarray, first: np.ndarray) -> _Steps:
-    """The order of P pairs. ``first`` is where those of each detection begin."""
+def _steps(pairs: Pairs, group: IntArray, first: IntArray) -> _Steps:
+    """The order of P pairs. ``first`` has the position of each detection's first pair."""
     preference = np.lexsort((-pairs.object, -pairs.iou, pairs.detection))
     count = np.diff(np.append(first, len(preference)))
     turn = np.arange(len(preference)) - np.repeat(first, count)
     group = group[pairs.detection[first]]
-    round_ = np.repeat(np.arange(len(group)) - _first_of_its_kind(group), count)
+    round_ = np.repeat(np.arange(len(group)) - first_equal(group), count)
     order = np.lexsort((turn, round_))
     round_, turn = round_[order], turn[order]
     changes = np.diff(round_, prepend=-1).astype(bool) | np.diff(turn, prepend=-1).astype(bool)
     starts = np.flatnonzero(changes)
-    rounds = [[] for _ in range(round_.max(initial=-1) + 1)]
-    for k, low, high in zip(round_[starts], starts, np.append(starts, len(order))[1:]):
+    rounds: list[list[slice]] = [[] for _ in range(round_.max(initial=-1) + 1)]
+    ends = [*starts[1:].tolist(), len(order)]
+    for k, low, high in zip(round_[starts].tolist(), starts.tolist(), ends):
         rounds[k].append(slice(low, high))
     return _Steps(preference[order], rounds)
 
 
 def _choose(
-    pairs: _Pairs, steps: _Steps, floor: np.ndarray, counts: np.ndarray, crowd: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """In which settings each pair is a match, and in which each object counts.
+    pairs: Pairs, steps: _Steps, floor: FloatArray, counts: BoolArray, crowd: BoolArray
+) -> tuple[BitArray, BitArray]:
+    """The settings in which each pair is a match, and those in which each object counts.
 
     Args:
-        pairs (_Pairs): P pairs.
+        pairs (Pairs): P pairs.
         steps (_Steps): Their order.
-        floor (np.ndarray): Shape (T,), the IoUs that are enough.
+        floor (np.ndarray): Shape (T,), the lowest IoU of a match.
         counts (np.ndarray): Shape (A, G), bool, whether an object counts.
         crowd (np.ndarray): Shape (G,), bool.
 
     Returns:
-        tuple[np.ndarray, np.ndarray]: Shapes (P,) and (G,), uint64. Bit ``t * A + a`` is that of
+        tuple[np.ndarray, np.ndarray]: Shapes (P,) and (G,), uint64. Bit ``t * A + a`` stands for
         threshold t and range a.
     """
     num_areas = len(counts)
@@ -263,19 +204,20 @@ def _choose(
     one_threshold = (counts * area_bits[:, None]).sum(axis=0, dtype=np.uint64)
     counts_bits = np.zeros_like(one_threshold)
     reached = np.zeros(len(pairs.iou), np.uint64)
-    for t, enough in enumerate(floor):
+    for t, least in enumerate(floor):
         shift = np.uint64(t * num_areas)
         counts_bits |= one_threshold << shift
-        reached |= np.where(pairs.iou >= enough, area_bits.sum() << shift, np.uint64(0))
+        reached |= np.where(pairs.iou >= least, area_bits.sum() << shift, np.uint64(0))
 
-    detection, obj, reached = (x[steps.order] for x in (pairs.detection, pairs.object, reached))
+    detection, obj = pairs.detection[steps.order], pairs.object[steps.order]
+    reached = reached[steps.order]
     if_counting = reached & counts_bits[obj]
     if_ignored = reached ^ if_counting
     crowd = crowd[obj]
     open_ = np.full(pairs.detection.max(initial=-1) + 1, ~np.uint64(0))
     free = np.full(len(counts_bits), ~np.uint64(0))
     won = np.zeros_like(reached)
-    # In a slice no detection and no object occurs twice: one of each group at most takes its turn.
+    # No detection and no object occurs twice in a slice: it has at most one detection per group.
     for turns in steps.rounds:
         for wanted in (if_counting, if_ignored):
             for part in turns:
@@ -288,14 +230,15 @@ def _choose(
     return unsorted, counts_bits
 
 
-def _by_setting(bits: np.ndarray, first: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """The bits of all pairs of a detection, which begin at ``first``: shape (T, A, M), bool."""
+def _by_setting(bits: BitArray, first: IntArray, shape: tuple[int, ...]) -> BoolArray:
+    """The bits of each detection's pairs, which begin at ``first``, as bools of shape (T, A, M)."""
     if len(first):
         bits = np.bitwise_or.reduceat(bits, first)
-    return _unpack(bits)[: shape[0] * shape[1]].reshape(shape)
+    return _unpack(bits)[: shape[0] * shape[1]].reshape(shape).astype(bool)
 
 
-def _unpack(bits: np.ndarray) -> np.ndarray:
-    """The bits of N integers from the lowest: (64, N), uint8."""
+def _unpack(bits: BitArray) -> NDArray[np.uint8]:
+    """The bits of N integers, the lowest first: shape (64, N)."""
     octets = np.ascontiguousarray(bits.astype('<u8')).view(np.uint8).reshape(-1, WORD // 8)
-    return np.unpackbits(octets, axis=1, bitorder='little').T
+    unpacked: NDArray[np.uint8] = np.unpackbits(octets, axis=1, bitorder='little').T
+    return unpacked

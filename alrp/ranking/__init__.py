@@ -1,4 +1,4 @@
-"""Ranking-based losses in plain PyTorch: exact, near-linear in the number of logits, on any device.
+"""Ranking-based losses in plain PyTorch, exact and near-linear in the number of logits.
 
 ``ap_loss``, ``alrp_loss`` and ``rank_sort_loss`` are complete losses. To write another one, rank
 the logits once with ``Ranking``, compute an error per positive from its ranks, let the ranking

@@ -42,12 +42,13 @@ def alrp_loss(
         NonFiniteLogitsError: If a logit is NaN or infinite.
         FloatingPointError: If a localisation error is NaN or infinite.
     """
-    return alrp_loss_from_ranking(Ranking(logits, labels, delta), loc_errors)
+    ranking = Ranking(logits, labels, delta)
+    _check_loc_errors(loc_errors, len(ranking))
+    return alrp_loss_from_ranking(ranking, loc_errors)
 
 
 def alrp_loss_from_ranking(ranking: Ranking, loc_errors: Tensor) -> tuple[Tensor, Tensor]:
-    """``alrp_loss`` of an existing ranking."""
-    _check_loc_errors(loc_errors, len(ranking))
+    """``alrp_loss`` of an existing ranking. Assumes that ``loc_errors`` are as described there."""
     constant_errors = loc_errors.detach().double()
     error = ranking.false_positives / ranking.rank
     lrp_error = error + ranking.sum_over_higher_positives(constant_errors) / ranking.rank

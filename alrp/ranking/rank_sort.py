@@ -20,8 +20,8 @@ def rank_sort_loss(logits: Tensor, targets: Tensor, delta: float = 0.5) -> tuple
         loss_rank = 1/P sum_i FP(i) / rank(i)
         loss_sort = 1/P sum_i (current - target sorting error of i)
 
-    Negatives are blamed for ranking errors, positives of lower target for sorting errors. Each loss
-    has the gradient of its own part.
+    Ranking errors are distributed to negatives, sorting errors to positives of lower target. Each
+    loss has the gradient of its own part.
 
     Args:
         logits (Tensor): Shape (M,), any floating-point dtype.
@@ -44,20 +44,31 @@ def rank_sort_loss(logits: Tensor, targets: Tensor, delta: float = 0.5) -> tuple
 
 
 def rank_sort_loss_from_ranking(ranking: Ranking, pos_targets: Tensor) -> tuple[Tensor, Tensor]:
-    """``rank_sort_loss`` of an existing ranking with a ``self_count`` of 0.5.
+    """``rank_sort_loss`` of an existing ranking.
 
     Args:
-        ranking (Ranking): Ranking of the logits.
-        pos_targets (Tensor): Shape (P,), floating-point, in [0, 1]: target of each positive.
+        ranking (Ranking): Ranking of the logits. Its ``self_count`` must be 0.5.
+        pos_targets (Tensor): Shape (P,), floating-point: target of each positive, in [0, 1]; not
+            checked.
+
+    Raises:
+        ValueError: If there is not one target per positive, or if ``self_count`` is not 0.5.
     """
+    if pos_targets.shape != (len(ranking),):
+        raise ValueError(
+            f'expected one target per positive, shape ({len(ranking)},), got pos_targets of shape '
+            f'{tuple(pos_targets.shape)}'
+        )
+    if ranking.self_count != SELF_COUNT:
+        raise ValueError(f'RS Loss needs a ranking with self_count=0.5, got {ranking.self_count}')
     ranking_error = ranking.false_positives / ranking.rank
     rank_grad = ranking.errors_to_negatives(ranking_error, EPS)
     loss_rank = with_gradient(ranking.mean(ranking_error), ranking.logits, rank_grad)
 
-    badness = 1 - pos_targets.double()
-    sum_above = ranking.sum_over_higher_positives(badness) + SELF_COUNT * badness
+    residual = 1 - pos_targets.double()
+    sum_above = ranking.sum_over_higher_positives(residual) + SELF_COUNT * residual
     count_lower, sum_lower = ranking.sum_over_lower_targets(
-        pos_targets, torch.stack([torch.ones_like(badness), badness])
+        pos_targets, torch.stack([torch.ones_like(residual), residual])
     )
     target_error = (sum_above - sum_lower) / (ranking.pos_rank - count_lower)
     sorting_error = sum_above / ranking.pos_rank - target_error

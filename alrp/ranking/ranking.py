@@ -41,6 +41,8 @@ class Ranking:
 
     Attributes:
         logits (Tensor): Shape (M,), the logits, with their graph.
+        delta (float): As given.
+        self_count (float): As given.
         pos_inds (Tensor): Shape (P,), int64, ascending: indices of the positives.
         pos_logits (Tensor): Shape (P,), logits of the positives, detached.
         false_positives (Tensor): Shape (P,), float64. ``FP(i)``, the negatives above positive i.
@@ -58,6 +60,7 @@ class Ranking:
         _check(logits, labels)
         self.logits = logits
         self.delta = delta
+        self.self_count = self_count
         self.pos_inds = (labels == 1).nonzero()[:, 0]
         self.pos_logits = logits.detach()[self.pos_inds]
         self._pos_double = self.pos_logits.double()
@@ -83,7 +86,7 @@ class Ranking:
         return including_itself - values / 2  # H(0) = 1/2
 
     def errors_to_negatives(self, errors: Tensor, eps: float = EPS) -> Tensor:
-        """Gradient of the mean error if every positive blames the negatives above it.
+        """Gradient of the mean error, distributed to the negatives above each positive.
 
         Args:
             errors (Tensor): Shape (P,). ``l*(i)``, the error of each positive above its target.
@@ -104,8 +107,8 @@ class Ranking:
         return grad
 
     def errors_to_positives(self, errors: Tensor, targets: Tensor, eps: float = EPS) -> Tensor:
-        """Gradient of the mean error if every positive blames the positives above it that have a
-        lower target, as the sorting term of RS Loss does.
+        """Gradient of the mean error, distributed to the positives of lower target above each
+        positive, as in the sorting term of RS Loss.
 
         Args:
             errors (Tensor): Shape (P,). The error of each positive above its target.
@@ -120,10 +123,10 @@ class Ranking:
         outranked = count > eps
         errors = torch.where(outranked, errors.double() / max(len(self), 1), 0.0)
         share = torch.where(outranked, errors / count, 0.0)
-        # What positive k is blamed for comes from below it: the same sums on the mirrored line.
-        blame = lower_target_sums(-self._pos_double, -targets, self.delta, share[None])[0]
+        # Positive k receives shares of the positives below it: the same sums, mirrored.
+        received = lower_target_sums(-self._pos_double, -targets, self.delta, share[None])[0]
         grad = torch.zeros_like(self.logits, dtype=loss_dtype(self.logits))
-        grad[self.pos_inds] = (blame - errors).to(grad.dtype)
+        grad[self.pos_inds] = (received - errors).to(grad.dtype)
         return grad
 
     def sum_over_lower_targets(self, targets: Tensor, values: Tensor) -> Tensor:

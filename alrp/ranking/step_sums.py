@@ -101,9 +101,8 @@ class Steps:
         self.knots, order = torch.cat([points - delta, points + delta]).sort()
         place = torch.empty_like(order)
         place[order] = torch.arange(len(order), device=order.device)
-        self.foot, self.head = place.chunk(
-            2
-        )  # indices of the knots where each step starts and ends
+        # Indices of the knots where each step starts and ends.
+        self.foot, self.head = place.chunk(2)
         self._knot_below = torch.cat([self.knots[:1], self.knots])  # of every interval
         self._cells: Tensor | None = None
 

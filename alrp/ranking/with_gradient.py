@@ -11,15 +11,23 @@ def with_gradient(value: Tensor, inputs: Tensor, gradient: Tensor) -> Tensor:
     """A value whose derivative with respect to ``inputs`` is ``gradient``.
 
     Args:
-        value (Tensor): Scalar.
+        value (Tensor): Scalar. Its own gradient, if any, is cut off.
         inputs (Tensor): Any shape, any floating-point dtype.
         gradient (Tensor): Shape of ``inputs``.
 
     Returns:
         Tensor: Scalar, in the dtype of ``inputs`` but at least float32: single gradients can be too
         small for half precision until a loss scale is applied.
+
+    Raises:
+        ValueError: If ``gradient`` does not have the shape of ``inputs``.
     """
-    value = value.to(loss_dtype(inputs))
+    if gradient.shape != inputs.shape:
+        raise ValueError(
+            f'gradient must have the shape of inputs, {tuple(inputs.shape)}, got '
+            f'{tuple(gradient.shape)}'
+        )
+    value = value.detach().to(loss_dtype(inputs))
     result: Tensor = _WithGradient.apply(inputs, value, gradient)  # type: ignore[no-untyped-call]
     return result
 

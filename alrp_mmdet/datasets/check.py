@@ -1,7 +1,7 @@
-"""Looks at a config's COCO-format annotations before anything is trained on them.
+"""Checks a config's COCO-format annotations before training.
 
-MMDetection leaves out silently what it cannot use: categories whose names differ, boxes without
-area, images without objects. Training then runs, on less than was meant.
+MMDetection silently drops what it cannot use: categories whose names differ, boxes without area,
+images without objects. Training would run on less data than was meant.
 """
 
 import logging
@@ -20,23 +20,23 @@ from .annotation_file import AnnotationFile
 
 
 class AnnotationError(ValueError):
-    """Annotations cannot be used as they are, or by this config; says where, and what to do."""
+    """Annotations cannot be used, or do not fit the config. Names the file and the remedy."""
 
 
 def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
-    """Check every COCO-format dataset that a config is going to use.
+    """Check every COCO-format dataset that a run uses.
 
     Args:
-        cfg (Config): A config of MMDetection. ``drop_degenerate_boxes`` in it lists the
-            ``ann_file`` in which boxes without area are known of and not an error but a warning.
-        splits (tuple[str, ...]): Of ``train``, ``val`` and ``test``.
+        cfg (Config): A config of MMDetection. Its ``drop_degenerate_boxes`` lists each ``ann_file``
+            whose boxes without area are dropped with a warning instead of being an error.
+        splits (tuple[str, ...]): The splits in use, of ``train``, ``val`` and ``test``.
 
     Raises:
         AnnotationError: If files are missing or malformed, if class names, annotations and
-            ``num_classes`` do not agree, or if boxes have no area. Names all that was found.
+            ``num_classes`` disagree, or if boxes have no area. Lists all problems.
     """
     if int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', 0))) > 0:
-        return  # the first process tells, and ends the job
+        return  # the first process reports, and ends the job
     problems = {}
     checked = set()
     for split in splits:
@@ -71,7 +71,7 @@ def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
 
 
 def _leaves(dataset: ConfigDict | None) -> Iterator[ConfigDict]:
-    """The datasets within wrappers, such as ConcatDataset or RepeatDataset."""
+    """The datasets inside wrappers such as ConcatDataset or RepeatDataset."""
     if not isinstance(dataset, dict):
         return
     wrapped = [dataset.get('dataset'), *(dataset.get('datasets') or [])]
@@ -83,7 +83,7 @@ def _leaves(dataset: ConfigDict | None) -> Iterator[ConfigDict]:
 
 
 def _is_local_coco(dataset: ConfigDict) -> bool:
-    """Whether a dataset reads COCO format from the local disk, just as ``CocoDataset`` does."""
+    """Whether a dataset reads COCO format from the local disk as ``CocoDataset`` does."""
     dataset_type = _type(dataset)
     return (
         isinstance(dataset_type, type)
@@ -111,7 +111,7 @@ def _classes(dataset: ConfigDict) -> tuple[str, ...] | str:
 
 
 def _images(dataset: ConfigDict) -> str | None:
-    """Folder of the images; None if they are not on the local disk."""
+    """Folder of the images, or None if it is not on the local disk."""
     prefix = (dataset.get('data_prefix') or {}).get('img', '')
     return None if '://' in prefix else os.path.join(dataset.get('data_root') or '', prefix)
 
@@ -120,13 +120,13 @@ def _problems_of_notation(dataset: ConfigDict, classes: tuple[str, ...] | str) -
     problems = []
     if isinstance(classes, str):
         problems.append(
-            f'metainfo.classes is the text {classes!r}, and there is no such file of names. A '
-            f'single class is written with a comma: metainfo=dict(classes=({classes!r},))'
+            f'metainfo.classes is the text {classes!r}, but there is no such file of names. Write '
+            f'a single class with a comma: metainfo=dict(classes=({classes!r},))'
         )
     if 'img' not in (dataset.get('data_prefix') or {}):
         problems.append(
-            'data_prefix does not say in which folder of data_root the images are: set '
-            "data_prefix=dict(img='FOLDER/'), with '' for data_root itself"
+            "data_prefix has no key 'img': set data_prefix=dict(img='FOLDER/') to the folder of "
+            "the images in data_root, or '' for data_root itself"
         )
     return problems
 
@@ -141,7 +141,7 @@ def _problems_of_heads(model: ConfigDict, classes: tuple[str, ...]) -> list[str]
 
 
 def heads_of(node, path: str) -> Iterator[tuple[str, int]]:
-    """Path and number of classes of every ``bbox_head``, which may be a list of them."""
+    """Path and number of classes of every ``bbox_head``. A ``bbox_head`` may be a list of heads."""
     if isinstance(node, (list, tuple)):
         for i, child in enumerate(node):
             yield from heads_of(child, f'{path}[{i}]')

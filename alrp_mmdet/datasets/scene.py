@@ -1,4 +1,4 @@
-"""Draws one picture of the embedded dataset: shapes on a cluttered, noisy background."""
+"""Draws one picture of the synthetic dataset: shapes on a cluttered, noisy background."""
 
 from typing import NamedTuple
 
@@ -8,13 +8,13 @@ import numpy as np
 CLASSES = ('circle', 'square', 'triangle', 'cross')
 WIDTH, HEIGHT = 256, 192  # pixels
 MIN_SIZE, MAX_SIZE = 28, 130  # pixels, of a shape's diameter
-TILT = dict(circle=0, square=np.pi / 4, triangle=-np.pi / 2, cross=0)  # of a shape that stands
+TILT = dict(circle=0, square=np.pi / 4, triangle=-np.pi / 2, cross=0)  # of an upright shape
 MAX_TURN = np.pi / 8  # either way
-MIN_VISIBLE = 0.5  # of a shape's pixels; what is hidden more is left to be clutter
+MIN_VISIBLE = 0.5  # of a shape's pixels; a shape that is hidden more counts as clutter
 
 
 class SceneObject(NamedTuple):
-    """A shape that can be seen.
+    """A visible shape.
 
     Attributes:
         label (int): Its class, an index into ``CLASSES``.
@@ -26,7 +26,7 @@ class SceneObject(NamedTuple):
 
 
 def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, list[SceneObject]]:
-    """Draw a picture and say what is in it.
+    """Draw a picture and return its objects.
 
     Args:
         rng (np.random.Generator): The only source of randomness.
@@ -61,7 +61,7 @@ def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, list[SceneObject]]
     return image.astype(np.uint8), objects
 
 
-def outline(name: str) -> np.ndarray:
+def shape_polygon(name: str) -> np.ndarray:
     """Polygon of a shape with radius one around the origin.
 
     Args:
@@ -83,14 +83,14 @@ def _regular(corners: int) -> np.ndarray:
 
 
 def _shape_mask(name: str, rng: np.random.Generator) -> np.ndarray:
-    """Pixels of a shape at a random place and size, a little turned and distorted."""
+    """Pixels of a shape with a random position and size, slightly rotated and distorted."""
     radius = np.exp(rng.uniform(np.log(MIN_SIZE), np.log(MAX_SIZE))) / 2
     centre = rng.uniform(0.15 * radius, [WIDTH - 0.15 * radius, HEIGHT - 0.15 * radius])
     angle = TILT[name] + rng.uniform(-MAX_TURN, MAX_TURN)
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     transform = radius * rotation * rng.uniform(0.8, 1.0, size=2)
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
-    cv2.fillPoly(mask, [np.rint(outline(name) @ transform.T + centre).astype(np.int32)], 1)
+    cv2.fillPoly(mask, [np.rint(shape_polygon(name) @ transform.T + centre).astype(np.int32)], 1)
     return mask.astype(bool)
 
 
@@ -102,7 +102,7 @@ def _background(rng: np.random.Generator) -> np.ndarray:
 
 
 def _paint(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
-    """Fill a shape with a colour, shaded or striped, that is not quite what lies behind it."""
+    """Fill a shape with a shaded or striped colour that differs from the background."""
     colour = _colour(rng)
     behind = image[mask].mean(axis=0) if mask.any() else colour
     if np.abs(colour - behind).max() < 70:
@@ -117,7 +117,7 @@ def _paint(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> Non
 
 
 def _draw_clutter(image: np.ndarray, rng: np.random.Generator) -> None:
-    """A thing that is none of the classes: a stroke, a scrap of paper or a crescent."""
+    """Draw something that is not an object: a stroke, a scrap of paper or a crescent."""
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     kind = rng.integers(3)
     size = rng.uniform(6, 40)

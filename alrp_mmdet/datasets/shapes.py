@@ -9,30 +9,31 @@ from mmdet.registry import DATASETS
 
 from .scene import CLASSES, HEIGHT, WIDTH, draw_scene
 
-VERSION = 5  # of the pictures: another number, other pictures
+VERSION = 5  # of the pictures; changes whenever they do
 SPLITS = ('train', 'val', 'test')
 
 
 @DATASETS.register_module()
 class ShapesDataset(CocoDataset):
-    """A small detection dataset that needs no download: shapes among clutter.
+    """A small synthetic detection dataset that needs no download: shapes among clutter.
 
-    Four classes that differ by shape, not by colour, from 28 to 130 pixels in pictures of 256x192,
-    turned, distorted, textured, hiding each other, between strokes and scraps that are no object,
-    under noise. Boxes are tight around what can be seen. It is generated when it is first used and
-    lies in ``data_root`` as images and a COCO annotation file (``SPLIT/annotations.json``), so that
-    ``CocoMetric`` evaluates it. The annotations are the same everywhere; pictures drawn by another
-    version of OpenCV may differ in a few pixels along the edges.
+    The four classes differ by shape, not by colour. Objects of 28 to 130 pixels in pictures of
+    256x192 are rotated, distorted, textured and partly hidden, among strokes and scraps that are
+    not objects, under noise. Boxes are tight around the visible pixels. The first use generates the
+    images and a COCO annotation file (``SPLIT/annotations.json``) in ``data_root``, which
+    ``CocoMetric`` can evaluate. Annotations are the same on all machines; pictures may differ in a
+    few pixels along edges between versions of OpenCV.
 
     Args:
-        data_root (str): Folder that holds the splits, or will. Other content is never overwritten.
+        data_root (str): Folder of the splits, created if needed. Other content is never
+            overwritten.
         split (str): ``train``, ``val`` or ``test``, which share no picture.
         num_images (int): Number of pictures, at least 1.
-        seed (int): At least 0; another seed gives other pictures. Defaults to 0.
-        **kwargs: Arguments of ``CocoDataset``, other than ``ann_file`` and ``data_prefix``.
+        seed (int): Seed of the pictures, at least 0. Defaults to 0.
+        **kwargs: Arguments of ``CocoDataset`` except ``ann_file`` and ``data_prefix``.
 
     Raises:
-        ValueError: If an argument is out of range, or the split in ``data_root`` is another one.
+        ValueError: If an argument is out of range, or if ``data_root`` holds another split.
     """
 
     METAINFO = dict(
@@ -48,10 +49,10 @@ class ShapesDataset(CocoDataset):
 
     def __init__(self, data_root: str, split: str, num_images: int, seed: int = 0, **kwargs):
         if split not in SPLITS:
-            raise ValueError(f'split must be one of {", ".join(SPLITS)}, but is {split!r}')
+            raise ValueError(f'split must be one of {", ".join(SPLITS)}, got {split!r}')
         for name, value, least in (('num_images', num_images, 1), ('seed', seed, 0)):
             if not isinstance(value, int) or value < least:
-                raise ValueError(f'{name} must be an integer, at least {least}, but is {value!r}')
+                raise ValueError(f'{name} must be an integer of at least {least}, got {value!r}')
         generate_shapes(Path(data_root), split, num_images, seed)
         super().__init__(
             data_root=data_root,
@@ -62,16 +63,16 @@ class ShapesDataset(CocoDataset):
 
 
 def generate_shapes(data_root: Path, split: str, num_images: int, seed: int) -> None:
-    """Write a split of the dataset, unless it is there. Several processes may do so at once.
+    """Write a split of the dataset unless it exists. Several processes may do so at once.
 
     Raises:
-        ValueError: If something else is in its place.
+        ValueError: If the folder holds something else.
     """
     recipe = dict(version=VERSION, split=split, num_images=num_images, seed=seed)
     place = data_root / split
     if not place.exists():
         data_root.mkdir(parents=True, exist_ok=True)
-        # Whole or not at all: pictures are written elsewhere, and the folder is moved as one.
+        # Atomic: pictures are written to a temporary folder, which is then renamed.
         with tempfile.TemporaryDirectory(dir=data_root, prefix='.generating-') as workspace:
             folder = Path(workspace, split)
             _write_split(folder, recipe)
@@ -83,19 +84,19 @@ def generate_shapes(data_root: Path, split: str, num_images: int, seed: int) -> 
     found = _recipe_of(place / 'annotations.json')
     if found != recipe:
         raise ValueError(
-            f'{place} holds something else ({found}) than the split asked for ({recipe}): choose '
-            'another data_root, or remove that folder if it is not needed'
+            f'{place} holds {found} instead of the requested split {recipe}: set another '
+            'data_root, or delete that folder if you do not need it'
         )
     pictures = sum(1 for _ in place.glob('*.png'))
     if pictures != num_images:
         raise ValueError(
-            f'{place} holds {pictures} pictures of {num_images}: remove that folder, and it is '
-            'generated again'
+            f'{place} holds {pictures} of {num_images} pictures: delete that folder to generate it '
+            'again'
         )
 
 
 def _recipe_of(annotations: Path) -> object:
-    """What an annotation file says it was generated from; None if it does not."""
+    """The recipe stored in an annotation file, or None."""
     try:
         content = json.loads(annotations.read_bytes())
     except (OSError, ValueError):

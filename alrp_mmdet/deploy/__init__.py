@@ -1,7 +1,7 @@
-"""Detectors on pictures and videos that no data set lists, and detectors without MMDetection."""
+"""Run detectors on images and videos, and export them for use without MMDetection."""
 
 from .detector import Detector
-from .export import describe, to_onnx, to_torchscript
+from .export import export_metadata, to_onnx, to_torchscript
 from .inputs import InputError
 from .raw_detector import ExportError, RawDetector
 
@@ -10,7 +10,7 @@ __all__ = [
     'ExportError',
     'InputError',
     'RawDetector',
-    'describe',
+    'export_metadata',
     'to_onnx',
     'to_torchscript',
 ]

@@ -1,4 +1,4 @@
-"""MMDetection's inferencer, less what may go wrong silently."""
+"""MMDetection's inferencer with checks of the checkpoint, classes and images."""
 
 import contextlib
 import os
@@ -20,12 +20,11 @@ from ..transfer.fine_tuning import check_fits
 from .inputs import InputError
 
 
-def config_beside(checkpoint: str) -> str:
-    """The config that a training wrote into its work dir.
+def find_work_dir_config(checkpoint: str) -> str:
+    """Find the config that training wrote into its work dir.
 
-    The config text within a checkpoint is never used: to read it is to run it, and it comes from
-    wherever the checkpoint does. For the same reason a file beside the checkpoint counts only in
-    what is the work dir of a training, which has MMEngine's note of the last checkpoint.
+    A config is code. The config text in a checkpoint is therefore not used, and a ``.py`` file next
+    to a checkpoint only if the folder is a work dir, where MMEngine writes ``last_checkpoint``.
 
     Args:
         checkpoint (str): Path of the checkpoint.
@@ -34,70 +33,70 @@ def config_beside(checkpoint: str) -> str:
         str: Path of the config.
 
     Raises:
-        InputError: If there is none, or more than one.
+        InputError: If there is no config, or more than one.
     """
     folder = Path(checkpoint).parent
     configs = sorted(folder.glob('*.py')) if (folder / 'last_checkpoint').is_file() else []
     if len(configs) == 1:
         return str(configs[0])
-    several = f'{folder} has several ({", ".join(path.name for path in configs)})'
-    none = f'{folder} is not the work dir of a training that wrote its own'
-    raise InputError(f'--config is needed: {several if configs else none}')
+    several = f'{folder} has several configs ({", ".join(path.name for path in configs)})'
+    none = f'{folder} is not a work dir with a config and last_checkpoint'
+    raise InputError(f'give --config: {several if configs else none}')
 
 
 class Detector(DetInferencer):
-    """A detector that is known to have all its weights, and draws without writing elsewhere.
+    """A detector whose checkpoint fits completely and whose visualizer writes no files.
 
     Args:
-        cfg (Config): Its config, with a ``test_dataloader``.
-        checkpoint (str): Path or URL of its checkpoint.
-        device (str, optional): Where it runs. Defaults to the GPU, if there is one.
+        cfg (Config): The config, with a ``test_dataloader``.
+        checkpoint (str): Path or URL of the checkpoint.
+        device (str, optional): The device. Defaults to the GPU, if there is one.
 
     Raises:
-        CheckpointError: If the checkpoint cannot be read, or is not one of this model.
-        InputError: If the model cannot be built, or if there is no such device.
+        CheckpointError: If the checkpoint cannot be read, or does not fit the model.
+        InputError: If the model cannot be built, or the device cannot be used.
     """
 
     def __init__(self, cfg: Config, checkpoint: str, device: str | None = None):
         self.checkpoint = checkpoint
         cfg = cfg.copy()
-        # A backend of the config's would make folders, or start a run on somebody's server.
+        # The backends of the config could create folders, or start a run on a server.
         cfg.visualizer = dict(cfg.get('visualizer') or dict(type='DetLocalVisualizer'))
         cfg.visualizer['vis_backends'] = None
-        with _told_in_a_line(device):
+        with _input_errors(device):
             super().__init__(cfg, checkpoint, device, show_progress=False)
 
     @property
     def classes(self) -> Sequence[str]:
-        """Names of the classes, in the order of labels."""
+        """Class names in the order of labels."""
         return self.model.dataset_meta['classes']
 
     def load(self, image: str | np.ndarray) -> dict:
-        """Read an image and make it ready, as the config's test pipeline says.
+        """Read an image and apply the test pipeline of the config.
 
         Args:
             image (str | np.ndarray): Path of a file, or an image (H, W, 3), uint8, BGR.
 
         Returns:
-            dict: For ``detect``.
+            dict: The input of ``detect``.
 
         Raises:
-            OSError: If it is not a readable image.
+            OSError: If the file is not a readable image.
         """
         try:
             return self.pipeline(image)
         except Exception:
-            # Whose fault it is depends on the transform; a file that does not open is told apart.
+            # Each transform fails in its own way. An unreadable file must be an OSError.
             if isinstance(image, str):
                 read_image(image)
             raise
 
     def detect(self, loaded: Sequence[dict]) -> list[DetDataSample]:
-        """Detections in a batch of what ``load`` gave, boxes in pixels of the original images."""
+        """Detect in a batch of results of ``load``. Boxes are in pixels of the original images."""
         return self.forward(self.collate_fn(list(loaded)))
 
     def draw(self, image: np.ndarray, sample: DetDataSample) -> np.ndarray:
-        """Draw all the detections of an image on a copy of it. (H, W, 3), uint8, BGR, both."""
+        """Draw all detections on a copy of an image, (H, W, 3), uint8, BGR."""
         rgb = np.ascontiguousarray(image[..., ::-1])
         self.visualizer.add_datasample('', rgb, sample, draw_gt=False, pred_score_thr=-1)
         return np.ascontiguousarray(self.visualizer.get_image()[..., ::-1])
@@ -106,44 +105,44 @@ class Detector(DetInferencer):
         check_fits(model, checkpoint, self.checkpoint)
         super()._load_weights_to_model(model, checkpoint, cfg)
         if not {'dataset_meta', 'CLASSES'} & (checkpoint.get('meta') or {}).keys():
-            # MMDetection would call the classes by the names of COCO's.
+            # MMDetection would use the class names of COCO.
             dataset = DATASETS.build({**cfg.test_dataloader.dataset, 'lazy_init': True})
             model.dataset_meta['classes'] = dataset.metainfo['classes']
         classes = model.dataset_meta['classes']
         for head, num_classes in heads_of(cfg.model, 'model'):
             if num_classes != len(classes):
                 raise InputError(
-                    f'{head} has {num_classes} classes, but names are known of {len(classes)} '
-                    f'({format_list(classes)}): set metainfo of the test data set in the config'
+                    f'{head} has {num_classes} classes, but there are {len(classes)} class names '
+                    f'({format_list(classes)}). Set metainfo of the test dataset in the config'
                 )
 
 
 def read_image(path: str | os.PathLike) -> np.ndarray:
-    """An image (H, W, 3), uint8, BGR.
+    """Read an image (H, W, 3), uint8, BGR.
 
     Raises:
-        OSError: If there is none.
+        OSError: If the file is not a readable image.
     """
     try:
         image = mmcv.imread(path)
-    except Exception as error:  # of one of several libraries
+    except Exception as error:  # MMCV has several backends with their own errors
         raise OSError(describe_error(error)) from error
     if image is None:
-        raise OSError('it is damaged, or of an unknown format')
+        raise OSError('damaged file or unknown format')
     return image
 
 
 @contextlib.contextmanager
-def _told_in_a_line(device: str | None):
-    """What a user's config or ``--device`` may lead to, MMDetection says by many types of error."""
+def _input_errors(device: str | None):
+    """Raise ``InputError`` for the errors that a wrong config or device causes."""
     try:
         if device is not None:
             torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f'the device {device} cannot be used: {describe_error(error)}') from error
+        raise InputError(f'cannot use the device {device}: {describe_error(error)}') from error
     try:
         yield
     except (KeyError, TypeError, AttributeError, ImportError, AssertionError) as error:
         raise InputError(
-            f'the model of this config cannot be built: {describe_error(error)}'
+            f'cannot build the model of this config: {describe_error(error)}'
         ) from error

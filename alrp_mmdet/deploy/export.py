@@ -1,4 +1,4 @@
-"""A detector as a file that runs without MMDetection."""
+"""Export a detector as ONNX or TorchScript, which run without MMDetection."""
 
 import importlib.util
 import io
@@ -13,16 +13,16 @@ from alrp.text import describe_error
 
 from .raw_detector import ExportError, RawDetector
 
-KEY = 'alrp_mmdet'  # of the description within a file
+METADATA_KEY = 'alrp_mmdet'  # of the metadata in an exported file
 TOLERANCE = dict(rtol=1e-4, atol=1e-4)
 
 
-def describe(raw: RawDetector, cfg: Config) -> dict:
-    """What has to be known to feed an exported detector, and to make detections of its boxes.
+def export_metadata(raw: RawDetector, cfg: Config) -> dict:
+    """The metadata needed to prepare images and postprocess boxes of an exported detector.
 
     Returns:
-        dict: ``classes``, ``size`` (width, height), ``pad``, the colour (BGR) of what an image
-        leaves free, and the config's ``test_cfg``. Can be written as JSON.
+        dict: ``classes``; ``size`` (width, height); ``pad``, the padding colour (BGR); and
+        ``test_cfg`` of the config. All values can be written as JSON.
     """
     mean = raw.mean.flatten().tolist()
     return dict(
@@ -33,54 +33,54 @@ def describe(raw: RawDetector, cfg: Config) -> dict:
     )
 
 
-def to_torchscript(raw: RawDetector, about: dict) -> bytes:
-    """A TorchScript file with ``about`` under ``_extra_files``.
+def to_torchscript(raw: RawDetector, metadata: dict) -> bytes:
+    """Export to TorchScript, with the metadata in ``_extra_files``.
 
     Raises:
         ExportError: If torch cannot trace the model.
     """
     buffer = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
-        # torch recommends torch.export instead, which does not run in C++ by itself.
+        # torch recommends torch.export, whose files do not run in C++ without compilation.
         warnings.simplefilter('ignore')
         try:
-            traced = torch.jit.trace(_OfOneSize(raw), _pictures(raw, 1), check_trace=False)
-            torch.jit.save(traced, buffer, _extra_files={KEY: json.dumps(about)})
+            traced = torch.jit.trace(_FixedSize(raw), _random_images(raw, 1), check_trace=False)
+            torch.jit.save(traced, buffer, _extra_files={METADATA_KEY: json.dumps(metadata)})
         except RuntimeError as error:
-            raise ExportError(f'torch cannot trace this model: {describe_error(error)}') from error
+            raise ExportError(f'torch cannot trace the model: {describe_error(error)}') from error
         buffer.seek(0)
         check_equal(raw, torch.jit.load(buffer, map_location=raw.mean.device))
     return buffer.getvalue()
 
 
-def to_onnx(raw: RawDetector, about: dict) -> bytes:
-    """An ONNX file for any number of images at a time, with ``about`` among its metadata.
+def to_onnx(raw: RawDetector, metadata: dict) -> bytes:
+    """Export to ONNX with a dynamic batch size, with the metadata in ``metadata_props``.
 
     Raises:
         ExportError: If packages are missing, or if torch cannot export the model.
     """
     missing = [name for name in ('onnx', 'onnxscript') if importlib.util.find_spec(name) is None]
     if missing:
-        raise ExportError(f'ONNX needs {" and ".join(missing)}: pip install onnx onnxscript')
+        raise ExportError(f'ONNX export needs {" and ".join(missing)}: pip install onnx onnxscript')
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter('ignore')
         try:
             program = torch.onnx.export(
                 raw,
-                (_pictures(raw, 2),),
+                (_random_images(raw, 2),),
                 input_names=['images'],
                 output_names=['scores', 'boxes'],
                 dynamic_shapes=({0: torch.export.Dim('batch')},),
                 dynamo=True,
                 verbose=False,
             )
-        except Exception as error:  # of any of the passes
+        except Exception as error:  # each pass of the exporter has its own errors
             while error.__cause__ is not None:
                 error = error.__cause__
             raise ExportError(
-                f'torch cannot export this model to ONNX: {describe_error(error)}'
+                f'torch cannot export the model to ONNX: {describe_error(error)}'
             ) from error
-        program.model.metadata_props[KEY] = json.dumps(about)
+        program.model.metadata_props[METADATA_KEY] = json.dumps(metadata)
         content = program.model_proto.SerializeToString()
         if importlib.util.find_spec('onnxruntime') is not None:
             check_equal(raw, onnx_function(content))
@@ -88,7 +88,7 @@ def to_onnx(raw: RawDetector, about: dict) -> bytes:
 
 
 def onnx_function(content: bytes):
-    """An ONNX file as a function of tensors; needs onnxruntime."""
+    """Run an ONNX file as a function of tensors. Needs onnxruntime."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(content, providers=['CPUExecutionProvider'])
@@ -100,25 +100,25 @@ def onnx_function(content: bytes):
 
 
 def check_equal(raw: RawDetector, exported) -> None:
-    """See to it that an exported detector gives what the model gives.
+    """Compare an exported detector with the model on random images.
 
     Raises:
-        ExportError: If they differ by more than 1e-4, of a number above 1 in proportion.
+        ExportError: If they differ by more than 1e-4 + 1e-4 * value.
     """
     for num_images in (1, 2):
-        images = _pictures(raw, num_images)
+        images = _random_images(raw, num_images)
         for name, ours, theirs in zip(('scores', 'boxes'), raw(images), exported(images)):
             theirs = theirs.to(ours.device)
             if not torch.allclose(ours, theirs, **TOLERANCE):
                 difference = (ours - theirs).abs().max().item()
                 raise ExportError(
-                    f'the exported {name} differ from those of the model by up to '
-                    f'{difference:g}: nothing was written'
+                    f'the {name} of the exported detector differ from the model by up to '
+                    f'{difference:g}; nothing was written'
                 )
 
 
-class _OfOneSize(nn.Module):
-    """Says so where an input has another size: tracing has written down every size within."""
+class _FixedSize(nn.Module):
+    """Raises an error for other input sizes: tracing makes all sizes constant."""
 
     def __init__(self, raw: RawDetector):
         super().__init__()
@@ -132,13 +132,12 @@ class _OfOneSize(nn.Module):
 def _check_shape(images: Tensor, height: int, width: int) -> Tensor:
     if images.dim() != 4 or images.shape[1:] != [3, height, width]:
         raise ValueError(
-            f'This detector was exported for images (N, 3, {height}, {width}), '
-            f'but these are {images.shape}'
+            f'This detector was exported for images (N, 3, {height}, {width}), got {images.shape}'
         )
     return images
 
 
-def _pictures(raw: RawDetector, num_images: int) -> Tensor:
+def _random_images(raw: RawDetector, num_images: int) -> Tensor:
     generator = torch.Generator().manual_seed(num_images)
-    pictures = torch.rand(num_images, 3, raw.height, raw.width, generator=generator)
-    return (pictures * 255).to(raw.mean.device)
+    images = torch.rand(num_images, 3, raw.height, raw.width, generator=generator)
+    return (images * 255).to(raw.mean.device)

@@ -1,4 +1,4 @@
-"""Detection in images and videos, one after the other, with a picture of each."""
+"""Detect in images and videos, and draw the detections."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -8,40 +8,40 @@ import mmcv
 
 from .detector import Detector, read_image
 from .inputs import is_video
-from .results import Found, found_in
+from .results import ImageDetections
 from .video import Video, VideoFile
 
-PICTURES = ('.jpg', '.jpeg', '.png')
+PICTURE_EXTENSIONS = ('.jpg', '.jpeg', '.png')
 
 
-def drawn_to(out: Path, name: str) -> Path:
-    """Where the picture or video with detections goes.
+def drawing_path(out: Path, name: str) -> Path:
+    """Path of the image or video with drawn detections.
 
     Args:
         out (Path): Folder of all results.
-        name (str): Name of the input, see ``names_of``. What OpenCV does not write under its
-            extension, such as a PGM in colour, gets another one behind it.
+        name (str): Name of the input, from ``relative_names``. A second extension is appended if
+            OpenCV may not be able to write the first, such as PGM in colour.
     """
-    kinds, kind = (('.mp4',), '.mp4') if is_video(Path(name)) else (PICTURES, '.png')
-    return out / 'drawn' / (name if Path(name).suffix.lower() in kinds else name + kind)
+    known, default = (('.mp4',), '.mp4') if is_video(Path(name)) else (PICTURE_EXTENSIONS, '.png')
+    return out / 'drawn' / (name if Path(name).suffix.lower() in known else name + default)
 
 
-class Job:
-    """Detects, draws, and keeps what was found.
+class InferenceJob:
+    """Runs a detector on images and videos and collects the detections.
 
     Args:
-        detector (Detector): What detects.
+        detector (Detector): The detector.
         out (Path, optional): Folder of all results; None to draw nothing.
-        ids (Iterator[int]): Ids of images and frames, one for each.
-        batch_size (int): How many are detected in at a time.
-        on_step (Callable): Is called with the name of an input and how many images, or frames, it
-            has, whenever one of them is done; None for a video that does not say.
+        ids (Iterator[int]): Ids of images and frames, in order.
+        batch_size (int): Number of images or frames per batch.
+        on_step (Callable): Called after each image or frame with the name of its progress bar and
+            the total number of images or frames, None if unknown.
 
     Attributes:
-        found (list[Found]): One for each image and frame, in order.
+        detections (list[ImageDetections]): One entry per image and frame, in order.
         videos (list[dict]): Name, frame rate and number of frames of each video.
-        problems (list[str]): What could not be read, and why.
-        warnings (list[str]): What was read in part.
+        problems (list[str]): Inputs that could not be read, with the reason.
+        warnings (list[str]): Inputs that were read only partly.
     """
 
     def __init__(
@@ -54,56 +54,56 @@ class Job:
     ):
         self.detector, self.out, self.ids = detector, out, ids
         self.batch_size, self.on_step = batch_size, on_step
-        self.found: list[Found] = []
+        self.detections: list[ImageDetections] = []
         self.videos: list[dict] = []
         self.problems: list[str] = []
         self.warnings: list[str] = []
 
     def images(self, images: dict[str, Path]) -> None:
-        """Detect in images, by their names. One that does not open is left out and named."""
+        """Detect in images, given by name. Unreadable images are skipped and listed in problems."""
         for batch in _batched(self._load(images), self.batch_size):
             samples = self.detector.detect([data for *_, data in batch])
             for (name, img_id, _), sample in zip(batch, samples):
-                self.found.append(found_in(sample, name, None, img_id))
+                self.detections.append(ImageDetections.from_sample(sample, name, None, img_id))
                 if self.out is not None:
                     drawn = self.detector.draw(read_image(images[name]), sample)
-                    mmcv.imwrite(drawn, str(drawn_to(self.out, name)))
+                    mmcv.imwrite(drawn, str(drawing_path(self.out, name)))
                 self.on_step('images', len(images))
 
     def _load(self, images: dict[str, Path]) -> Iterator[tuple[str, int, dict]]:
         for name, path in images.items():
-            img_id = next(self.ids)  # also of one that is left out: ids are places
+            img_id = next(self.ids)  # skipped images use up an id too
             try:
                 yield name, img_id, self.detector.load(str(path))
             except OSError as error:
-                self.problems.append(f'{path} cannot be read: {error}')
+                self.problems.append(f'cannot read {path}: {error}')
 
     def video(self, name: str, path: Path) -> None:
-        """Detect in a video, as far as it can be read."""
+        """Detect in all readable frames of a video."""
         try:
             video = Video(path)
         except OSError as error:
-            self.problems.append(f'{path} cannot be read: {error}')
+            self.problems.append(f'cannot read {path}: {error}')
             return
-        file = None if self.out is None else VideoFile(drawn_to(self.out, name), video.fps)
+        file = None if self.out is None else VideoFile(drawing_path(self.out, name), video.fps)
         frames = ((i, frame, self.detector.load(frame)) for i, frame in enumerate(video))
         for batch in _batched(frames, self.batch_size):
             samples = self.detector.detect([data for *_, data in batch])
             for (i, frame, _), sample in zip(batch, samples):
-                self.found.append(found_in(sample, name, i, next(self.ids)))
+                img_id = next(self.ids)
+                self.detections.append(ImageDetections.from_sample(sample, name, i, img_id))
                 if file is not None:
                     file.add(self.detector.draw(frame, sample))
                 self.on_step(name, video.expected or None)
         if file is not None:
             file.close()
         if video.num_frames == 0:
-            self.problems.append(f'{path} cannot be read: it has no frames')
+            self.problems.append(f'cannot read {path}: it has no frames')
             return
         self.videos.append(dict(file_name=name, fps=video.fps, num_frames=video.num_frames))
         if video.num_frames < video.expected:
             self.warnings.append(
-                f'{path} ends after {video.num_frames} of {video.expected} frames: the results '
-                'are of those'
+                f'only {video.num_frames} of {video.expected} frames of {path} could be read'
             )
 
 

@@ -1,4 +1,4 @@
-"""A detector as one function of tensors, which is what can be exported."""
+"""A detector as one function of tensors, for export."""
 
 import torch
 from mmdet.models import AnchorHead, FoveaHead, SingleStageDetector
@@ -8,25 +8,25 @@ from torch import Tensor, nn
 
 
 class ExportError(ValueError):
-    """A detector, or a size of its input, that cannot be exported; says why."""
+    """A detector, or an input size, that cannot be exported."""
 
 
 class RawDetector(nn.Module):
-    """Network, scores and decoded boxes of a one-stage detector: all that is before NMS.
+    """A one-stage detector up to NMS: the network, scores and decoded boxes.
 
-    What comes before NMS runs without MMDetection and MMCV; NMS itself is a few lines wherever the
-    exported model is used, and not of the same form in any two runtimes.
+    Everything up to NMS runs without MMDetection and MMCV. NMS takes a few lines in any runtime,
+    but each runtime has its own form of it.
 
-    The model's layers are shared, not copied.
+    The layers of the model are shared, not copied.
 
     Args:
-        model (nn.Module): RetinaNet, ATSS or FoveaBox, by ranking heads or by MMDetection's.
+        model (nn.Module): RetinaNet, ATSS or FoveaBox, with ranking heads or MMDetection's heads.
         cfg (Config): Its config.
-        size (tuple[int, int]): Width and height of the input in pixels; multiples of what the
-            data preprocessor pads to.
+        size (tuple[int, int]): Width and height of the input in pixels, multiples of
+            ``pad_size_divisor`` of the data preprocessor.
 
     Raises:
-        ExportError: If it is another kind of detector, or if the size does not do.
+        ExportError: If the detector or the size is not supported.
     """
 
     def __init__(self, model: nn.Module, cfg: Config, size: tuple[int, int]):
@@ -46,8 +46,8 @@ class RawDetector(nn.Module):
             outputs = self._head_outputs(self.mean.new_zeros(1, 3, self.height, self.width))
         if len(outputs) != 2:
             raise ExportError(
-                f'{type(head).__name__} cannot be exported: it has outputs beside those of classes '
-                'and boxes, which its scores depend on'
+                f'{type(head).__name__} cannot be exported: it has {len(outputs)} outputs, and '
+                'only heads with outputs for classes and boxes are supported'
             )
         sizes = [x.shape[-2:] for x in outputs[0]]
         priors = head.prior_generator.grid_priors(sizes, device=self.mean.device)
@@ -55,21 +55,21 @@ class RawDetector(nn.Module):
         self.register_buffer('priors', torch.cat(list(priors)))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores and boxes of all P priors.
+        """Compute the scores and boxes of all P priors.
 
         Args:
-            images (Tensor): Shape (N, 3, height, width), float32, 0 to 255, channels as OpenCV
-                reads them, BGR.
+            images (Tensor): Shape (N, 3, height, width), float32, 0 to 255, BGR as OpenCV reads
+                them.
 
         Returns:
             tuple: Scores (N, P, C) in [0, 1], and boxes (N, P, 4) as x1, y1, x2, y2 in pixels of
-            the input, within it.
+            the input, clipped to it.
         """
         num_images = images.shape[0]
         cls_scores, bbox_preds = self._head_outputs(images)
         head = self.detector.bbox_head
-        scores = _line_up(cls_scores, num_images, head.cls_out_channels).sigmoid()
-        deltas = _line_up(bbox_preds, num_images, 4)
+        scores = _flatten_levels(cls_scores, num_images, head.cls_out_channels).sigmoid()
+        deltas = _flatten_levels(bbox_preds, num_images, 4)
         return scores, self._decode(deltas, num_images)
 
     def _head_outputs(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
@@ -77,7 +77,7 @@ class RawDetector(nn.Module):
         return self.detector.bbox_head(self.detector.extract_feat((images - self.mean) / self.std))
 
     def _decode(self, deltas: Tensor, num_images: int) -> Tensor:
-        """Boxes from encoded ones, both (N, P, 4), by the head's own decoding of one image."""
+        """Decode boxes (N, P, 4) with the head's own code for one image."""
         head, shape = self.detector.bbox_head, (self.height, self.width)
         priors = self.priors.repeat(num_images, 1, 1)
         if not isinstance(head, FoveaHead):
@@ -93,8 +93,8 @@ class RawDetector(nn.Module):
         return torch.cat(boxes, dim=1)
 
 
-def _line_up(level_maps: list[Tensor], num_images: int, channels: int) -> Tensor:
-    """Maps (N, anchors * channels, H, W) of all levels, as one row for each prior of an image."""
+def _flatten_levels(level_maps: list[Tensor], num_images: int, channels: int) -> Tensor:
+    """Reshape maps (N, anchors * channels, H, W) of all levels to (N, P, channels)."""
     return torch.cat(
         [x.permute(0, 2, 3, 1).reshape(num_images, -1, channels) for x in level_maps], dim=1
     )
@@ -104,25 +104,25 @@ def _check_kind(model: nn.Module, head: nn.Module | None) -> None:
     name = type(model).__name__
     if not isinstance(model, SingleStageDetector) or not isinstance(head, AnchorHead | FoveaHead):
         raise ExportError(
-            f'{name} cannot be exported: only one-stage detectors with anchors, and FoveaBox. A '
-            'second stage needs RoIAlign and NMS of MMCV within the model, which no exporter '
-            'takes over'
+            f'{name} cannot be exported, only one-stage detectors with anchors and FoveaBox. A '
+            'second stage runs RoIAlign and NMS of MMCV inside the model, which exporters do not '
+            'support'
         )
     if not (getattr(head, 'use_sigmoid_cls', True) and hasattr(head, 'cls_out_channels')):
         raise ExportError(f'{type(head).__name__} cannot be exported: its scores are a softmax')
-    usual = FoveaHead if isinstance(head, FoveaHead) else BaseDenseHead
+    base = FoveaHead if isinstance(head, FoveaHead) else BaseDenseHead
     if any(
-        getattr(type(head), name) is not getattr(usual, name)
+        getattr(type(head), name) is not getattr(base, name)
         for name in ('predict_by_feat', '_predict_by_feat_single')
     ):
         raise ExportError(
-            f'{type(head).__name__} cannot be exported: it makes scores and boxes of its outputs '
-            'in a way of its own'
+            f'{type(head).__name__} cannot be exported: it overrides how scores and boxes are '
+            'computed from its outputs (predict_by_feat)'
         )
     if hasattr(head, 'atss_centerness'):
         raise ExportError(
-            f'{type(head).__name__} cannot be exported: it weights scores by a centerness, which '
-            'ALRPATSSHead has not'
+            f'{type(head).__name__} cannot be exported: it multiplies scores by a centerness. '
+            'ALRPATSSHead does not'
         )
 
 
@@ -131,6 +131,6 @@ def _check_size(size: tuple[int, int], divisor: int) -> None:
         if value < 1 or value % divisor:
             nearest = max(1, round(value / divisor)) * divisor
             raise ExportError(
-                f'the {name} of the input must be a multiple of {divisor} (pad_size_divisor of the '
-                f'config), as {nearest} is, but is {value}'
+                f'the {name} of the input is {value}, but must be a multiple of {divisor} '
+                f'(pad_size_divisor of the config), such as {nearest}'
             )

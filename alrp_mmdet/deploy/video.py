@@ -1,4 +1,4 @@
-"""Videos, frame by frame."""
+"""Read and write videos frame by frame."""
 
 import math
 import os
@@ -9,38 +9,38 @@ import cv2
 import numpy as np
 from mmcv import VideoReader
 
-FRAME_RATE = 25.0  # of a video that does not say its own
+DEFAULT_FPS = 25.0  # of a video without a valid frame rate
 
 
 class Video:
-    """The frames of a video that can be read, of which there may be fewer than it says it has.
+    """The readable frames of a video, which may be fewer than its header says.
 
     Args:
-        path (str | os.PathLike): Its file.
+        path (str | os.PathLike): Path of the file.
 
     Attributes:
-        fps (float): Frames in a second.
-        expected (int): How many frames it says it has; 0 if it does not say.
-        num_frames (int): How many were read so far.
+        fps (float): Frames per second.
+        expected (int): Number of frames according to the header; 0 if unknown.
+        num_frames (int): Number of frames read so far.
 
     Raises:
-        OSError: If it is not a readable video.
+        OSError: If the file is not a readable video.
     """
 
     def __init__(self, path: str | os.PathLike):
         reader = VideoReader(str(path))
         if not reader.opened:
-            raise OSError('it is damaged, or of an unknown format')
+            raise OSError('damaged file or unknown format')
         self._capture = reader.vcap
         known = math.isfinite(reader.fps) and reader.fps > 0
-        self.fps = reader.fps if known else FRAME_RATE
+        self.fps = reader.fps if known else DEFAULT_FPS
         self.expected = max(reader.frame_cnt, 0)
         self.num_frames = 0
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Frames (H, W, 3), uint8, BGR. Can be gone through once."""
+        """Read the frames (H, W, 3), uint8, BGR. Works once."""
         while True:
-            # Not by the reader, which looks for a frame anew where a video's times have gaps.
+            # VideoReader would seek to each frame, which fails if time stamps have gaps.
             read, frame = self._capture.read()
             if not read:
                 break
@@ -50,11 +50,11 @@ class Video:
 
 
 class VideoFile:
-    """An MPEG-4 video that is written frame by frame, and has its name when it is whole.
+    """An MPEG-4 video that is written frame by frame and renamed when it is complete.
 
     Args:
-        path (str | os.PathLike): Its place, ending with ``.mp4``. Folders are made.
-        fps (float): Frames in a second.
+        path (str | os.PathLike): Path of the file, ending with ``.mp4``. Folders are created.
+        fps (float): Frames per second.
     """
 
     def __init__(self, path: str | os.PathLike, fps: float):
@@ -63,7 +63,7 @@ class VideoFile:
         self._writer = None
 
     def add(self, frame: np.ndarray) -> None:
-        """Write a frame (H, W, 3), uint8, BGR, all of them of one size.
+        """Write a frame (H, W, 3), uint8, BGR. All frames must have the same size.
 
         Raises:
             OSError: If the file cannot be written.
@@ -74,11 +74,11 @@ class VideoFile:
             codec = cv2.VideoWriter_fourcc(*'mp4v')
             self._writer = cv2.VideoWriter(str(self._partial), codec, self.fps, size)
             if not self._writer.isOpened():
-                raise OSError(f'{self.path} cannot be written: OpenCV has no encoder for it')
+                raise OSError(f'OpenCV has no encoder for {self.path}')
         self._writer.write(frame)
 
     def close(self) -> None:
-        """End the file. Nothing if it has no frame."""
+        """Finish the file. Without frames, there is no file."""
         if self._writer is not None:
             self._writer.release()
             self._partial.replace(self.path)

@@ -1,4 +1,4 @@
-"""MMDetection's COCO metric with LRP in it. The one module here that needs MMDetection."""
+"""MMDetection's COCO metric, extended by LRP."""
 
 import contextlib
 import os.path as osp
@@ -12,14 +12,14 @@ from mmdet.evaluation import CocoMetric
 from mmdet.registry import METRICS
 from mmengine.fileio import dump
 from mmengine.logging import MMLogger
-from terminaltables import AsciiTable
 
 from alrp.files import write_atomically
 from alrp.lrp.class_table import class_table, thresholds_json
 from alrp.lrp.curve import mean_over_classes
 from alrp.lrp.evaluate import AP_LIMIT, Evaluation, evaluate_lrp
-from alrp.lrp.inputs import IOU_TYPES
+from alrp.lrp.iou_types import IOU_TYPES
 from alrp.lrp.summary import AP_COLUMNS, LRP_COLUMNS, SIZES, average_precisions, lrp_means
+from alrp.text import format_table
 
 from .coco_results import coco_results
 
@@ -30,35 +30,38 @@ LRP_ITEMS = LRP_COLUMNS
 
 @METRICS.register_module()
 class CocoLRPMetric(CocoMetric):
-    """``CocoMetric`` that also gives LRP, from the same matching, without pycocotools' evaluation.
+    """``CocoMetric`` that also computes LRP, from the same matching, without pycocotools' COCOeval.
 
-    Takes the arguments of ``CocoMetric`` and logs what it logs: the same names, the same values.
-    For ``bbox`` (and ``segm``) there are ``bbox_oLRP``, its components ``bbox_oLRP_loc``,
-    ``bbox_oLRP_fp`` and ``bbox_oLRP_fn``, and ``bbox_oLRP_s``, ``bbox_oLRP_m`` and ``bbox_oLRP_l``
-    by size besides. All are errors: lower is better, which ``AtomicCheckpointHook`` knows when it
-    is to ``save_best``; ``CheckpointHook`` needs ``rule='less'``. They are not rounded, and -1
-    where undefined, as AP is. They count at most 100 detections of an image and class, as mAP does,
-    or the largest of ``proposal_nums`` if 100 is not among them, and take detections from an IoU of
-    0.5 whatever ``iou_thrs`` are.
+    Takes the arguments of ``CocoMetric`` and logs the same names with the same values. For ``bbox``
+    it adds ``bbox_oLRP``, its components ``bbox_oLRP_loc``, ``bbox_oLRP_fp`` and ``bbox_oLRP_fn``,
+    and by size ``bbox_oLRP_s``, ``bbox_oLRP_m`` and ``bbox_oLRP_l``; likewise for ``segm``. These
+    are errors, so lower is better: with ``save_best``, ``AtomicCheckpointHook`` knows this, and
+    ``CheckpointHook`` needs ``rule='less'``. They are not rounded, and -1 if undefined, as for AP.
+    They use at most 100 detections per image and class, as mAP does, or the largest of
+    ``proposal_nums`` if 100 is not among them, and always an IoU threshold of 0.5.
 
-    It differs from ``CocoMetric`` in what that one cannot do. No detections at all have numbers, an
-    AP of 0 and an oLRP of 1. ``iou_thrs`` may be a list or one number. Class-wise values are those
-    of the class they are named after even where the annotation file does not list categories by
-    ascending id. NaN and other nonsense in results is an error that names the entry.
+    Differences from ``CocoMetric``: without detections, AP is 0 and oLRP is 1. ``iou_thrs`` may be
+    a list or one number. Class-wise values belong to the class they are named after even if the
+    annotation file does not list categories by ascending id. NaN and other bad values in results
+    are an error that names the entry.
 
     Args:
         ann_file (str, optional): As in ``CocoMetric``.
         *args: Further arguments of ``CocoMetric``.
-        thresholds_file (str, optional): A JSON file for the LRP-optimal score threshold of each
-            class, written at each evaluation: the score from which a detection of the class should
-            be kept for the least LRP error. Under ``thresholds``, null where undefined, by the
-            category's name in the order of labels; the other entries say on what they were
-            computed. Those of the first of ``bbox`` and ``segm`` in ``metric``. Not written with
-            ``format_only``. Defaults to None.
+        thresholds_file (str, optional): A JSON file to write after each evaluation, with the
+            LRP-optimal score threshold of each class: keeping detections from this score gives the
+            lowest LRP error. ``thresholds`` has them by category name in the order of labels, null
+            if undefined; the other keys say what they were computed on. Uses the first of ``bbox``
+            and ``segm`` in ``metric``. Not written with ``format_only``. Defaults to None.
         **kwargs: Further arguments of ``CocoMetric``. With ``classwise``, ``bbox_NAME_oLRP`` is
-            logged for each class beside ``NAME_precision``, NaN where undefined, as that is.
-            ``metric_items`` may name ``oLRP``, ``oLRP_loc``, ...; if it is given, only what it
-            names is logged. ``use_mp_eval`` matters to proposals alone.
+            logged for each class next to ``NAME_precision``; both are NaN if undefined.
+            ``metric_items`` may include ``oLRP``, ``oLRP_loc``, ...; if given, only these items are
+            logged. ``use_mp_eval`` affects proposals only.
+
+    Raises:
+        ValueError: If ``proposal_nums`` has fewer than three numbers, or if ``thresholds_file`` is
+            given without ``bbox`` or ``segm`` in ``metric``.
+        KeyError: If an item of ``metric_items`` is unknown.
     """
 
     def __init__(
@@ -71,31 +74,32 @@ class CocoLRPMetric(CocoMetric):
         matched = [metric for metric in self.metrics if metric in IOU_TYPES]
         if matched and len(self.proposal_nums) < 3:
             raise ValueError(
-                'proposal_nums must be at least three numbers, as AR@100, AR@300 and AR@1000 are '
-                f'those of the first three, but are {self.proposal_nums}'
+                'proposal_nums must have at least three numbers, for AR@100, AR@300 and AR@1000, '
+                f'got {self.proposal_nums}'
             )
         if thresholds_file is not None and not matched:
             raise ValueError(
-                'thresholds_file needs bbox or segm in metric: proposals have no classes'
+                f'thresholds_file needs bbox or segm in metric, got {self.metrics}: proposals have '
+                'no classes'
             )
         for item in self.metric_items or ():
             if item not in (*AP_ITEMS, *AR_ITEMS, *LRP_ITEMS):
                 raise KeyError(f'metric item "{item}" is not supported')
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Compute all numbers. Called in the main process only.
+        """Compute all values. Called in the main process only.
 
         Args:
-            results (list): Ground truth and prediction of each image, as ``process`` leaves them.
+            results (list): Ground truth and prediction of each image, from ``process``.
 
         Returns:
-            dict[str, float]: By name.
+            dict[str, float]: Values by name.
         """
         logger = MMLogger.get_current_instance()
         gts, preds = zip(*results) if results else ((), ())
         if self._coco_api is None:
             if not results:
-                logger.warning('There are neither images nor ann_file, and therefore no numbers')
+                logger.warning('Nothing to evaluate: there are no images and no ann_file')
                 return OrderedDict()
             self._convert_ground_truth(gts)
         if self.cat_ids is None:
@@ -120,9 +124,7 @@ class CocoLRPMetric(CocoMetric):
             if metric not in entries:
                 raise KeyError(f'{metric} is not in results')
             if not entries[metric]:
-                logger.warning(
-                    f'There are no detections at all: {metric} has an AP of 0 and an oLRP of 1'
-                )
+                logger.warning(f'There are no {metric} detections: AP is 0 and oLRP is 1')
             evaluation = evaluate_lrp(
                 ground_truth, entries[metric], metric, self.proposal_nums, self.iou_thrs
             )
@@ -137,15 +139,15 @@ class CocoLRPMetric(CocoMetric):
 
         Args:
             results (Sequence[dict]): Predictions, one per image.
-            outfile_prefix (str): To which ``.bbox.json`` and ``.segm.json`` are appended.
+            outfile_prefix (str): ``.bbox.json`` and ``.segm.json`` are appended to it.
 
         Returns:
-            dict: Names of the files, by ``bbox``, ``proposal`` and, if there are masks, ``segm``.
+            dict: Names of the files by ``bbox``, ``proposal`` and, if there are masks, ``segm``.
         """
         return _dump_results(self._entries(results), outfile_prefix)
 
     def _convert_ground_truth(self, gts: Sequence[dict]) -> None:
-        """What the data set gave with the images, in COCO format."""
+        """Convert the ground truth that the dataset gave with the images to COCO format."""
         MMLogger.get_current_instance().info('Converting ground truth to coco format...')
         with contextlib.ExitStack() as stack:
             prefix = self.outfile_prefix
@@ -154,7 +156,7 @@ class CocoLRPMetric(CocoMetric):
             self._coco_api = COCO(self.gt_to_coco_json(gts, prefix))
 
     def _ground_truth(self) -> dict:
-        """What of it takes part: these images, and these categories."""
+        """The part of the ground truth that has these images and categories."""
         content = self._coco_api.dataset
         images, categories = set(self.img_ids), set(self.cat_ids)
         return dict(
@@ -171,7 +173,7 @@ class CocoLRPMetric(CocoMetric):
         return coco_results(results, self.cat_ids, self.dataset_meta['classes'])
 
     def _evaluate_proposals(self, metric: str, results: list) -> dict[str, float]:
-        """By ``CocoMetric``."""
+        """Evaluate proposals with ``CocoMetric``."""
         with _set(
             self,
             metrics=[metric],
@@ -183,13 +185,13 @@ class CocoLRPMetric(CocoMetric):
     def _numbers(
         self, evaluation: Evaluation, metric: str, logger: MMLogger
     ) -> OrderedDict[str, float]:
-        """What is logged of an evaluation, in the order of ``CocoMetric``, LRP after AP."""
+        """The values to log, in the order of ``CocoMetric``, LRP after AP."""
         of_all = self._ap_and_ar(evaluation)
         of_all |= lrp_means(evaluation.lrp[_lrp_limit(evaluation)])
         if of_all['mAP'] == -1 and AP_LIMIT not in self.proposal_nums:
             logger.warning(
-                f'{metric}_mAP is -1, undefined: as in CocoMetric it is the AP of {AP_LIMIT} '
-                f'detections, which is not among proposal_nums {self.proposal_nums}'
+                f'{metric}_mAP is -1 (undefined): as in CocoMetric it is the AP of at most '
+                f'{AP_LIMIT} detections, which is not among proposal_nums {self.proposal_nums}'
             )
         numbers, of_classes = OrderedDict(), []
         if self.classwise:
@@ -208,29 +210,29 @@ class CocoLRPMetric(CocoMetric):
             rows = [
                 [name, *(f'{_rounded(values[c])}' for c in columns)] for name, values in of_classes
             ]
-            logger.info('\n' + AsciiTable([['category', *columns], *rows]).table)
+            logger.info('\n' + format_table([['category', *columns], *rows]))
         for name, columns in (('mAP', AP_ITEMS), ('oLRP', LRP_ITEMS)):
             values = ' '.join(f'{of_all[column]:.3f}' for column in columns)
             logger.info(f'{metric}_{name}_copypaste: {values}')
         return numbers
 
     def _ap_and_ar(self, evaluation: Evaluation) -> dict[str, float]:
-        """The twelve numbers of COCO, at the limits at which pycocotools gives them."""
+        """COCO's twelve values, at the limits that pycocotools uses."""
         limits = sorted(self.proposal_nums)
-        places = [evaluation.max_dets.index(limit) for limit in limits]
-        recall, largest = evaluation.recall, places[2]
+        positions = [evaluation.max_dets.index(limit) for limit in limits]
+        recall, largest = evaluation.recall, positions[2]
         values = average_precisions(evaluation.precision[..., largest], evaluation.iou_thresholds)
         values = dict(zip(AP_ITEMS, values.values()))
-        of_mean_ap = [place for limit, place in zip(limits, places) if limit == AP_LIMIT]
-        values['mAP'] = mean_over_classes(evaluation.precision[..., 0, of_mean_ap].ravel())
-        areas = [(0, places[0]), (0, places[1]), (0, largest)]
+        at_ap_limit = [i for limit, i in zip(limits, positions) if limit == AP_LIMIT]
+        values['mAP'] = mean_over_classes(evaluation.precision[..., 0, at_ap_limit].ravel())
+        areas = [(0, positions[0]), (0, positions[1]), (0, largest)]
         areas += [(area, largest) for area in SIZES.values()]
-        for item, (area, place) in zip(AR_ITEMS, areas):
-            values[item] = mean_over_classes(recall[..., area, place].ravel())
+        for item, (area, i) in zip(AR_ITEMS, areas):
+            values[item] = mean_over_classes(recall[..., area, i].ravel())
         return values
 
     def _classwise(self, evaluation: Evaluation) -> list[tuple[str, dict[str, float]]]:
-        """Name of each class, in the order of labels, and its values by item."""
+        """Name of each class and its values by item, in the order of labels."""
         by_id = {row['id']: row for row in class_table(evaluation, _lrp_limit(evaluation))}
         columns = [*AP_COLUMNS, *LRP_COLUMNS, 'threshold']
         items = [*AP_ITEMS, *LRP_ITEMS, 'threshold']
@@ -249,7 +251,7 @@ def _lrp_limit(evaluation: Evaluation) -> int:
 
 
 def _rounded(value: float) -> float:
-    """As ``CocoMetric`` does it, which is not how Python rounds its own numbers."""
+    """Round as ``CocoMetric`` does. NumPy rounds differently from Python."""
     return float(np.float64(value).round(3))
 
 
@@ -262,7 +264,7 @@ def _dump_results(entries: dict[str, list[dict]], outfile_prefix: str) -> dict[s
 
 @contextlib.contextmanager
 def _set(target: object, **values) -> Iterator[None]:
-    """Attributes changed for a while."""
+    """Change attributes within a ``with`` statement."""
     before = {name: getattr(target, name) for name in values}
     vars(target).update(values)
     try:

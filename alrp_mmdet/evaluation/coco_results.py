@@ -1,4 +1,4 @@
-"""Predictions of MMDetection as results in COCO format."""
+"""Converts predictions of MMDetection to COCO-format results."""
 
 from collections.abc import Sequence
 
@@ -8,20 +8,20 @@ import numpy as np
 def coco_results(
     results: Sequence[dict], cat_ids: Sequence, classes: Sequence[str]
 ) -> dict[str, list[dict]]:
-    """Predictions in COCO format.
+    """Convert predictions to COCO-format results.
 
     Args:
         results (Sequence[dict]): One per image: ``img_id``, ``bboxes`` (n, 4) as x1, y1, x2, y2 in
-            pixels, ``scores`` (n,), ``labels`` (n,), and, if there are masks, ``masks``, n run
-            lengths, perhaps with ``mask_scores`` (n,).
-        cat_ids (Sequence): Id of the category of each label.
+            pixels, ``scores`` (n,), ``labels`` (n,), and for masks ``masks``, n run lengths, with
+            optional ``mask_scores`` (n,).
+        cat_ids (Sequence): Category id of each label.
         classes (Sequence[str]): Names of the classes, for messages.
 
     Returns:
-        dict[str, list[dict]]: By ``bbox`` and, if there are masks, ``segm``.
+        dict[str, list[dict]]: Entries by ``bbox`` and, if there are masks, ``segm``.
 
     Raises:
-        ValueError: If there is a label without a category.
+        ValueError: If a label has no category.
     """
     entries = dict(bbox=[])
     if not results or any('masks' in result for result in results):
@@ -60,13 +60,13 @@ def _categories_of(labels: np.ndarray, cat_ids: Sequence, classes: Sequence[str]
         return [cat_ids[label] for label in np.asarray(labels).tolist()]
     except IndexError:
         raise ValueError(
-            f'there are predictions with the label {max(labels)}, but the annotation file has '
-            f'only {len(cat_ids)} of the classes {classes}. Do num_classes of the model, classes '
-            'in metainfo of the data set, and the file belong together?'
+            f'predictions have the label {max(labels)}, but the annotation file has only '
+            f'{len(cat_ids)} of the classes {classes}. Check that num_classes of the model, '
+            'metainfo.classes of the dataset and the annotation file agree'
         ) from None
 
 
 def _as_text(mask: dict) -> dict:
-    """Run lengths that can be written as JSON."""
+    """Run lengths ready for JSON."""
     counts = mask['counts']
     return dict(mask, counts=counts.decode()) if isinstance(counts, bytes) else mask

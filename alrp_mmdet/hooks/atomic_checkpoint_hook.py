@@ -12,27 +12,27 @@ from alrp.files import write_atomically
 
 @register_backend('atomic')
 class AtomicLocalBackend(LocalBackend):
-    """Local files that appear whole or not at all."""
+    """Local files that are never visible half written."""
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Write a file beside its place and move it there when it is on the disk.
+        """Write a temporary file, then rename it.
 
         Args:
             obj (bytes): Content of the file.
-            filepath (str | Path): Its place. What stood there stays until the new file is whole.
+            filepath (str | Path): Path of the file. An existing file is replaced by the rename.
         """
         write_atomically(filepath, obj)
 
 
 @HOOKS.register_module()
 class AtomicCheckpointHook(CheckpointHook):
-    """``CheckpointHook`` that always leaves a checkpoint to resume from, whenever it is killed.
+    """``CheckpointHook`` that keeps a valid checkpoint to resume from, even if the run is killed.
 
-    A checkpoint appears under its name only when it is whole, and an outdated one is removed only
-    after the new one is there. A model with NaN or infinite weights is not saved: training stops,
-    and the checkpoint before it stays the latest. Takes the arguments of ``CheckpointHook``;
-    ``backend_args`` other than the default send checkpoints elsewhere, with the guarantees of that
-    place. ``save_best`` knows that of LRP, an error, the least is the best.
+    A checkpoint file is visible only when it is complete, and an old one is removed only after the
+    new one is written. A model with NaN or infinite weights is not saved: training stops, and the
+    previous checkpoint stays the latest. ``save_best`` minimises oLRP, which is an error. Takes the
+    arguments of ``CheckpointHook``. With other ``backend_args``, writing is as safe as that
+    backend.
     """
 
     def __init__(self, *args, backend_args: dict | None = None, **kwargs):
@@ -40,15 +40,15 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def _save_checkpoint_with_step(self, runner, step, meta):
         _check_finite(runner.model)
-        with self._removing_last():
+        with self._removal_after_saving():
             super()._save_checkpoint_with_step(runner, step, meta)
 
     def _save_best_checkpoint(self, runner, metrics):
-        with self._removing_last():
+        with self._removal_after_saving():
             super()._save_best_checkpoint(runner, metrics)
 
     def _init_rule(self, rules, key_indicators):
-        # Not by _default_less_keys: 'top' in 'bbox_laptop_oLRP' would make it greater before.
+        # _default_less_keys is not enough: the 'top' in 'bbox_laptop_oLRP' would select 'greater'.
         if len(rules) == 1:
             rules = rules * len(key_indicators)
         rules = [
@@ -58,10 +58,10 @@ class AtomicCheckpointHook(CheckpointHook):
         super()._init_rule(rules, key_indicators)
 
     @contextmanager
-    def _removing_last(self) -> Iterator[None]:
-        """``CheckpointHook`` makes room before it saves; here, what it removes waits till after."""
+    def _removal_after_saving(self) -> Iterator[None]:
+        """Remove old checkpoints after saving; ``CheckpointHook`` removes them before."""
         backend = self.file_backend
-        self.file_backend = _RemovesLater(backend)
+        self.file_backend = _DeferredRemoval(backend)
         try:
             yield
             for path in self.file_backend.outdated:
@@ -71,17 +71,17 @@ class AtomicCheckpointHook(CheckpointHook):
 
 
 def _check_finite(model: torch.nn.Module) -> None:
-    spoilt = [name for name, x in model.state_dict().items() if not x.isfinite().all()]
-    if spoilt:
+    names = [name for name, x in model.state_dict().items() if not x.isfinite().all()]
+    if names:
         raise FloatingPointError(
-            f'The weights have become NaN or infinite ({len(spoilt)} tensors, such as '
-            f'{spoilt[0]}) and were not saved; the latest checkpoint is good. Lower the learning '
-            'rate, or clip gradients (optim_wrapper.clip_grad), and resume'
+            f'{len(names)} tensors of the model are NaN or infinite, e.g. {names[0]}. The model '
+            'was not saved; the latest checkpoint is valid. Reduce the learning rate or clip '
+            'gradients (optim_wrapper.clip_grad), then resume'
         )
 
 
-class _RemovesLater:
-    """A file backend that only takes note of what is to be removed."""
+class _DeferredRemoval:
+    """A file backend that collects the files to remove."""
 
     def __init__(self, backend):
         self.backend = backend

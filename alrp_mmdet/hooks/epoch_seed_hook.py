@@ -9,7 +9,7 @@ from mmengine.runner import set_random_seed
 
 
 def seed_worker(worker_id: int) -> None:
-    """Seed a data loading worker from its epoch's seed, which torch has given it already."""
+    """Seed NumPy and Python in a data loading worker with the seed that torch gave it."""
     seed = torch.initial_seed() % 2**32
     np.random.seed(seed)
     random.seed(seed)
@@ -17,17 +17,20 @@ def seed_worker(worker_id: int) -> None:
 
 @HOOKS.register_module()
 class EpochSeedHook(Hook):
-    """Makes every epoch's random numbers follow from seed, epoch and rank alone.
+    """Seeds every epoch from the run's seed, the epoch and the rank.
 
-    A resumed run then augments its images as the uninterrupted run would have and, where the
-    arithmetic is deterministic as on the CPU, ends with the same weights. In data loading workers,
-    that needs ``persistent_workers=False``: persistent ones go on with the random numbers of
-    earlier epochs. Runs that count iterations need no such help: MMEngine replays their data when
-    they are resumed.
+    A resumed run then augments images exactly like an uninterrupted run. With deterministic
+    arithmetic, as on the CPU, it ends with the same weights. Data loading workers need
+    ``persistent_workers=False``, because persistent workers continue the random numbers of earlier
+    epochs.
+
+    Iteration-based runs do not need this hook: MMEngine replays their data when they resume.
+    onedl-mmengine only skips it: the images are the same as in an uninterrupted run, but not their
+    random augmentation.
     """
 
     def before_train_epoch(self, runner) -> None:
-        """Reseed this process, from which the workers of the epoch get their seeds."""
+        """Seed this process, which seeds the workers of the epoch."""
         state = np.random.SeedSequence([runner.seed, runner.epoch, get_rank()])
         set_random_seed(int(state.generate_state(1)[0]))
         runner.train_dataloader.worker_init_fn = seed_worker

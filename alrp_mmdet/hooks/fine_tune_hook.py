@@ -7,27 +7,27 @@ from ..transfer.fine_tuning import check_fits, fine_tune
 
 @HOOKS.register_module()
 class FineTuneHook(Hook):
-    """Loads of a checkpoint what fits, layer by layer, where a training starts from ``load_from``.
+    """Loads the layers of a ``load_from`` checkpoint that fit the model.
 
-    What does not fit starts anew, such as the classifier where the classes are others, and a list
-    tells what was loaded, what starts anew and why, and what of the checkpoint is not used. Where
-    the number of classes is the same but their names or their order are not, the classifier starts
-    anew as well. Where the box coder has other standard deviations, the box layer is rescaled.
+    At the start of a training, layers that do not fit are re-initialised, such as the classifier
+    for other classes. This includes classes with other names or in another order. The log lists
+    what was loaded, re-initialised, and why, and what of the checkpoint was not used. If the box
+    coder has other standard deviations, the box layer is rescaled.
 
-    In a test, or when a training is resumed, a checkpoint has to fit as a whole: it is refused if
-    weights are missing or of another shape, or if its classes stand in another order. Counters of
-    batch normalisation and the state of self-balance may be missing. A warning tells if boxes are
-    decoded differently than in the config that the checkpoint may hold, of which nothing is run.
+    A checkpoint that is tested or resumed must fit completely. It is refused if weights are missing
+    or have another shape, or if its classes have another order. Batch counters of batch
+    normalisation and the state of self-balance may be missing. A warning lists where the config in
+    the checkpoint decodes boxes differently; no code in that config is run.
 
-    An ``ema_state_dict`` in the checkpoint is left as it is.
+    An ``ema_state_dict`` in the checkpoint is left unchanged.
 
     Args:
-        keep_matching_classes (bool): Whether classifiers, and box layers with a box for each class,
-            keep the outputs of classes that have the same name in the checkpoint. Defaults to
-            False.
+        keep_matching_classes (bool): Whether classifiers, and box layers with a box per class, load
+            the outputs of classes that have the same name in the checkpoint. Defaults to False.
 
     Raises:
-        CheckpointError: If the checkpoint is none, if nothing of it fits, or in a test not all.
+        CheckpointError: If the file has no weights, or none that fit; in a test, or when resuming,
+            if the checkpoint does not fit completely.
     """
 
     priority = 'HIGH'  # before EMAHook, which loads the same state dict
@@ -36,20 +36,20 @@ class FineTuneHook(Hook):
         self.keep_matching_classes = keep_matching_classes
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Make the checkpoint fit, or refuse it."""
+        """Change the checkpoint to fit the model, or refuse it."""
         filename = runner._load_from or 'the checkpoint'
-        # A runner builds the loops that it is going to run before it loads.
+        # A runner builds the loops that it will run before it loads the checkpoint.
         loops = runner._train_loop, runner._val_loop, runner._test_loop
         loop = next((loop for loop in loops if isinstance(loop, BaseLoop)), None)
-        if loop is None:  # somebody's own program, which loads by itself
+        if loop is None:  # a custom program calls load_checkpoint without a loop
             return
         metainfo = getattr(loop.dataloader.dataset, 'metainfo', None)
-        # MMDetection's ConcatDataset has a list of them where its data sets differ.
+        # ConcatDataset of MMDetection has a list of metainfos if its datasets differ.
         classes = metainfo.get('classes') if isinstance(metainfo, dict) else None
-        settings = runner.cfg.get('model')
-        settings = settings if isinstance(settings, dict) else None
-        where = runner.model, checkpoint, filename, classes
+        model_cfg = runner.cfg.get('model')
+        model_cfg = model_cfg if isinstance(model_cfg, dict) else None
+        arguments = runner.model, checkpoint, filename, classes
         if loop is runner._train_loop and not runner._resume:
-            fine_tune(*where, self.keep_matching_classes, settings)
+            fine_tune(*arguments, self.keep_matching_classes, model_cfg)
         else:
-            check_fits(*where, settings)
+            check_fits(*arguments, model_cfg)

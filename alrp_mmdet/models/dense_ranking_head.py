@@ -17,6 +17,7 @@ class DenseRankingMixin(RankingHeadMixin):
     """
 
     loss_prefix = ''  # of the names of losses
+    box_size = 4  # numbers that the head regresses per prior
 
     def assign(
         self,
@@ -76,7 +77,7 @@ class DenseRankingMixin(RankingHeadMixin):
         images = torch.arange(len(cls_scores[0]), device=device)
         return Predictions(
             _flatten_maps(cls_scores, self.cls_out_channels),
-            _flatten_maps(bbox_preds, 4),
+            _flatten_maps(bbox_preds, self.box_size),
             torch.cat([level.repeat(len(images), 1) for level in priors]),
             torch.cat([images.repeat_interleave(len(level)) for level in priors]),
             featmap_sizes,
@@ -97,6 +98,7 @@ class AnchorRankingMixin(DenseRankingMixin):
 
     def __init__(self, *args, reg_decoded_bbox: bool = True, **kwargs):
         super().__init__(*args, reg_decoded_bbox=reg_decoded_bbox, **kwargs)
+        self.box_size = self.bbox_coder.encode_size
 
     def assign(
         self,

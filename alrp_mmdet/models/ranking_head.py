@@ -8,7 +8,7 @@ from torch import Tensor
 from .losses.ranking_loss import RankingLoss
 from .structures import Predictions, Targets
 
-# Upper bound of MMDetection's bounded localisation losses.
+# Upper bounds of MMDetection's bounded localisation losses.
 UPPER_BOUND = dict(IoULoss=1.0, GIoULoss=2.0, DIoULoss=2.0, CIoULoss=2.0, SIoULoss=2.0)
 # Localisation losses that compare what the head regresses. All others compare boxes.
 ENCODED = ('L1Loss', 'SmoothL1Loss', 'BalancedL1Loss', 'MSELoss')
@@ -62,7 +62,7 @@ class RankingHeadMixin:
                 f'{name} compares {"boxes" if self.compares_boxes else "encoded boxes"}: set '
                 f'reg_decoded_bbox={self.compares_boxes}'
             )
-        self.loc_scale = UPPER_BOUND[name] if loss_type.needs_bounded_boxes else 1.0
+        self.loc_scale = _upper_bound(loss_bbox) if loss_type.needs_bounded_boxes else 1.0
 
     def rank(
         self, predictions: Predictions, targets: Targets, prefix: str = ''
@@ -91,11 +91,10 @@ class RankingHeadMixin:
         if self.compares_boxes:
             pos_boxes = self.decode(predictions.priors[pos_inds], pos_boxes)
             ious = bbox_overlaps(pos_boxes.detach(), pos_targets, is_aligned=True)
-        if targets.quality is not None:
-            ious = targets.quality[pos_inds]
+        quality = None if targets.quality is None else targets.quality[pos_inds].detach()
         try:
             results = self.loss_cls(
-                predictions.logits, labels, self._loc_losses(pos_boxes, pos_targets), ious
+                predictions.logits, labels, self._loc_losses(pos_boxes, pos_targets), ious, quality
             )
         except FloatingPointError as error:
             iteration = MessageHub.get_current_instance().get_info('iter')
@@ -127,12 +126,22 @@ def _type_name(cfg: dict) -> str:
     return cfg['type'].split('.')[-1] if isinstance(cfg['type'], str) else cfg['type'].__name__
 
 
+def _upper_bound(loss_bbox: dict) -> float | None:
+    """The largest value of a localisation loss, or None if it is unknown or unbounded."""
+    name = _type_name(loss_bbox)
+    if name in UPPER_BOUND:
+        return UPPER_BOUND[name]
+    loss_type = loss_bbox['type']
+    loss_type = loss_type if isinstance(loss_type, type) else MODELS.get(loss_type)
+    return getattr(loss_type, 'upper_bound', None)
+
+
 def _check_bounded(loss_cls: str, loss_bbox: dict) -> None:
     name = _type_name(loss_bbox)
-    if name not in UPPER_BOUND:
+    if _upper_bound(loss_bbox) is None:
         raise ValueError(
-            f'{loss_cls} needs a bounded IoU loss as loss_bbox, one of {", ".join(UPPER_BOUND)}, '
-            f'got {name}. APLoss accepts any loss_bbox'
+            f'{loss_cls} needs a bounded IoU loss as loss_bbox, one of {", ".join(UPPER_BOUND)} or '
+            f'a class with the attribute upper_bound, got {name}'
         )
     if name == 'IoULoss' and not loss_bbox.get('linear') and loss_bbox.get('mode') != 'linear':
         raise ValueError(
@@ -142,6 +151,5 @@ def _check_bounded(loss_cls: str, loss_bbox: dict) -> None:
     if loss_bbox.get('loss_weight', 1.0) != 1.0:
         raise ValueError(
             f'{loss_cls} balances localisation with classification: leave loss_bbox.loss_weight at '
-            f'1, got {loss_bbox["loss_weight"]}. loss_cls.loss_weight scales both losses, '
-            'loss_cls.self_balance.start_weight sets the initial balance'
+            f'1, got {loss_bbox["loss_weight"]}. loss_cls.loss_weight scales both losses'
         )

@@ -1,4 +1,4 @@
-"""What a head hands to ``RankingHeadMixin.rank``: predictions, and what they should have been."""
+"""The predictions and targets that a head passes to ``RankingHeadMixin.rank``."""
 
 from dataclasses import dataclass
 
@@ -34,8 +34,8 @@ class Targets:
             background, -1 for an ignored prior.
         boxes (Tensor): Shape (A, 4), read for positives only: boxes (x1, y1, x2, y2) in pixels if
             ``loss_bbox`` compares boxes, otherwise encoded as the head regresses them.
-        quality (Tensor, optional): Shape (A,), in [0, 1], read for positives only: how well a
-            positive should score. Defaults to the IoU of its predicted box with its target.
+        quality (Tensor, optional): Shape (A,), in [0, 1], read for positives only: what a loss
+            that sorts positives sorts them by. Defaults to the IoU of the predicted boxes.
     """
 
     labels: Tensor

@@ -31,7 +31,7 @@ def draw_annotations(split: Split) -> bytes:
     labels = {category['id']: i for i, category in enumerate(categories)}
     by_image = split.annotations_by_image()
     chosen = _choose_images(split, by_image)
-    figure, axes = image_grid(len(chosen), COLUMNS)
+    figure, axes = image_grid([(image['width'], image['height']) for image in chosen], COLUMNS)
     drawn = set()
     for axis, image in zip(axes, chosen):
         axis.imshow(mmcv.imread(str(split.image_path(image)), channel_order='rgb'))

@@ -1,6 +1,6 @@
 """The summary of a dataset that tools/new_project.py prints."""
 
-from terminaltables import AsciiTable
+from alrp.text import format_table
 
 from .recipes import Recipe
 from .settings import ANCHOR_IOU, TrainingSettings
@@ -49,7 +49,7 @@ def _class_table(classes: tuple[str, ...], objects: dict[str, Objects]) -> str:
     rows.append(['objects', *(f'{len(o.areas):,}' for o in objects.values())])
     for i, name in enumerate(classes):
         rows.append([f'  {name}', *(f'{(o.labels == i).sum():,}' for o in objects.values())])
-    return _format_table(rows)
+    return format_table(rows)
 
 
 def _size_table(objects: dict[str, Objects], image_scale: tuple[int, int]) -> str:
@@ -60,7 +60,7 @@ def _size_table(objects: dict[str, Objects], image_scale: tuple[int, int]) -> st
     resized = [count_by_size(o.areas * f**2) for o, f in zip(objects.values(), factors)]
     for i, size in enumerate(SIZES):
         rows.append([size, *(f'{counts[i]:,}' for counts in original + resized)])
-    return _format_table(rows)
+    return format_table(rows)
 
 
 def _anchor_fit(settings: TrainingSettings) -> list[str]:
@@ -85,9 +85,3 @@ def _advice(train: Objects, recipe: Recipe, image_scale: tuple[int, int]) -> lis
     if share <= MAX_SHARE_NARROW:
         return []
     return [f'{share:.1%} of the objects are narrower than {least} pixels after resizing: {advice}']
-
-
-def _format_table(rows: list[list[str]]) -> str:
-    table = AsciiTable(rows)
-    table.justify_columns = dict.fromkeys(range(1, len(rows[0])), 'right')
-    return table.table

@@ -1,1 +1,1 @@
-"""Weights of one detector for another: fine-tuning, conversion, safe loading."""
+"""Load checkpoints: safely, into a model with other classes, or from the published code."""

@@ -1,9 +1,9 @@
-"""The config text in a checkpoint, read without being run."""
+"""Read the config text in a checkpoint without running it."""
 
 import ast
 from collections.abc import Iterator
 
-# What a config says of the meaning of weights, and their shapes do not.
+# Settings that change the meaning of weights or images, but not the shapes of weights.
 DECODING = (
     'target_means',
     'target_stds',
@@ -22,19 +22,19 @@ DECODING = (
 )
 
 
-def settings_of(text: str) -> dict:
-    """Settings of a config that are written as literals; nothing of it is run.
+def parse_literals(text: str) -> dict:
+    """Parse the top-level settings of a config that are literals. No code is run.
 
-    ``dict(key=value)`` counts as a literal, as MMDetection writes its configs.
+    ``dict(key=value)``, the way MMDetection writes configs, counts as a literal.
 
     Args:
         text (str): The config.
 
     Returns:
-        dict: By name. What is not a literal is left out, at any depth.
+        dict: Values by name. Entries that are not literals are omitted at any depth.
 
     Raises:
-        ValueError: If it is no Python.
+        ValueError: If the text is not valid Python.
     """
     try:
         tree = ast.parse(text)
@@ -46,32 +46,37 @@ def settings_of(text: str) -> dict:
             if isinstance(target, ast.Name)
         }
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ValueError(f'the config text is no Python: {type(error).__name__}') from None
+        raise ValueError(f'the config text is not valid Python ({type(error).__name__})') from None
 
 
-def differences(trained: dict, model: dict) -> Iterator[tuple[str, object, object]]:
-    """Where two configs of a model decode predictions, or prepare images, differently.
+def decoding_differences(first: dict, second: dict) -> Iterator[tuple[str, object, object]]:
+    """Compare how two models decode boxes and normalise images.
 
-    Only what both say is compared.
+    A setting is compared only if both configs have it.
 
     Args:
-        trained (dict): ``model`` of one config.
-        model (dict): ``model`` of the other.
+        first (dict): ``model`` of one config.
+        second (dict): ``model`` of the other.
 
     Yields:
-        tuple: Name of the setting, its value in the one, its value in the other.
+        tuple: Name of a setting that differs, its value in the first and in the second config.
     """
-    for key, value in trained.items():
-        other = model.get(key)
+    for key, value in first.items():
+        other = second.get(key)
         if key in ('train_cfg', 'test_cfg', 'init_cfg'):
             continue
         if _is_list_of_dicts(value) and _is_list_of_dicts(other):  # such as stages of a cascade
             value, other = ({str(i): x for i, x in enumerate(y)} for y in (value, other))
         if isinstance(value, dict) and isinstance(other, dict):
-            for name, *values in differences(value, other):
+            for name, *values in decoding_differences(value, other):
                 yield f'{key}.{name}', *values
-        elif key in DECODING and key in model and plain(value) != plain(other):
+        elif key in DECODING and key in second and as_lists(value) != as_lists(other):
             yield key, value, other
+
+
+def as_lists(value):
+    """Replace tuples by lists, which mean the same in a config."""
+    return [as_lists(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _is_list_of_dicts(value) -> bool:
@@ -79,7 +84,7 @@ def _is_list_of_dicts(value) -> bool:
 
 
 def _literal(node: ast.expr):
-    """The value of an expression; None where it is not a literal."""
+    """The value of a literal, or None for any other expression."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict':
         return {item.arg: _literal(item.value) for item in node.keywords if item.arg is not None}
     if isinstance(node, ast.Dict):
@@ -89,10 +94,5 @@ def _literal(node: ast.expr):
         return [_literal(item) for item in node.elts]
     try:
         return ast.literal_eval(node)
-    except (ValueError, TypeError):  # the latter of a set of lists
+    except (ValueError, TypeError):  # TypeError: a set of lists
         return None
-
-
-def plain(value):
-    """A value with lists for its tuples, which mean the same in a config."""
-    return [plain(item) for item in value] if isinstance(value, list | tuple) else value

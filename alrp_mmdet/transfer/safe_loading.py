@@ -1,19 +1,18 @@
-"""Reading checkpoints without running what is in them.
+"""Load checkpoints without running code in them.
 
-A pickle can run any code when it is loaded, so that torch can be told to unpickle only what is on a
-list (``weights_only=True``). MMEngine's training checkpoints hold a few objects more than torch has
-on its list, which is why resuming fails beside current releases, and weights from the web are
-loaded without any list. Here exactly those few are added, and every way in which MMEngine loads a
-checkpoint keeps to the list.
+Loading a pickle can run any code. With ``weights_only=True``, torch only unpickles types on an
+allow list. MMEngine's checkpoints hold a few types that torch's list lacks. MMEngine 0.10.7 does
+not add them, so that resuming fails with torch 2.6 and newer, and loads weights from the web
+without the list. onedl-mmengine adds them and an unrestricted ``getattr``, and loads a refused file
+again without the list. Here, the list has exactly what a checkpoint needs, and applies to every
+loader of MMEngine.
 """
 
 import contextlib
 import functools
-import os
 import pickle
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
@@ -22,87 +21,92 @@ from mmengine.config import ConfigDict
 from mmengine.logging.history_buffer import HistoryBuffer
 from mmengine.optim import OneCycleParamScheduler
 from mmengine.runner import CheckpointLoader
+from torch.serialization import add_safe_globals, clear_safe_globals, get_safe_globals
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint is missing, damaged, or holds what no checkpoint needs."""
+    """A checkpoint is missing or damaged, does not fit, or holds types that are not allowed."""
 
 
-def latest_checkpoint(work_dir: str) -> str | None:
-    """The checkpoint from which a run in ``work_dir`` goes on.
+def install_safe_loading() -> None:
+    """Make every loader of MMEngine safe, and allow what MMEngine writes into a checkpoint.
 
-    Normally the one that MMEngine's note ``last_checkpoint`` names. The note is written after the
-    checkpoint, so that a run killed in between may leave it empty, and it names a path that need
-    not hold from another directory: then, the newest checkpoint beside it.
+    Calling it again changes nothing.
+    """
+    add_safe_globals(_allowed_globals())
+    for prefix, loader in list(CheckpointLoader._schemes.items()):
+        if not isinstance(loader, _SafeLoader):
+            CheckpointLoader.register_scheme(prefix, _SafeLoader(loader), force=True)
+
+
+class _SafeLoader:
+    """A loader of MMEngine that raises ``CheckpointError`` instead of running code.
 
     Args:
-        work_dir (str): Directory of the run.
-
-    Returns:
-        str | None: Path of the checkpoint; None if there is none.
+        loader (Callable): The loader of a URL scheme.
     """
-    directory = Path(work_dir)
-    note = directory / 'last_checkpoint'
-    if note.is_file():
-        named = note.read_text().strip()
-        if '://' in named:  # on a remote file system
-            return named
-        for path in (Path(named), directory / Path(named).name):
-            if path.is_file():
-                return str(path)
-    checkpoints = [*directory.glob('epoch_*.pth'), *directory.glob('iter_*.pth')]
-    return str(max(checkpoints, key=os.path.getmtime)) if checkpoints else None
 
+    def __init__(self, loader: Callable):
+        self.loader = loader
+        functools.update_wrapper(self, loader)
 
-def _safely(loader: Callable) -> Callable:
-    """Make a loader of MMEngine refuse, by a ``CheckpointError``, to run what it loads."""
-
-    @functools.wraps(loader)
-    def load(filename: str, *args, **kwargs) -> dict:
+    def __call__(self, filename: str, *args, **kwargs) -> dict:
         try:
             with _weights_only():
-                return _without_code(loader(filename, *args, **kwargs))
-        except torch.OutOfMemoryError:
+                return _rename_config_text(self.loader(filename, *args, **kwargs))
+        except (torch.OutOfMemoryError, PermissionError):
             raise
         except FileNotFoundError as error:
             raise CheckpointError(f'There is no checkpoint {filename}') from error
         except URLError as error:
             raise CheckpointError(
-                f'The checkpoint {filename} cannot be downloaded ({error.reason}). Get it where '
-                'there is a connection and name the file instead, as init_cfg.checkpoint of the '
-                'backbone or as load_from'
+                f'Cannot download the checkpoint {filename} ({error.reason}). Download it on a '
+                'machine with internet access and give the file instead, in load_from or in '
+                'init_cfg.checkpoint of the backbone'
             ) from error
-        except (
-            pickle.UnpicklingError,
-            RuntimeError,
-            EOFError,
-            KeyError,
-            OSError,
-            ValueError,
-        ) as error:
-            asked_for = re.search(r'GLOBAL ([\w.]+)', str(error))
-            if asked_for:
-                # Without the cause, whose text recommends to load it nevertheless.
-                raise CheckpointError(
-                    f'The checkpoint {filename} was refused, and nothing in it was run: it asks '
-                    f'for {asked_for[1]}, which is not among what MMEngine puts into a '
-                    'checkpoint. If you trust its source, have it saved again there with its '
-                    'weights alone: '
-                    "torch.save(dict(state_dict=model.state_dict()), 'weights.pth')"
-                ) from None
-            raise CheckpointError(
-                f'The checkpoint {filename} cannot be read: it is damaged, cut short or no '
-                f'checkpoint at all ({_reason(error)}). Use another one, or get it again.'
-            ) from error
-
-    return load
+        except _UnpicklingError as error:
+            raise CheckpointError(_refusal(filename, str(error))) from None
+        except (RuntimeError, EOFError, KeyError, OSError, ValueError) as error:
+            raise CheckpointError(_damage(filename, _first_sentence(error))) from error
 
 
-def _without_code(checkpoint: dict) -> dict:
+class _UnpicklingError(Exception):
+    """Stands for torch's error, upon which onedl-mmengine would load the file unsafely."""
+
+
+@contextlib.contextmanager
+def _weights_only() -> Iterator[None]:
+    """Restrict ``torch.load`` to the allow list, even with ``weights_only=False``."""
+    load, before = torch.load, get_safe_globals()
+    # An unrestricted getattr would reach anything from a type on the list.
+    allowed = [entry for entry in before if entry is not getattr] + _allowed_globals()
+
+    @functools.wraps(load)
+    def load_weights_only(*args, **kwargs):
+        _set_safe_globals(allowed)  # the loader may have added to it
+        try:
+            return load(*args, **{**kwargs, 'weights_only': True})
+        except pickle.UnpicklingError as error:
+            raise _UnpicklingError(str(error)) from None
+
+    torch.load = load_weights_only
+    try:
+        yield
+    finally:
+        torch.load = load
+        _set_safe_globals(before)
+
+
+def _set_safe_globals(entries: list) -> None:
+    clear_safe_globals()
+    add_safe_globals(entries)
+
+
+def _rename_config_text(checkpoint: dict) -> dict:
     """Rename the config text of MMDetection 2, which ``Runner.resume`` would run as Python.
 
-    It would be run for its number of GPUs alone. MMEngine's own checkpoints have their text
-    elsewhere, under ``meta['cfg']``. As ``meta['config_text']`` it can be read, and nobody runs it.
+    ``Runner.resume`` only wants the number of GPUs from it. MMEngine keeps the text of its own
+    checkpoints under ``meta['cfg']``. Nothing runs ``meta['config_text']``.
     """
     meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
     if isinstance(meta, dict) and 'config' in meta:
@@ -110,36 +114,31 @@ def _without_code(checkpoint: dict) -> dict:
     return checkpoint
 
 
-@contextlib.contextmanager
-def _weights_only() -> Iterator[None]:
-    """Hold torch to its list, also where a caller says ``weights_only=False``."""
-    # The second is a common workaround for what this module mends; torch takes one of the two.
-    wanted = dict(TORCH_FORCE_WEIGHTS_ONLY_LOAD='1', TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=None)
-    before = {name: os.environ.get(name) for name in wanted}
-    _set_environment(wanted)
-    try:
-        yield
-    finally:
-        _set_environment(before)
+def _refusal(filename: str, message: str) -> str:
+    """The message on a refused file, without torch's advice to load it with weights_only=False."""
+    requested = re.search(r'GLOBAL ([\w.]+)', message)
+    if requested is None:
+        return _damage(filename, 'not a pickle of tensors')
+    return (
+        f'The checkpoint {filename} was refused, and no code in it was run: it needs '
+        f'{requested[1]}, which MMEngine never writes into a checkpoint. If you trust its source, '
+        'save only its weights there: '
+        "torch.save(dict(state_dict=model.state_dict()), 'weights.pth')"
+    )
 
 
-def _set_environment(variables: dict[str, str | None]) -> None:
-    for name, value in variables.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+def _damage(filename: str, detail: str) -> str:
+    return (
+        f'Cannot read the checkpoint {filename}: the file is damaged, truncated, or not a '
+        f'checkpoint ({detail}). Download or copy it again, or use another one'
+    )
 
 
-def _reason(error: Exception) -> str:
-    """What torch says of a damaged file, less its advice."""
-    if isinstance(error, pickle.UnpicklingError):
-        return 'it is not a pickle of tensors'
+def _first_sentence(error: Exception) -> str:
     return f'{type(error).__name__}: {error}'.split('. ')[0].strip().rstrip(':')
 
 
-# What MMEngine pickles by name: a log's statistics, and how a schedule goes from one value to the
-# next.
+# Methods that MMEngine pickles by name: the statistics of a log, and the steps of a schedule.
 _METHODS = {
     HistoryBuffer: ('min', 'max', 'mean', 'current'),
     OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear'),
@@ -147,14 +146,20 @@ _METHODS = {
 
 
 def _method(owner: type, name: str):
-    """What stands for ``getattr`` in a checkpoint."""
+    """Replaces ``getattr`` in a checkpoint."""
     if name not in _METHODS.get(owner, ()):
         raise pickle.UnpicklingError('Unsupported class encountered: GLOBAL builtins.getattr')
     return getattr(owner, name)
 
 
+@functools.cache
+def _allowed_globals() -> list:
+    """Types that MMEngine writes into a checkpoint and torch does not allow by default."""
+    return [ConfigDict, *_METHODS, (_method, 'builtins.getattr'), *_numpy_globals()]
+
+
 def _numpy_globals() -> list:
-    """Logged numbers are NumPy arrays and scalars. NumPy 1 and 2 differ in a module's name."""
+    """NumPy arrays and scalars, of logged numbers. NumPy 1 and 2 name their module differently."""
     functions = [np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]]
     aliases = [
         (function, f'numpy.{module}.multiarray.{function.__name__}')
@@ -163,10 +168,3 @@ def _numpy_globals() -> list:
     ]
     types = {type(np.dtype(name)) for name in (*np.typecodes['All'], 'bool')}
     return [*aliases, np.ndarray, np.dtype, *(types - {type(np.dtype(object))})]
-
-
-torch.serialization.add_safe_globals(
-    [ConfigDict, *_METHODS, (_method, 'builtins.getattr'), *_numpy_globals()]
-)
-for _prefix, _loader in list(CheckpointLoader._schemes.items()):
-    CheckpointLoader.register_scheme(_prefix, _safely(_loader), force=True)

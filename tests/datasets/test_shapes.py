@@ -9,7 +9,7 @@ from mmdet.registry import DATASETS
 from pycocotools.coco import COCO
 
 from alrp_mmdet.datasets import ShapesDataset
-from alrp_mmdet.datasets.scene import CLASSES, HEIGHT, WIDTH, draw_scene, outline
+from alrp_mmdet.datasets.scene import CLASSES, HEIGHT, WIDTH, draw_scene, shape_polygon
 from alrp_mmdet.datasets.shapes import generate_shapes
 
 SMALL, LARGE = 32**2, 96**2  # square pixels, as COCO divides sizes
@@ -142,8 +142,8 @@ def test_colour_does_not_tell_the_class():
 
 
 @pytest.mark.parametrize('name', CLASSES)
-def test_outlines_have_radius_one(name):
-    radii = np.linalg.norm(outline(name), axis=1)
+def test_polygons_have_radius_one(name):
+    radii = np.linalg.norm(shape_polygon(name), axis=1)
     assert radii.max() == pytest.approx(1, abs=0.02)
 
 
@@ -213,7 +213,8 @@ def test_what_a_killed_process_left_does_not_disturb(tmp_path):
 def test_another_recipe_in_the_folder_is_refused(tmp_path, other):
     build(tmp_path)
     before = digests(tmp_path / 'val')
-    with pytest.raises(ValueError, match='choose another data_root'):
+    [(name, value)] = other.items()
+    with pytest.raises(ValueError, match=rf"val holds .*split .*'{name}': {value}.*data_root"):
         build(tmp_path, **other)
     assert digests(tmp_path / 'val') == before
 
@@ -221,7 +222,7 @@ def test_another_recipe_in_the_folder_is_refused(tmp_path, other):
 def test_pictures_of_another_version_are_refused(tmp_path, monkeypatch):
     build(tmp_path)
     monkeypatch.setattr('alrp_mmdet.datasets.shapes.VERSION', -1)
-    with pytest.raises(ValueError, match='choose another data_root'):
+    with pytest.raises(ValueError, match=r"'version': 5.*'version': -1.*data_root"):
         build(tmp_path)
 
 
@@ -231,7 +232,7 @@ def test_a_folder_of_somebody_else_is_kept(tmp_path, name, text):
     theirs = tmp_path / 'val' / name
     theirs.parent.mkdir()
     theirs.write_text(text)
-    with pytest.raises(ValueError, match='holds something else'):
+    with pytest.raises(ValueError, match=r"val holds .*'split': 'val'.*data_root"):
         build(tmp_path)
     assert [path.name for path in theirs.parent.iterdir()] == [name]
     assert theirs.read_text() == text
@@ -240,18 +241,18 @@ def test_a_folder_of_somebody_else_is_kept(tmp_path, name, text):
 def test_a_missing_picture_is_noticed(tmp_path):
     build(tmp_path)
     (tmp_path / 'val' / '000001.png').unlink()
-    with pytest.raises(ValueError, match='val holds 3 pictures of 4'):
+    with pytest.raises(ValueError, match=r'val .*\b3\b.*\b4\b.*pictures'):
         build(tmp_path)
 
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (dict(split='validation'), "train, val, test, but is 'validation'"),
-        (dict(num_images=0), 'num_images must be an integer, at least 1, but is 0'),
-        (dict(num_images=4.0), 'num_images must be an integer, at least 1, but is 4.0'),
-        (dict(seed=-1), 'seed must be an integer, at least 0, but is -1'),
-        (dict(seed=None), 'seed must be an integer, at least 0, but is None'),
+        (dict(split='validation'), "split .*train, val, test.* 'validation'"),
+        (dict(num_images=0), r'num_images .*integer.*\b1\b.* 0'),
+        (dict(num_images=4.0), r'num_images .*integer.*\b1\b.* 4\.0'),
+        (dict(seed=-1), r'seed .*integer.*\b0\b.* -1'),
+        (dict(seed=None), r'seed .*integer.*\b0\b.* None'),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_is_written(tmp_path, arguments, message):

@@ -1,4 +1,4 @@
-"""The metric against CocoMetric, whose numbers it must give, and against evaluate_lrp."""
+"""The metric against CocoMetric, whose values it must reproduce, and against evaluate_lrp."""
 
 import contextlib
 import io
@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import multiprocessing
+import re
 from collections import defaultdict
 from copy import deepcopy
 
@@ -30,13 +31,13 @@ from pycocotools import mask as coco_mask  # noqa: E402
 import alrp_mmdet  # noqa: E402, F401 - registers
 
 WIDTH, HEIGHT = 64, 48
-CLASSES = ('kind 2', 'kind 5', 'kind 9')  # of the last one there is no object
+CLASSES = ('kind 2', 'kind 5', 'kind 9')  # the last one has no object
 LRP_NAMES = ['oLRP', 'oLRP_loc', 'oLRP_fp', 'oLRP_fn', 'oLRP_s', 'oLRP_m', 'oLRP_l']
 
 
 @pytest.fixture(autouse=True)
 def logger(caplog, monkeypatch):
-    """MMEngine's, from which pytest can read."""
+    """MMEngine's logger, captured by pytest."""
     logger = MMLogger.get_instance('coco_lrp_metric')
     monkeypatch.setattr(logger, 'handlers', [*logger.handlers, caplog.handler])
     monkeypatch.setattr(MMLogger, 'get_current_instance', classmethod(lambda cls: logger))
@@ -51,7 +52,7 @@ def pixels_of(box):
 
 
 def make_files(tmp_path, seed, num_detections=40):
-    """Ground truth and results with masks, and the file of the former."""
+    """Ground truth and results with masks, and the path of the ground truth."""
     truth, results = make_data(seed, 16, num_detections, grid=4, num_scores=16)
     truth['categories'] = [dict(id=i, name=f'kind {i}') for i in (2, 5, 9)]
     for result in results[:3]:
@@ -69,7 +70,7 @@ def make_files(tmp_path, seed, num_detections=40):
 
 
 def make_samples(truth, results, category_ids=(2, 5, 9), masks=True):
-    """What a detector hands to a metric: one sample per image, labels for categories."""
+    """What a detector passes to a metric: one sample per image, with labels for categories."""
     by_image = defaultdict(list)
     for result in results:
         if result['category_id'] in category_ids:
@@ -95,7 +96,7 @@ def make_samples(truth, results, category_ids=(2, 5, 9), masks=True):
 
 
 def add_objects(samples, truth):
-    """What stands in place of an annotation file."""
+    """Add ground truth to the samples, which replaces an annotation file."""
     for sample in samples:
         sample['instances'] = [
             dict(
@@ -122,7 +123,7 @@ def evaluate(metric, samples, classes=CLASSES, times=1):
 
 
 def assert_same(ours, theirs):
-    """All of theirs is in ours, in their order, equal to the last digit."""
+    """Our values include theirs, in the same order, equal to the last digit."""
     assert [name for name in ours if name in theirs] == list(theirs)
     np.testing.assert_array_equal([ours[name] for name in theirs], list(theirs.values()))
 
@@ -163,7 +164,7 @@ def test_equals_coco_metric_and_evaluate_lrp(tmp_path, seed, classwise):
     [
         dict(proposal_nums=(1, 2, 100)),
         dict(proposal_nums=(100, 3, 1)),
-        dict(proposal_nums=(1, 2, 3)),  # no mAP, which is that of 100
+        dict(proposal_nums=(1, 2, 3)),  # no mAP, which is at 100
         dict(proposal_nums=(1, 2, 4, 100)),
         dict(proposal_nums=(2, 2, 100)),
         dict(iou_thrs=np.array([0.5])),
@@ -205,7 +206,7 @@ def test_items_of_lrp(tmp_path):
 @pytest.mark.parametrize('metric', ['proposal', 'proposal_fast', ['proposal', 'bbox']])
 def test_proposals_are_those_of_coco_metric(tmp_path, metric):
     truth, results, path = make_files(tmp_path, 2)
-    # Several images with unlike numbers of objects are more than proposal_fast can do.
+    # proposal_fast cannot handle images with different numbers of objects.
     del truth['images'][1:]
     kept = truth['images'][0]['id']
     truth['annotations'] = [a for a in truth['annotations'] if a['image_id'] == kept]
@@ -228,7 +229,7 @@ def test_proposals_are_those_of_coco_metric(tmp_path, metric):
 )
 def test_some_of_the_classes_in_another_order(tmp_path, classes, category_ids):
     truth, results, path = make_files(tmp_path, 3)
-    truth['annotations'][0]['category_id'] = 77  # unknown, which matters to nobody
+    truth['annotations'][0]['category_id'] = 77  # unknown, and ignored
     truth['annotations'][1]['image_id'] = 77
     (tmp_path / 'truth.json').write_text(json.dumps(truth))
     samples = make_samples(truth, results, category_ids)
@@ -249,7 +250,7 @@ def test_some_of_the_classes_in_another_order(tmp_path, classes, category_ids):
 
 
 def test_classes_keep_their_values_in_a_file_that_is_not_in_order(tmp_path):
-    """CocoMetric gives each class the numbers of another one there."""
+    """CocoMetric gives each class the values of another one there."""
     truth, results, path = make_files(tmp_path, 3)
     samples = make_samples(truth, results, (9, 5, 2))
     truth['categories'].reverse()
@@ -269,7 +270,7 @@ def test_classes_keep_their_values_in_a_file_that_is_not_in_order(tmp_path):
 
 
 def test_ground_truth_of_the_data_set(tmp_path, monkeypatch):
-    """Without ann_file it comes with the images, and is kept for the next evaluation."""
+    """Without ann_file it comes with the images and is kept for the next evaluation."""
     truth, results, _ = make_files(tmp_path, 0)
     samples = make_samples(truth, results)
     add_objects(samples, truth)
@@ -297,7 +298,7 @@ def test_no_detections(tmp_path, no_images, caplog):
         assert {name: ours[name] for name in expected} == expected
         assert ours[f'coco/{metric}_mAP'] == 0
         assert ours[f'coco/{metric}_kind 5_oLRP'] == 1
-        assert f'no detections at all: {metric}' in caplog.text
+        assert f'no {metric} detections' in caplog.text
     assert ours['coco/kind 5_precision'] == 0
     assert math.isnan(ours['coco/kind 9_precision'])
     assert json.loads(thresholds.read_text())['thresholds'] == dict.fromkeys(CLASSES)
@@ -326,7 +327,7 @@ def test_thresholds_file(tmp_path):
         num_detections=len(results),
     )
     assert [x.name for x in file.parent.iterdir()] == [file.name]
-    for sample in samples:  # what the thresholds leave is a set with this very LRP error
+    for sample in samples:  # keeping detections from the thresholds gives this very LRP error
         predictions = sample['pred_instances']
         limits = torch.tensor([written['thresholds'][name] or math.inf for name in CLASSES])
         kept = predictions['scores'] >= limits[predictions['labels']]
@@ -388,8 +389,12 @@ def test_an_image_without_detections_may_have_no_masks(tmp_path):
     [
         (dict(metric='boxes'), KeyError, 'metric should be one of'),
         (dict(metric_items=['LRP']), KeyError, 'metric item "LRP" is not supported'),
-        (dict(proposal_nums=(10, 100)), ValueError, 'at least three'),
-        (dict(metric='proposal', thresholds_file='t.json'), ValueError, 'needs bbox or segm'),
+        (dict(proposal_nums=(10, 100)), ValueError, r'proposal_nums.*three.*\[10, 100\]'),
+        (
+            dict(metric='proposal', thresholds_file='t.json'),
+            ValueError,
+            'thresholds_file.*bbox.*segm.*proposal',
+        ),
         (dict(format_only=True), AssertionError, 'outfile_prefix'),
     ],
 )
@@ -401,12 +406,12 @@ def test_bad_options(options, error, message):
 def test_bad_predictions(tmp_path):
     truth, results, path = make_files(tmp_path, 0)
     samples = make_samples(truth, results, masks=False)
-    with pytest.raises(ValueError, match=r'with the label \d.*only 1 of the classes'):
+    with pytest.raises(ValueError, match=r'label 1\b.*\b1 of the classes.*kind 5.*num_classes'):
         evaluate(dict(ann_file=path), samples, classes=('kind 5',))
     with pytest.raises(KeyError, match='segm is not in results'):
         evaluate(dict(ann_file=path, metric='segm'), samples)
     samples[0]['pred_instances']['scores'][0] = math.nan
-    with pytest.raises(ValueError, match='score that is no finite number'):
+    with pytest.raises(ValueError, match=r'score .*finite number: nan \(entry '):
         evaluate(dict(ann_file=path), samples)
 
 
@@ -417,12 +422,12 @@ def test_what_is_shown(tmp_path, caplog):
     evaluate(options, make_samples(truth, results))
     for shown in ('bbox_mAP_copypaste: ', 'bbox_oLRP_copypaste: 0.', 'threshold', '| kind 5'):
         assert shown in caplog.text
-    assert 'bbox_mAP is -1, undefined' in caplog.text
+    assert re.search(r'bbox_mAP.*-1.*100.*\[1, 2, 3\]', caplog.text)
 
 
 @pytest.mark.parametrize('converted', [False, True])
 def test_two_processes_equal_one(tmp_path, monkeypatch, converted):
-    """Three images over two processes, of which one gets the first image again; twice."""
+    """Two processes share three images, and one gets the first image again; twice."""
     truth, results, path = make_files(tmp_path, 0)
     samples = make_samples(truth, results)
     add_objects(samples, truth)
@@ -464,7 +469,7 @@ def test_two_processes_equal_one(tmp_path, monkeypatch, converted):
 
 
 class Guesser(BaseModel):
-    """A detector that finds what it is told to find in each epoch, which is all that it learns."""
+    """A detector with fixed detections for each epoch."""
 
     def __init__(self, of_epochs):
         super().__init__()
@@ -479,7 +484,7 @@ class Guesser(BaseModel):
 
 
 def test_the_checkpoint_of_the_lowest_olrp_is_kept(tmp_path):
-    """In a run of MMEngine, without a rule, beside the one of the highest AP."""
+    """In a run of MMEngine without a rule, along with the checkpoint of the highest AP."""
     truth, results, path = make_files(tmp_path, 0)
     perfect = [dict(a, score=0.9) for a in truth['annotations']]
     data = dict(

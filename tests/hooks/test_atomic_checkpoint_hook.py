@@ -10,7 +10,7 @@ from alrp_mmdet.hooks import AtomicCheckpointHook
 
 
 class Runner(SimpleNamespace):
-    """What the hook asks of a runner; its checkpoints say what else was there when they came."""
+    """The part of a runner that the hook uses. A checkpoint lists those that existed before it."""
 
     def save_checkpoint(self, out_dir, filename, *args, **kwargs):
         if self.disk_full:
@@ -36,7 +36,7 @@ def names(tmp_path):
     return sorted(path.name for path in tmp_path.glob('*.pth'))
 
 
-def test_outdated_checkpoint_is_there_until_the_new_one_is(tmp_path, runner):
+def test_old_checkpoint_is_removed_after_the_new_one_is_written(tmp_path, runner):
     hook = AtomicCheckpointHook(interval=1, max_keep_ckpts=1)
     hook.before_train(runner)
     for epoch in range(3):
@@ -47,7 +47,7 @@ def test_outdated_checkpoint_is_there_until_the_new_one_is(tmp_path, runner):
     assert (tmp_path / 'last_checkpoint').read_text().endswith('epoch_3.pth')
 
 
-def test_best_checkpoint_is_there_until_the_better_one_is(tmp_path, runner):
+def test_old_best_checkpoint_is_removed_after_the_new_one_is_written(tmp_path, runner):
     hook = AtomicCheckpointHook(interval=1, max_keep_ckpts=1, save_best='AP', rule='greater')
     hook.before_train(runner)
     for epoch, ap in enumerate((0.1, 0.2)):
@@ -60,23 +60,23 @@ def test_best_checkpoint_is_there_until_the_better_one_is(tmp_path, runner):
 
 
 @pytest.mark.parametrize(
-    'key, rule, kept',
+    'key, rule, best_epoch',
     [
         ('coco/bbox_oLRP', None, 2),
-        ('coco/bbox_laptop_oLRP', None, 2),  # 'top' stands for greater in MMEngine
+        ('coco/bbox_laptop_oLRP', None, 2),  # MMEngine takes 'top' for a score
         ('coco/bbox_oLRP', 'greater', 1),
         ('coco/bbox_mAP', None, 1),
         ('auto', None, 2),
     ],
 )
-def test_least_lrp_is_the_best(tmp_path, runner, key, rule, kept):
+def test_lowest_olrp_is_the_best(tmp_path, runner, key, rule, best_epoch):
     hook = AtomicCheckpointHook(interval=1, max_keep_ckpts=1, save_best=key, rule=rule)
     hook.before_train(runner)
     name = 'coco/bbox_oLRP' if key == 'auto' else key
     for epoch, value in enumerate((0.9, 0.7, 0.8), 1):
         runner.epoch = epoch
         hook.after_val_epoch(runner, {name: value})
-    assert names(tmp_path) == [f'best_{name.replace("/", "_")}_epoch_{kept}.pth']
+    assert names(tmp_path) == [f'best_{name.replace("/", "_")}_epoch_{best_epoch}.pth']
 
 
 def test_nothing_is_removed_when_saving_fails(tmp_path, runner):
@@ -89,19 +89,19 @@ def test_nothing_is_removed_when_saving_fails(tmp_path, runner):
     assert names(tmp_path) == ['epoch_1.pth']
 
 
-def test_spoilt_weights_are_not_saved(tmp_path, runner):
+def test_weights_with_nan_are_not_saved(tmp_path, runner):
     hook = AtomicCheckpointHook(interval=1, max_keep_ckpts=1)
     hook.before_train(runner)
     hook._save_checkpoint(runner)
     runner.epoch = 1
     torch.nn.init.constant_(runner.model.bias, float('nan'))
-    with pytest.raises(FloatingPointError, match=r'such as bias.*latest checkpoint is good'):
+    with pytest.raises(FloatingPointError, match=r'^1 tensors .* bias\. .*latest checkpoint'):
         hook._save_checkpoint(runner)
     assert names(tmp_path) == ['epoch_1.pth']
     assert (tmp_path / 'last_checkpoint').read_text().endswith('epoch_1.pth')
 
 
-def test_file_is_replaced_only_by_a_whole_one(tmp_path, monkeypatch):
+def test_a_file_is_replaced_only_when_the_new_one_is_complete(tmp_path, monkeypatch):
     backend = get_file_backend(backend_args=dict(backend='atomic'))
     path = tmp_path / 'deep' / 'epoch_1.pth'
     backend.put(b'old', path)

@@ -1,4 +1,4 @@
-"""What the tests of the evaluation share: data made at random, and what pycocotools says of it."""
+"""Shared by the tests of the evaluation: random data, and the values of pycocotools."""
 
 import contextlib
 import io
@@ -13,7 +13,7 @@ CATEGORY_IDS = [5, 2]
 
 
 def make_data(seed, num_objects, num_detections, grid=16, crowds=0.2, num_scores=5):
-    """Ground truth and results. Boxes on a grid and few scores make for many ties."""
+    """Ground truth and results. Boxes on a grid and few different scores give many ties."""
     rng = np.random.default_rng(seed)
 
     def box():
@@ -69,7 +69,7 @@ def data_sets(draw):
 
 
 def coco_eval(ground_truth, results, iou_type='bbox', max_dets=(1, 10, 100)):
-    """pycocotools' COCOeval, all the way."""
+    """pycocotools' COCOeval after evaluate, accumulate and summarize."""
     pytest.importorskip('pycocotools')
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval

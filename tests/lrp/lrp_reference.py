@@ -1,6 +1,6 @@
-"""Matching and LRP as they are defined: one detection at a time, and from the start for each set.
+"""Matching and LRP by definition: one detection at a time, from scratch for each set.
 
-Nothing here shares code or ideas with the package.
+Shares neither code nor ideas with the package.
 """
 
 import math
@@ -21,7 +21,7 @@ def box_iou(box, other, crowd):
 
 
 def ranked(results, category, max_dets):
-    """The detections of a category, best first; so many of each image."""
+    """The detections of a category, best first, at most ``max_dets`` per image."""
     taken = {}
     kept = []
     of_category = [r for r in results if r['category_id'] == category]
@@ -33,9 +33,9 @@ def ranked(results, category, max_dets):
 
 
 def outcomes(detections, objects, area, threshold):
-    """For each detection, best first, 'ignored', 'fp' or the IoU of a true positive; and objects.
+    """For each detection, best first: 'ignored', 'fp' or the IoU of a true positive.
 
-    ``objects`` are those of the category in all images; returns how many of them count as well.
+    ``objects`` are the objects of the category in all images. Also returns how many of them count.
     """
     low, high = AREAS[area]
     ignored = [bool(o['iscrowd']) or not low <= o['area'] <= high for o in objects]
@@ -63,7 +63,7 @@ def outcomes(detections, objects, area, threshold):
 
 
 def lrp(found, num_objects, tau=0.5):
-    """LRP error and its three components, NaN where there is nothing to take a mean of."""
+    """LRP error and its three components, NaN for a mean of nothing."""
     ious = [x for x in found if isinstance(x, float)]
     num_fp = found.count('fp')
     num_fn = num_objects - len(ious)
@@ -77,9 +77,9 @@ def lrp(found, num_objects, tau=0.5):
 
 
 def optimal_lrp(detections, objects, area, tau=0.5):
-    """Least LRP error of any number of detections, best first; every number is tried anew.
+    """Lowest LRP error over the number of detections kept, best first, by trying every number.
 
-    Returns the error, and for every number that has it: the components and the last score.
+    Returns the error, and for every number that reaches it: the components and the last score.
     """
     num_objects = outcomes([], objects, area, tau)[1]
     if num_objects == 0:

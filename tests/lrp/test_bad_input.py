@@ -1,4 +1,4 @@
-"""Whatever is wrong with a file is refused with what, where and what to do."""
+"""Bad input is refused with an error that names the file, the entries and the values."""
 
 import json
 from copy import deepcopy
@@ -30,66 +30,75 @@ def refused(ground_truth, results, iou_type='bbox', **options):
 @pytest.mark.parametrize(
     'changes, named',
     [
-        (dict(image_id=99), ['the results: 1 of 12', 'image_id', '99 at 4', 'belong together']),
-        (dict(image_id=None), ['image_id', 'None at 4']),
-        (dict(image_id=[3]), ['image_id', '[3] at 4']),
-        (dict(category_id=99), ['category_id', '99 at 4', 'categories', '2, 5']),
-        (dict(score=NAN), ['score', 'no finite number', 'nan at 4']),
-        (dict(score=INF), ['score', 'no finite number', 'inf at 4']),
-        (dict(score=10**400), ['score', 'no finite number']),
-        (dict(score=-0.25), ['score', 'is negative', '-0.25 at 4']),
-        (dict(score='0.5'), ['score', 'is no number', '0.5 at 4']),
-        (dict(score=True), ['score', 'is no number', 'True at 4']),
-        (dict(score=None), ['score', 'is no number', 'None at 4']),
-        (dict(bbox=[1, 2, 3]), ['bbox', '[x, y, width, height]', '[1, 2, 3] at 4']),
-        (dict(bbox=[]), ['bbox', '[x, y, width, height]', '[] at 4']),
-        (dict(bbox='1234'), ['bbox', '[x, y, width, height]', '1234 at 4']),
-        (dict(bbox=7), ['bbox', '[x, y, width, height]', '7 at 4']),
-        (dict(bbox=[1, 2, NAN, 4]), ['1 of 12', 'bbox', 'no finite number', 'nan at 4']),
-        (dict(bbox=[1, 2, '3', 4]), ['bbox', 'is no number', '3 at 4']),
+        (dict(image_id=99), ['image_id', '99 (entry 4', 'images of the ground truth', '3, 7, 12']),
+        (dict(image_id=None), ['image_id', 'None (entry 4']),
+        (dict(image_id=[3]), ['image_id', '[3] (entry 4']),
+        (dict(category_id=99), ['category_id', '99 (entry 4', 'categories', '2, 5']),
+        (dict(score=NAN), ['score', 'finite number', 'nan (entry 4']),
+        (dict(score=INF), ['score', 'finite number', 'inf (entry 4']),
+        (dict(score=10**400), ['score', 'finite number', '(entry 4']),
+        (dict(score=-0.25), ['score', 'negative', '-0.25 (entry 4']),
+        (dict(score='0.5'), ['score', 'number', "'0.5' (entry 4"]),
+        (dict(score=True), ['score', 'number', 'True (entry 4']),
+        (dict(score=None), ['score', 'number', 'None (entry 4']),
+        (dict(bbox=[1, 2, 3]), ['bbox', '[x, y, width, height]', '[1, 2, 3] (entry 4']),
+        (dict(bbox=[]), ['bbox', '[x, y, width, height]', '[] (entry 4']),
+        (dict(bbox='1234'), ['bbox', '[x, y, width, height]', "'1234' (entry 4"]),
+        (dict(bbox=7), ['bbox', '[x, y, width, height]', '7 (entry 4']),
+        (dict(bbox=[1, 2, NAN, 4]), ['bbox', 'finite numbers', '[1, 2, nan, 4] (entry 4']),
+        (dict(bbox=[1, 2, '3', 4]), ['bbox', 'numbers', "[1, 2, '3', 4] (entry 4"]),
     ],
 )
 def test_result(data, changes, named):
     data[1][4].update(changes)
     message = refused(*data)
-    assert all(part in message for part in named), message
+    assert all(part in message for part in ['the results: 1 of 12', *named]), message
 
 
 @pytest.mark.parametrize('key', ['image_id', 'category_id', 'score', 'bbox'])
 def test_result_without(data, key):
     del data[1][4][key], data[1][7][key]
     message = refused(*data)
-    assert f"the results: 2 of 12 entries have no '{key}', at 4, 7" in message
+    assert f"the results: 2 of 12 results have no '{key}'" in message
+    assert 'entry 4' in message and 'entry 7' in message
+
+
+def test_all_problems_of_the_results_are_listed(data):
+    data[1][2].update(image_id=99)
+    data[1][4].update(category_id=98, score=-1)
+    message = refused(*data)
+    assert all(part in message for part in ['99 (entry 2', '98 (entry 4', '-1 (entry 4']), message
 
 
 @pytest.mark.parametrize(
     'changes, named',
     [
-        (dict(image_id=99), ['the ground truth, annotations: 1 of 6', 'image_id', '99 at 4']),
-        (dict(category_id=99), ['category_id', '99 at 4']),
-        (dict(area=NAN), ['area', 'no finite number']),
-        (dict(area='1'), ['area', 'is no number']),
-        (dict(bbox=[1, 2, INF, 4]), ['bbox', 'no finite number']),
-        (dict(id=100), ['1 ids stand for several entries: 100']),
-        (dict(id=[1]), ["'id' is neither"]),
+        (dict(image_id=99), ['image_id', 'not in images', '99 (id 96 of image 99)']),
+        (dict(category_id=99), ['category_id', 'not in categories', '99 (id 96 of image']),
+        (dict(area=NAN), ['area', 'finite number', 'nan (id 96']),
+        (dict(area='1'), ['area', 'number', "'1' (id 96"]),
+        (dict(bbox=[1, 2, INF, 4]), ['bbox', 'finite numbers', '[1, 2, inf, 4] (id 96']),
+        (dict(id=100), ['1 annotations', 'share', 'id', '100']),
+        (dict(id=[1]), ['1 of 6 annotations', 'an id', 'number or text', '[1] (id [1]']),
     ],
 )
 def test_annotation(data, changes, named):
     data[0]['annotations'][4].update(changes)
     message = refused(*data)
-    assert all(part in message for part in named), message
+    assert all(part in message for part in ['the ground truth: 1 ', *named]), message
 
 
 def test_annotation_without_area(data):
     del data[0]['annotations'][2]['area']
-    assert 'width * height' in refused(*data)
+    message = refused(*data)
+    assert "1 of 6 annotations have no 'area'" in message and 'width * height' in message
 
 
 @pytest.mark.parametrize('key', ['images', 'categories', 'annotations'])
 def test_duplicated_ids(data, key):
     data[0][key].append(dict(data[0][key][0]))
     message = refused(*data)
-    assert f'the ground truth, {key}: 1 ids stand for several entries' in message
+    assert f'the ground truth: 1 {key}' in message and f': {data[0][key][0]["id"]}' in message
 
 
 @pytest.mark.parametrize('key', ['images', 'categories', 'annotations'])
@@ -97,33 +106,55 @@ def test_duplicated_ids(data, key):
 def test_ground_truth_that_is_not_coco(data, key, content):
     data[0][key] = content
     message = refused(*data)
-    assert f'no list of entries {key!r}' in message and 'COCO' in message
+    assert 'not COCO format' in message and repr(key) in message
 
 
 def test_ids_of_several_types(data):
     data[0]['images'].append(dict(id='a'))
-    assert 'ids are of several types' in refused(*data)
+    message = refused(*data)
+    assert all(part in message for part in ('images', 'ids', "'str'", "'int'")), message
 
 
 def test_arguments_in_the_wrong_order(data):
-    assert 'comes first' in refused(data[1], data[0])
-    assert 'It comes first' in refused(data[0], data[0])
+    assert 'results of a detector' in refused(data[1], data[0])
+    message = refused(data[0], data[0])
+    assert 'the results' in message and 'If this is the ground truth' in message
+    assert 'If these are results' in refused([], data[0])
 
 
 @pytest.mark.parametrize('results', [{}, None, [1, 2], 3])
 def test_results_that_are_not_coco(data, results):
-    assert 'a list of entries with image_id' in refused(data[0], results)
+    assert 'image_id, category_id, score, bbox' in refused(data[0], results)
+
+
+@pytest.mark.parametrize(
+    'keys, iou_type, named',
+    [
+        (['caption'], 'bbox', 'captions'),
+        (['segments_info'], 'segm', 'panoptic segments'),
+        (['keypoints', 'segmentation'], 'bbox', 'keypoints'),
+        (['segmentation'], 'bbox', 'masks'),
+        (['bbox'], 'segm', 'boxes'),
+    ],
+)
+def test_annotations_of_another_kind(data, keys, iou_type, named):
+    for annotation in data[0]['annotations']:
+        del annotation['bbox'], annotation['segmentation']
+        annotation |= {key: [] for key in keys}
+    message = refused(*data, iou_type)
+    assert f'these are {named}' in message
+    assert repr('bbox' if iou_type == 'bbox' else 'segmentation') in message
 
 
 @pytest.mark.parametrize('which', [0, 1])
-@pytest.mark.parametrize('text', ['', '{"images": [', 'image_id,score'])
+@pytest.mark.parametrize('text', ['', '{"images": [', 'image_id,score', b'\xff\xfe{'])
 def test_malformed_json(data, which, text, tmp_path):
     path = tmp_path / 'broken.json'
-    path.write_text(text, encoding='utf-8')
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
     arguments = list(data)
     arguments[which] = path
     message = refused(*arguments)
-    assert str(path) in message and 'is not JSON' in message
+    assert str(path) in message and 'not JSON' in message
 
 
 def test_not_a_number_in_a_file(data, tmp_path):
@@ -139,7 +170,8 @@ def test_no_such_file(data, tmp_path):
 
 
 def test_no_such_type_of_iou(data):
-    assert 'bbox, segm' in refused(*data, 'keypoints')
+    message = refused(*data, 'keypoints')
+    assert 'iou_type' in message and 'bbox, segm' in message and "'keypoints'" in message
 
 
 @pytest.mark.parametrize(
@@ -154,19 +186,20 @@ def test_no_such_type_of_iou(data):
     ],
 )
 def test_options(data, options, named):
-    assert named in refused(*data, **options)
+    message = refused(*data, **options)
+    assert named in message and str(options[named]) in message
 
 
 @pytest.mark.parametrize(
     'segmentation, named',
     [
-        ([], 'there is no polygon'),
+        ([], 'no polygon'),
         ([[1, 2, 3, 4]], 'a polygon has 4 numbers'),
         ([[1, 2, 3, 4, 5, 6, 7]], 'a polygon has 7 numbers'),
         ([[1, 2, 3, 4, 5, NAN]], 'not finite'),
         ([['a'] * 6], 'malformed'),
         ([5], 'malformed'),
-        ('mask', 'it is a str'),
+        ('mask', 'a str'),
         (dict(size=[48, 64]), 'counts'),
         (dict(RLE, size=[64, 48]), "'size' is [64, 48], but its image has [48, 64]"),
         (dict(RLE, size=5), 'malformed'),
@@ -183,19 +216,24 @@ def test_segmentation(data, segmentation, named):
     pytest.importorskip('pycocotools')
     data[1][4]['segmentation'] = segmentation
     message = refused(*data, 'segm')
-    assert named in message and 'entry 4' in message
+    assert named in message and 'entry 4' in message and 'the results' in message
 
 
 def test_masks_without_size_of_image(data):
     del data[0]['images'][1]['height']
-    assert "no 'height' and 'width'" in refused(*data, 'segm')
+    message = refused(*data, 'segm')
+    assert 'image 3' in message and "'height'" in message and 'the ground truth' in message
 
 
 def test_masks_that_are_missing(data):
+    pytest.importorskip('pycocotools')
     del data[1][4]['segmentation']
-    assert "have no 'segmentation', at 4" in refused(*data, 'segm')
+    message = refused(*data, 'segm')
+    assert "1 of 12 results have no 'segmentation'" in message and 'entry 4' in message
 
 
-def test_numpy_boxes_of_a_wrong_length(data):
-    data[1][4]['bbox'] = np.zeros(5)
-    assert '[x, y, width, height]' in refused(*data)
+@pytest.mark.parametrize('box', [np.zeros(5), np.zeros(()), np.zeros((4, 2)), np.float64(3)])
+def test_numpy_boxes_of_a_wrong_shape(data, box):
+    data[1][4]['bbox'] = box
+    message = refused(*data)
+    assert '[x, y, width, height]' in message and 'entry 4' in message

@@ -1,4 +1,4 @@
-"""The table of classes, the file of thresholds and what the report makes of them."""
+"""The class table, the file of thresholds, and the content of the report."""
 
 import json
 
@@ -14,13 +14,13 @@ from alrp.lrp.report.content import classes, error_parts, rounded, thin
 
 @pytest.fixture
 def data():
-    """Categories listed as 9, 5, 2; of 9 there are neither objects nor detections."""
+    """Categories listed as 9, 5, 2. Category 9 has neither objects nor detections."""
     ground_truth, results = make_data(1, 14, 60, num_scores=10**6)
     ground_truth['categories'].insert(0, dict(id=9, name='kind 9'))
     return ground_truth, results
 
 
-def test_rows_have_means_that_are_the_summary(data):
+def test_means_of_rows_are_the_summary(data):
     evaluation = evaluate_lrp(*data)
     rows = class_table(evaluation)
     assert [(row['id'], row['class']) for row in rows] == [(i, f'kind {i}') for i in (2, 5, 9)]
@@ -35,7 +35,7 @@ def test_rows_have_means_that_are_the_summary(data):
     assert [row['detections'] for row in rows] == [found.count(i) for i in (2, 5, 9)]
 
 
-def test_lrp_may_be_that_of_fewer_detections(data):
+def test_lrp_at_a_lower_limit_on_detections(data):
     evaluation = evaluate_lrp(*data, max_dets=(1, 100))
     ones, alls = class_table(evaluation, 1), class_table(evaluation)
     assert [row['oLRP'] for row in ones[:2]] == evaluation.lrp[1].olrp[:2, 0].tolist()
@@ -54,16 +54,16 @@ def test_thresholds_are_in_the_order_of_labels(data):
     assert content['ann_file'] == 'truth.json' and content['num_images'] == 3
 
 
-def test_thresholds_need_names_of_their_own(data):
+def test_thresholds_need_unique_class_names(data):
     data[0]['categories'][1]['name'] = 'kind 2'
-    with pytest.raises(ValueError, match="2 are called 'kind 2'"):
+    with pytest.raises(ValueError, match=r"2 classes.*'kind 2'"):
         thresholds_json(evaluate_lrp(*data), None)
 
 
-def test_steps_are_told_in_their_order(data):
-    told = []
-    evaluate_lrp(*data, on_step=told.append)
-    assert tuple(told) == STEPS
+def test_steps_are_reported_in_order(data):
+    reported = []
+    evaluate_lrp(*data, on_step=reported.append)
+    assert tuple(reported) == STEPS
 
 
 def test_parts_of_the_error_add_up(data):
@@ -95,7 +95,7 @@ def test_thinned_curves_keep_the_optimum_and_are_exact(num_scores):
         assert -np.diff(kept['score']).min() < 0.05
 
 
-def test_curves_of_nothing():
+def test_curves_without_detections_or_objects():
     assert thin(lrp_curve([], [], 3))['error'] == []
     assert thin(lrp_curve([0.5], [0], 0))['score'] == [0.5]
 

@@ -1,4 +1,4 @@
-"""The published evaluation's numbers, on made-up boxes and on results for COCO images."""
+"""The values of the published evaluation, on synthetic boxes and on results for COCO images."""
 
 import gzip
 import json
@@ -22,7 +22,7 @@ def golden(request):
         content = json.loads(gzip.decompress(COPY.read_bytes()))
         return content['ground_truth'], content['results'], 'bbox', content['expected']
     if not GOLDEN.is_dir():
-        pytest.skip('the full set of golden values is not beside the checkout')
+        pytest.skip('needs ../shared/golden/lrp next to the checkout')
     name, iou_type = request.param.rsplit('_', 1)
     if iou_type == 'segm':
         pytest.importorskip('pycocotools')
@@ -31,7 +31,7 @@ def golden(request):
     return ground_truth, results, iou_type, expected
 
 
-@pytest.mark.skipif(not GOLDEN.is_dir(), reason='only the copied golden values are here')
+@pytest.mark.skipif(not GOLDEN.is_dir(), reason='needs ../shared/golden/lrp')
 def test_no_case_is_left_out():
     cases = {path.name.removesuffix('_expected.json') for path in GOLDEN.glob('*_expected.json')}
     assert cases == {*CASES} - {'copy'}
@@ -48,7 +48,7 @@ def test_all_numbers_equal_published(golden):
         assert ours['summary'][key] == pytest.approx(value, abs=1e-12, rel=0), key
     assert list(ours['per_category']) == list(expected['per_category'])
     for key, values in expected['per_category'].items():
-        # None, where there is no true positive, becomes NaN, which must be at the same places.
+        # None, without a true positive, becomes NaN, which must be at the same positions.
         np.testing.assert_allclose(
             np.array(ours['per_category'][key], dtype=float),
             np.array(values, dtype=float),
@@ -65,8 +65,8 @@ def test_ap_equals_pycocotools(golden):
     assert_equals_pycocotools(evaluate_lrp(ground_truth, results, iou_type), expected)
 
 
-def test_curves_have_the_same_optimum_and_ties_are_told(golden):
-    """Where no score is shared, the threshold gives exactly oLRP; nowhere does it give less."""
+def test_curves_have_the_same_optimum(golden):
+    """Without ties the threshold gives exactly oLRP; with ties it never gives less."""
     ground_truth, results, iou_type, _ = golden
     evaluation = evaluate_lrp(ground_truth, results, iou_type)
     for k, category in enumerate(evaluation.category_ids):

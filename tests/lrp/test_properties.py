@@ -1,4 +1,4 @@
-"""Small random sets against pycocotools and against the definitions, evaluated from the start."""
+"""Small random sets against pycocotools and against the definitions."""
 
 import math
 from copy import deepcopy
@@ -25,12 +25,12 @@ def test_ap_equals_pycocotools(data, max_dets):
 @settings(max_examples=60)
 @given(data_sets(), st.sampled_from([1, 3, 100]))
 def test_matches_equal_pycocotools(data, limit):
-    """Not only their numbers: at each threshold, in each range, of each detection."""
+    """Not only their numbers: every match, at each threshold and in each range of areas."""
     ground_truth, results = data
     expected = coco_eval(ground_truth, results, max_dets=(limit,) * 3)
     evaluation = evaluate_lrp(ground_truth, results, max_dets=(limit,))
     m = evaluation.matches
-    # All detections of a class in one order: by score, then image, then as they were given.
+    # All detections of a class in one order: by score, then image, then input order.
     shape = 10, 4, len(m.score)
     true_positive, ignored = np.zeros(shape, bool), np.zeros(shape, bool)
     true_positive[..., m.rows] = m.true_positive[1:]
@@ -76,7 +76,7 @@ def test_lrp_equals_definition(data, limit):
             elif not equally_good:
                 assert rest[2] == 1
                 assert np.isnan([rest[0], rest[1], rest[3]]).all()
-            else:  # more than one where a threshold is ambiguous, all with the same LRP error
+            else:  # several if the threshold is ambiguous, all with the same LRP error
                 assert any(np.allclose(rest, x, rtol=0, atol=1e-12) for x in equally_good)
 
 
@@ -138,14 +138,14 @@ def test_order_of_images_and_of_results_of_other_images_does_not_matter(data, ra
     assert evaluate_lrp(moved, moved_results).to_dict() == evaluate_lrp(*data).to_dict()
 
 
-def test_input_is_left_as_it_was():
+def test_input_is_not_changed():
     ground_truth, results = make_data(0, 10, 20)
     copies = deepcopy((ground_truth, results))
     evaluate_lrp(ground_truth, results)
     assert (ground_truth, results) == copies
 
 
-def test_many_thresholds_are_as_good_as_few():
+def test_many_thresholds_give_the_values_of_each_alone():
     """More settings than an integer has bits."""
     ground_truth, results = make_data(1, 14, 60, num_scores=10**6)
     many = np.linspace(0.05, 1, 39)

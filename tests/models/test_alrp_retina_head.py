@@ -5,10 +5,13 @@ import torch
 from head_helpers import MAX_IOU, NOTHING, OBJECTS, SHAPE, batch, features, total
 from head_helpers import build as build_head
 from head_helpers import losses_of as losses_of_batch
+from mmdet.models.losses import GIoULoss
+from mmdet.registry import MODELS
 from mmengine.logging import MessageHub
 from mmengine.structures import InstanceData
 
 from alrp.ranking import NonFiniteLogitsError
+from alrp_mmdet.models import Targets
 
 
 def build(num_classes=3, **kwargs):
@@ -151,7 +154,7 @@ def test_broken_predictions_stop_training_and_say_when(where, loss):
     [
         (dict(loss_bbox=dict(type='SmoothL1Loss')), 'bounded.*SmoothL1Loss'),
         (dict(loss_bbox=dict(type='IoULoss')), "mode='linear'"),
-        (dict(loss_bbox=dict(type='GIoULoss', loss_weight=2.0)), 'self_balance'),
+        (dict(loss_bbox=dict(type='GIoULoss', loss_weight=2.0)), r'loss_bbox.loss_weight.* 2\.0'),
         (dict(reg_decoded_bbox=False), 'reg_decoded_bbox=True'),
         (
             dict(loss_cls=dict(type='APLoss'), loss_bbox=dict(type='SmoothL1Loss')),
@@ -181,3 +184,31 @@ def test_broken_predictions_stop_training_and_say_when(where, loss):
 def test_losses_that_do_not_go_together(bad, message):
     with pytest.raises(ValueError, match=message):
         build(**bad)
+
+
+def test_a_head_can_set_the_quality_of_positives(monkeypatch):
+    head = build(loss_cls=dict(type='RankSortLoss'))
+    plain = losses_of(head, OBJECTS, NOTHING)
+    assign = head.assign
+
+    def with_quality(predictions, *args):
+        targets = assign(predictions, *args)
+        quality = torch.linspace(0, 1, len(targets.labels), requires_grad=True)
+        return Targets(targets.labels, targets.boxes, quality)
+
+    monkeypatch.setattr(head, 'assign', with_quality)
+    sorted_by_quality = losses_of(head, OBJECTS, NOTHING)
+    assert sorted_by_quality['loss_sort'] != plain['loss_sort']
+    assert sorted_by_quality['loss_rank'] == plain['loss_rank']
+    assert sorted_by_quality['ranked_iou'] == plain['ranked_iou']
+
+
+def test_an_iou_loss_of_ones_own_says_its_upper_bound():
+    @MODELS.register_module()
+    class HalfIoULoss(GIoULoss):
+        upper_bound = 2.0
+
+    try:
+        assert build(loss_bbox=dict(type='HalfIoULoss')).loc_scale == 2
+    finally:
+        MODELS._module_dict.pop('HalfIoULoss')

@@ -36,7 +36,7 @@ def by_image(maps: list[torch.Tensor], image: int, channels: int) -> torch.Tenso
 
 
 def assigned_by_hand(head, image: int, objects, maps, encode=False):
-    """Labels (-1: ignored, C: background) of one image, and its boxes beside their targets, as the
+    """Labels (-1: ignored, C: background) of one image, and its boxes with their targets, as the
     head regresses them or decoded."""
     cls_scores, bbox_preds = maps
     sizes = [x.shape[-2:] for x in cls_scores]

@@ -33,6 +33,7 @@ def flattened(logits, labels):
 def test_registered_by_name():
     assert isinstance(MODELS.build(dict(type='aLRPLoss', delta=0.5)), aLRPLoss)
     assert isinstance(MODELS.build(dict(type='APLoss', interpolate=False)), APLoss)
+    assert isinstance(MODELS.build(dict(type='RankSortLoss')), RankSortLoss)
 
 
 @pytest.mark.parametrize('loss_weight', [1.0, 0.2])
@@ -82,12 +83,13 @@ def test_rank_sort_matches_the_core_and_balances_each_step(batch, loss_weight):
     torch.testing.assert_close(grad, truth)
 
 
-@pytest.mark.parametrize('loss', [aLRPLoss(), APLoss()])
+@pytest.mark.parametrize('loss', [aLRPLoss(), APLoss(), RankSortLoss()])
 def test_log_does_not_take_part_in_the_loss(batch, loss):
     """MMEngine adds up every result whose name holds 'loss'."""
     logits, labels, loc_losses = batch
     results = loss(logits, labels, loc_losses, ious=1 - loc_losses.detach())
-    assert {k for k in results if 'loss' in k} == {'loss_cls', 'loss_bbox'}
+    names = {'loss_rank', 'loss_sort'} if isinstance(loss, RankSortLoss) else {'loss_cls'}
+    assert {k for k in results if 'loss' in k} == {*names, 'loss_bbox'}
     assert 0 < results['ranked_iou'] < 1
     assert not any(v.requires_grad for k, v in results.items() if 'loss' not in k)
 
@@ -151,3 +153,31 @@ def test_batch_has_what_a_loss_may_need(batch):
     assert batch.loc_losses is loc_losses and batch.ious is ious
     whole = Ranking(*flattened(logits, labels), 0.3)
     torch.testing.assert_close(batch.ranking.rank, whole.rank - 0.5)
+
+
+@pytest.mark.parametrize('loss', [aLRPLoss(), APLoss(), RankSortLoss()])
+@pytest.mark.parametrize('bad', [float('nan'), float('inf')])
+def test_a_broken_box_stops_training(batch, loss, bad):
+    logits, labels, loc_losses = batch
+    broken = loc_losses.detach().clone()
+    broken[3] = bad
+    with pytest.raises(FloatingPointError, match='localisation loss'):
+        loss(logits, labels, broken, torch.rand(len(broken)))
+
+
+def test_rank_sort_gradient_of_nearly_perfect_boxes_is_bounded(batch):
+    logits, labels, loc_losses = batch
+    perfect = torch.zeros_like(loc_losses).requires_grad_()
+    results = RankSortLoss()(logits, labels, perfect, torch.ones(len(perfect)))
+    [grad] = torch.autograd.grad(results['loss_bbox'], perfect)
+    assert results['loss_bbox'] == 0 and grad.sum() < 1e3
+
+
+def test_quality_replaces_ious_for_the_loss_but_not_in_the_log(batch):
+    logits, labels, loc_losses = batch
+    ious, quality = torch.rand(2, len(loc_losses), generator=torch.Generator().manual_seed(2))
+    plain = RankSortLoss()(logits, labels, loc_losses, ious)
+    other = RankSortLoss()(logits, labels, loc_losses, ious, quality)
+    swapped = RankSortLoss()(logits, labels, loc_losses, quality)
+    assert other['loss_sort'] == swapped['loss_sort'] != plain['loss_sort']
+    assert other['ranked_iou'] == plain['ranked_iou']

@@ -29,7 +29,7 @@ from alrp_mmdet.project.data import load_data
         (
             'a.json',
             '{"images": [{"id": 1}], "categories": [], "annotations": []}',
-            "'file_name'.* 0\\b",
+            r"'file_name'.*id 1\b",
         ),
         ('a.yaml', 'names: [a\ntrain: x', r'YAML.*line 2'),
         ('a.yaml', 'train: images', "'names'"),

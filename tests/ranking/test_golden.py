@@ -37,7 +37,7 @@ CASES = cases_of(GOLDEN) if GOLDEN.is_file() else COPIED_CASES
 @pytest.fixture(params=[*COPIED_CASES, *ONLY_IN_GOLDEN])
 def golden(request):
     if request.param not in CASES:
-        pytest.skip('the full set of golden values is not beside the checkout')
+        pytest.skip('the full set of golden values is not next to the checkout')
     return CASES[request.param]
 
 

@@ -12,7 +12,7 @@ SIZES = [2**14 - 1, 2**14, 2**17 - 1, 2**17, 2**17 + 1, 2**18 + 1]
 
 
 def assert_close(ours, theirs, rtol):
-    """Relative to each value, except where it is next to nothing beside the largest."""
+    """Relative to each value, except where it is negligible compared with the largest."""
     for a, b in zip(ours, theirs, strict=False):
         np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-3 * rtol * np.abs(b).max(initial=0))
 

@@ -8,7 +8,12 @@ from helpers import DEVICES, rankings, run_rank_sort
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alrp.ranking import NonFiniteLogitsError, rank_sort_loss
+from alrp.ranking import (
+    NonFiniteLogitsError,
+    Ranking,
+    rank_sort_loss,
+    rank_sort_loss_from_ranking,
+)
 from alrp.ranking import lower_target_sums as sums_module
 
 
@@ -132,3 +137,11 @@ def test_bad_logits_and_delta():
         rank_sort_loss(torch.tensor([0.0, float('inf')]), torch.tensor([0.5, 0.0]))
     with pytest.raises(ValueError, match='delta'):
         rank_sort_loss(torch.zeros(1), torch.ones(1), delta=0)
+
+
+def test_the_ranking_must_be_one_for_rs_loss():
+    logits, labels = torch.zeros(3), torch.tensor([1, 1, 0])
+    with pytest.raises(ValueError, match='self_count'):
+        rank_sort_loss_from_ranking(Ranking(logits, labels), torch.ones(2))
+    with pytest.raises(ValueError, match=r'\(2,\).*\(3,\)'):
+        rank_sort_loss_from_ranking(Ranking(logits, labels, self_count=0.5), torch.ones(3))

@@ -74,3 +74,8 @@ def test_with_gradient_scales_by_what_comes_from_above(dtype):
     assert grad.dtype == dtype
     torch.testing.assert_close(grad, (3 * gradient).to(dtype))
     assert not with_gradient(value.detach(), inputs.detach(), gradient).requires_grad
+
+
+def test_with_gradient_needs_the_shape_of_its_inputs():
+    with pytest.raises(ValueError, match=r'\(3,\).*\(1, 3\)'):
+        with_gradient(torch.tensor(0.0), torch.zeros(3), torch.zeros(1, 3))

@@ -88,7 +88,7 @@ def test_both_stages_and_losses_of_other_detectors_are_drawn():
         {'step': 1, 'lr': 0.1, 'time': 1.0, 'coco/bbox_mAP_50': 0.5, **dict.fromkeys(logged, 1.0)}
     ]
     run.append({'step': 1, 'coco/bbox_oLRP': 0.7, 'coco/bbox_mAP': 0.3})
-    assert script['keys_of'](dict(run=run), None) == [
+    assert script['keys_to_draw'](dict(run=run), None) == [
         'loss',
         'coco/bbox_mAP',
         'coco/bbox_oLRP',

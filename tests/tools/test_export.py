@@ -1,4 +1,4 @@
-"""tools/export.py: a file, and what it says where there can be none."""
+"""tools/export.py: files and errors."""
 
 import functools
 import json
@@ -45,7 +45,7 @@ def test_torchscript_of_the_size_of_the_test_pipeline(export, config, checkpoint
     about = json.loads(files['alrp_mmdet'])
     assert (about['size'], about['classes']) == ([64, 64], ['square', 'disc'])
 
-    with pytest.raises(SystemExit, match=r'model\.pt exists; --force'):
+    with pytest.raises(SystemExit, match=r'model\.pt .*--force'):
         export(config, checkpoint, '--out', 'model.pt')
     export(config, checkpoint, '--out', 'model.pt', '--force', '--size', 96, 32)
     scores, _ = torch.jit.load(str(tmp_path / 'model.pt'))(torch.rand(1, 3, 32, 96))
@@ -55,12 +55,15 @@ def test_torchscript_of_the_size_of_the_test_pipeline(export, config, checkpoint
 @pytest.mark.parametrize(
     'args, message',
     [
-        (['tiny.py', 'model.pth', '--out', 'a.bin'], '--out must end with .onnx or .pt'),
-        (['tiny.py', 'gone.pth', '--out', 'a.pt'], 'there is no checkpoint gone.pth'),
-        (['gone.py', 'model.pth', '--out', 'a.pt'], 'there is no config gone.py'),
-        (['deep.py', 'model.pth', '--out', 'a.pt'], 'is not for this model'),
-        (['tiny.py', 'model.pth', '--out', 'a.pt', '--size', 50, 64], 'width .* multiple of 32'),
-        (['free.py', 'model.pth', '--out', 'a.pt'], '--size is needed'),
+        (['tiny.py', 'model.pth', '--out', 'a.bin'], r'--out .*\.onnx or \.pt.* a\.bin'),
+        (['tiny.py', 'gone.pth', '--out', 'a.pt'], r'checkpoint.* gone\.pth'),
+        (['gone.py', 'model.pth', '--out', 'a.pt'], r'config.* gone\.py'),
+        (['deep.py', 'model.pth', '--out', 'a.pt'], r'model\.pth .*cls_convs'),
+        (
+            ['tiny.py', 'model.pth', '--out', 'a.pt', '--size', 50, 64],
+            'width .* 50, .* multiple of 32',
+        ),
+        (['free.py', 'model.pth', '--out', 'a.pt'], '--size'),
     ],
 )
 def test_wrong_command(export, config, checkpoint, tmp_path, args, message):
@@ -76,5 +79,5 @@ def test_wrong_command(export, config, checkpoint, tmp_path, args, message):
 
 def test_two_stages_are_refused(export, tmp_path):
     save(FASTER_RCNN, tmp_path / 'two.pth')
-    with pytest.raises(SystemExit, match='FasterRCNN cannot be exported: only one-stage'):
+    with pytest.raises(SystemExit, match=r'FasterRCNN .*only one-stage'):
         export(FASTER_RCNN, 'two.pth', '--out', 'a.pt', '--size', 64, 64)

@@ -1,4 +1,4 @@
-"""Training from load_from, and tests of checkpoints that do not fit, by the tools."""
+"""Fine-tuning, and tests of checkpoints that do not fit, with the tools."""
 
 import json
 from pathlib import Path
@@ -56,23 +56,23 @@ def trained(config) -> Path:
 
 
 @pytest.mark.parametrize('hooks', ['', 'default_hooks = dict(_delete_=True)'])
-def test_a_test_refuses_what_does_not_fit(three, trained, tool, hooks):
+def test_test_refuses_a_checkpoint_that_does_not_fit(three, trained, tool, hooks):
     config = derived(three, 'hooks', hooks)
     with pytest.raises(SystemExit) as error:
         tool('test.py', config, trained, '--work-dir', 'tested')
     text = str(error.value)
     assert text.startswith('error: ') and '\n' not in text
-    assert 'trained.pth is not for this model' in text
-    assert 'bbox_head.retina_cls: 2 classes in the checkpoint, 3 here' in text
+    assert 'trained.pth' in text
+    assert 'bbox_head.retina_cls: 2 classes in the checkpoint, 3 in' in text
 
 
 @pytest.mark.parametrize('hooks', ['', 'default_hooks = dict(_delete_=True)'])
-def test_training_refuses_what_fits_nowhere(config, tool, hooks):
+def test_training_refuses_a_checkpoint_of_which_nothing_fits(config, tool, hooks):
     config = derived(config, 'hooks', hooks)
     torch.save(dict(state_dict=dict(encoder=torch.ones(2))), config.with_name('other.pth'))
-    with pytest.raises(SystemExit, match=r'error: nothing of other\.pth fits the model'):
+    with pytest.raises(SystemExit, match=r'^error: .*other\.pth .*RetinaNet.* encoder; '):
         tool('train.py', config, '--work-dir', 'run', options=('load_from=other.pth',))
-    with pytest.raises(SystemExit, match=r'error: load_from names gone\.pth, but there is no such'):
+    with pytest.raises(SystemExit, match=r'^error: .*load_from.* gone\.pth'):
         tool('train.py', config, '--work-dir', 'run', options=('load_from=gone.pth',))
 
 
@@ -93,11 +93,11 @@ def test_data_sets_without_classes_in_common(config, trained, metainfo):
     FineTuneHook().after_load_checkpoint(runner, torch.load(trained))
 
 
-def test_a_test_tells_classes_in_another_order(config, trained, tool):
+def test_test_refuses_classes_in_another_order(config, trained, tool):
     checkpoint = torch.load(trained)
     checkpoint['meta']['dataset_meta'] = dict(classes=('disc', 'square'))
     torch.save(checkpoint, trained)
-    with pytest.raises(SystemExit, match='them in another order'):
+    with pytest.raises(SystemExit, match=r'disc, square, .*square, disc: .*order'):
         tool('test.py', config, trained, '--work-dir', 'tested')
 
 
@@ -106,24 +106,27 @@ def test_two_classes_then_three(tmp_path, config, three, tool):
     tool('train.py', config, '--work-dir', 'two', options=('train_cfg.max_epochs=1',))
     still = ('load_from=two/epoch_1.pth', 'optim_wrapper.optimizer.lr=0', 'train_cfg.max_epochs=1')
 
-    tool('train.py', three, '--work-dir', 'anew', options=still)
+    tool('train.py', three, '--work-dir', 'reinitialized', options=still)
     keep = 'default_hooks.fine_tune.keep_matching_classes=True'
-    tool('train.py', three, '--work-dir', 'kept', options=(*still, keep))
-    two, anew, kept = (
-        torch.load(tmp_path / run / 'epoch_1.pth')['state_dict'] for run in ('two', 'anew', 'kept')
+    tool('train.py', three, '--work-dir', 'matched', options=(*still, keep))
+    two, reinitialized, matched = (
+        torch.load(tmp_path / run / 'epoch_1.pth')['state_dict']
+        for run in ('two', 'reinitialized', 'matched')
     )
     learnt = [name for name in two if 'running' not in name and name.startswith(('neck', 'backb'))]
     learnt = [name for name in learnt if 'num_batches' not in name]
-    assert all(torch.equal(two[name], run[name]) for name in learnt for run in (anew, kept))
-    assert torch.equal(kept[CLASSIFIER][[2, 1]], two[CLASSIFIER])
-    assert torch.equal(kept[CLASSIFIER][0], anew[CLASSIFIER][0])
-    assert not torch.equal(anew[CLASSIFIER][[2, 1]], two[CLASSIFIER])
+    assert all(
+        torch.equal(two[name], run[name]) for name in learnt for run in (reinitialized, matched)
+    )
+    assert torch.equal(matched[CLASSIFIER][[2, 1]], two[CLASSIFIER])
+    assert torch.equal(matched[CLASSIFIER][0], reinitialized[CLASSIFIER][0])
+    assert not torch.equal(reinitialized[CLASSIFIER][[2, 1]], two[CLASSIFIER])
 
-    # What is resumed is the run itself, not its load_from once more.
+    # --resume continues the run itself and ignores load_from.
     more = ('load_from=two/epoch_1.pth', 'train_cfg.max_epochs=2')
-    tool('train.py', three, '--work-dir', 'kept', '--resume', options=more)
-    tool('test.py', three, 'kept/epoch_2.pth', '--work-dir', 'tested')
-    [first, *_] = sorted((tmp_path / 'kept').glob('*/*.log'))
+    tool('train.py', three, '--work-dir', 'matched', '--resume', options=more)
+    tool('test.py', three, 'matched/epoch_2.pth', '--work-dir', 'tested')
+    [first, *_] = sorted((tmp_path / 'matched').glob('*/*.log'))
     assert 'Fine-tuning from two/epoch_1.pth\nloaded:\n  backbone: ' in first.read_text()
-    [*_, last] = sorted((tmp_path / 'kept').glob('*/*.log'))
+    [*_, last] = sorted((tmp_path / 'matched').glob('*/*.log'))
     assert 'Fine-tuning' not in last.read_text()

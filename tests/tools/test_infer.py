@@ -1,4 +1,4 @@
-"""tools/infer.py: images, folders and videos, and what it says where they do not do."""
+"""tools/infer.py: images, folders, videos and errors."""
 
 import csv
 import functools
@@ -24,7 +24,7 @@ CLASSES = ('square', 'disc')
 
 @pytest.fixture
 def checkpoint(config) -> Path:
-    """A checkpoint of the tiny config, in a work dir as a training leaves it."""
+    """A checkpoint of the tiny config in a work dir, as training leaves it."""
     init_default_scope('mmdet')
     torch.manual_seed(0)
     cfg = Config.fromfile(config)
@@ -68,8 +68,8 @@ def test_results_and_pictures_of_images_in_folders(infer, config, checkpoint, tm
     (tmp_path / 'one' / 'b.jpg').touch()
     with pytest.raises(SystemExit) as stopped:
         infer('one', 'two', checkpoint, '--out', 'out', '--score-thr', '0.05', '--batch-size', 2)
-    problems = str(stopped.value).splitlines()  # which, as a text, is exit status 1
-    assert len(problems) == 2 and all('cannot be read' in line for line in problems)
+    problems = str(stopped.value).splitlines()  # a message exits with status 1
+    assert len(problems) == 2 and all(line.startswith('error: ') for line in problems)
     assert 'a.jpg' in problems[0] and 'b.jpg' in problems[1]
 
     described = read(tmp_path / 'out' / 'images.json')
@@ -95,7 +95,7 @@ def test_results_and_pictures_of_images_in_folders(infer, config, checkpoint, tm
         assert not np.array_equal(drawn, cv2.imread(str(tmp_path / name)))
 
 
-def test_table_of_what_reaches_the_thresholds(infer, checkpoint, tmp_path):
+def test_csv_of_detections_above_the_thresholds(infer, checkpoint, tmp_path):
     (tmp_path / 'least.json').write_text('{"thresholds": {"square": null, "disc": 0}}')
     args = '0.png', '1.png', checkpoint, '--out', 'out', '--format', 'csv', '--no-pictures'
     infer(*args, '--thresholds', 'least.json')
@@ -107,7 +107,7 @@ def test_table_of_what_reaches_the_thresholds(infer, checkpoint, tmp_path):
     assert not (tmp_path / 'out' / 'drawn').exists()
 
 
-def test_ids_of_an_annotation_file_make_results_that_can_be_evaluated(infer, checkpoint, tmp_path):
+def test_results_with_ids_of_an_annotation_file_can_be_evaluated(infer, checkpoint, tmp_path):
     content = read(tmp_path / 'annotations.json')
     for image in content['images']:
         image['id'] += 100
@@ -127,13 +127,13 @@ def test_ids_of_an_annotation_file_make_results_that_can_be_evaluated(infer, che
     assert {result['category_id'] for result in read(results)} == {7, 8}
 
 
-def test_videos_as_far_as_they_can_be_read(infer, checkpoint, tmp_path, capsys):
+def test_damaged_videos_are_read_up_to_the_damage(infer, checkpoint, tmp_path, capsys):
     video(tmp_path / 'whole.mp4', 5)
     content = video(tmp_path / 'cut.avi', 12, 'MJPG').read_bytes()
     (tmp_path / 'cut.avi').write_bytes(content[: len(content) // 2])
     (tmp_path / 'bad.mp4').write_text('no video')
     inputs = 'whole.mp4', 'cut.avi', 'bad.mp4', '7.png'
-    with pytest.raises(SystemExit, match=r'error: .*bad\.mp4 cannot be read'):
+    with pytest.raises(SystemExit, match=r'^error: [^\n]*bad\.mp4[^\n]*$'):
         infer(*inputs, checkpoint, '--out', 'out', '--batch-size', 2, '--score-thr', 0.05)
     warnings = [line for line in capsys.readouterr().err.splitlines() if 'warning' in line]
     described = read(tmp_path / 'out' / 'images.json')
@@ -141,7 +141,7 @@ def test_videos_as_far_as_they_can_be_read(infer, checkpoint, tmp_path, capsys):
     assert whole == dict(file_name='whole.mp4', fps=10.0, num_frames=5)
     assert 0 < cut['num_frames'] < 12
     [warning] = warnings
-    assert f'cut.avi ends after {cut["num_frames"]} of 12 frames' in warning
+    assert f'{cut["num_frames"]} of 12 frames' in warning and 'cut.avi' in warning
     frames = [i for i in described['images'] if i['file_name'] == 'whole.mp4']
     assert [frame['frame'] for frame in frames] == [0, 1, 2, 3, 4]
     results = read(tmp_path / 'out' / 'detections.json')
@@ -157,19 +157,19 @@ def test_videos_as_far_as_they_can_be_read(infer, checkpoint, tmp_path, capsys):
     assert not list((tmp_path / 'out').rglob('*partial*'))
 
 
-def test_nothing_is_overwritten_unless_told(infer, checkpoint, tmp_path):
+def test_nothing_is_overwritten_without_force(infer, checkpoint, tmp_path):
     infer('0.png', checkpoint, '--out', 'out')
     before = (tmp_path / 'out' / 'detections.json').read_bytes()
-    with pytest.raises(SystemExit, match='out is not empty; --force overwrites'):
+    with pytest.raises(SystemExit, match=r'out is not empty.*--force'):
         infer('1.png', checkpoint, '--out', 'out')
     assert (tmp_path / 'out' / 'detections.json').read_bytes() == before
     infer('1.png', checkpoint, '--out', 'out', '--score-thr', 0, '--force')
     assert (tmp_path / 'out' / 'detections.json').read_bytes() != before
-    with pytest.raises(SystemExit, match=r'0\.png is an input, and would be overwritten'):
+    with pytest.raises(SystemExit, match=r'overwrite the input .*0\.png'):
         infer('out/drawn/0.png', checkpoint, '--out', 'out', '--force')
 
 
-def test_what_is_drawn_has_the_colours_of_the_image(config, checkpoint):
+def test_drawings_keep_the_colours_of_the_image(config, checkpoint):
     detector = Detector(Config.fromfile(config), str(checkpoint), 'cpu')
     image = np.zeros((64, 64, 3), dtype=np.uint8)
     image[..., 0] = 250  # blue
@@ -188,13 +188,13 @@ def test_code_in_a_checkpoint_is_not_run(infer, checkpoint, tmp_path):
     content['message_hub'] = dict(runtime_info=dict(cfg=text))
     torch.save(content, lonely)
     (lonely.parent / 'setup.py').write_text(text)
-    with pytest.raises(SystemExit, match=r'--config is needed: .* not the work dir'):
+    with pytest.raises(SystemExit, match=r'--config: .*elsewhere is not a work dir'):
         infer('0.png', lonely, '--out', 'out')
     infer('0.png', lonely, '--out', 'out', '--config', 'tiny.py')
     assert not (tmp_path / 'ran').exists()
 
 
-def test_classes_of_a_checkpoint_that_does_not_name_them(infer, checkpoint, tmp_path):
+def test_checkpoint_without_class_names(infer, checkpoint, tmp_path):
     torch.save(torch.load(checkpoint)['state_dict'], checkpoint)
     infer('0.png', checkpoint, '--out', 'out', '--no-pictures')
     categories = read(tmp_path / 'out' / 'images.json')['categories']
@@ -204,21 +204,24 @@ def test_classes_of_a_checkpoint_that_does_not_name_them(infer, checkpoint, tmp_
 @pytest.mark.parametrize(
     'args, message',
     [
-        (['gone.png', 'run/epoch_1.pth'], 'there is no image, video or folder gone.png'),
-        (['empty', 'run/epoch_1.pth'], 'the folder empty has neither images'),
-        (['0.png', 'gone.pth'], 'there is no checkpoint gone.pth'),
-        (['0.png', 'run/epoch_1.pth', '--config', 'gone.py'], 'there is no config gone.py'),
-        (['0.png', 'run/epoch_1.pth', '--config', 'broken.py'], 'broken.py cannot be read'),
-        (['0.png', 'run/epoch_1.pth', '--config', 'none.py'], 'not the config of a detector'),
-        (['0.png', 'run/epoch_1.pth', '--config', 'odd.py'], 'cannot be built: .*NoSuchNet'),
-        (['0.png', 'run/epoch_1.pth', '--config', 'deep.py'], 'is not for this model'),
-        (['0.png', '1.png', '--config', 'tiny.py'], 'checkpoint 1.png cannot be read'),
-        (['0.png', 'cut.pth', '--config', 'tiny.py'], 'checkpoint cut.pth cannot be read'),
-        (['0.png', 'run/epoch_1.pth', '--thresholds', 'gone.json'], 'there is no file gone.json'),
-        (['0.png', 'run/epoch_1.pth', '--device', 'abacus'], 'the device abacus cannot be used'),
-        (['0.png', 'run/epoch_1.pth', '--ann-file', 'gone.json'], 'there is no file gone.json'),
+        (['gone.png', 'run/epoch_1.pth'], 'image, video or folder: gone.png'),
+        (['empty', 'run/epoch_1.pth'], 'no images .* or videos .* folder empty'),
+        (['0.png', 'gone.pth'], 'checkpoint: gone.pth'),
+        (['0.png', 'run/epoch_1.pth', '--config', 'gone.py'], 'config.* gone.py'),
+        (['0.png', 'run/epoch_1.pth', '--config', 'broken.py'], 'config broken.py .*SyntaxError'),
+        (['0.png', 'run/epoch_1.pth', '--config', 'none.py'], 'none.py .*model'),
+        (['0.png', 'run/epoch_1.pth', '--config', 'odd.py'], 'cannot build the model.*NoSuchNet'),
+        (['0.png', 'run/epoch_1.pth', '--config', 'deep.py'], 'epoch_1.pth .*cls_convs'),
+        (['0.png', '1.png', '--config', 'tiny.py'], 'Cannot read .*1.png'),
+        (['0.png', 'cut.pth', '--config', 'tiny.py'], 'Cannot read .*cut.pth'),
+        (['0.png', 'run/epoch_1.pth', '--thresholds', 'gone.json'], 'no such file: gone.json'),
+        (['0.png', 'run/epoch_1.pth', '--device', 'abacus'], 'device abacus'),
+        (['0.png', 'run/epoch_1.pth', '--ann-file', 'gone.json'], 'no such file: gone.json'),
         (['0.png', 'run/epoch_1.pth', '--out', '0.png'], '0.png is not a folder'),
-        (['v.mp4', 'run/epoch_1.pth', '--ann-file', 'annotations.json'], 'none of a video'),
+        (
+            ['v.mp4', 'run/epoch_1.pth', '--ann-file', 'annotations.json'],
+            'annotations.json .*video',
+        ),
     ],
 )
 def test_wrong_command(infer, config, checkpoint, tmp_path, args, message):
@@ -238,5 +241,5 @@ def test_wrong_command(infer, config, checkpoint, tmp_path, args, message):
 
 def test_several_configs_in_a_work_dir(infer, checkpoint):
     (checkpoint.parent / 'other.py').write_text('a = 1')
-    with pytest.raises(SystemExit, match=r'--config is needed: run has several \(other.py, tiny'):
+    with pytest.raises(SystemExit, match=r'--config: run has several configs \(other.py, tiny'):
         infer('0.png', 'run/epoch_1.pth', '--out', 'out')

@@ -61,13 +61,13 @@ def files(tmp_path, monkeypatch):
 
 def table_of(output: str) -> list[list[str]]:
     """The last table printed, cell by cell."""
-    rows = re.findall(r'(?:^\|.*\|$\n?|^\+[-+]+\+$\n?)+', output, re.MULTILINE)[-1].splitlines()
-    rows = rows[max(i for i in range(len(rows) - 1) if rows[i][0] == rows[i + 1][0] == '+') + 1 :]
-    return [[cell.strip() for cell in row[1:-1].split(' | ')] for row in rows if row[0] == '|']
+    head, rule, *rows = re.findall(r'(?:^\|.*\|$\n?)+', output, re.MULTILINE)[-1].splitlines()
+    assert re.fullmatch(r'\| -+ \|( -+: \|)+', rule) and len(rule) == len(head)
+    return [[cell.strip() for cell in row[1:-1].split(' | ')] for row in (head, *rows)]
 
 
 class Page(HTMLParser):
-    """What of a page a browser would make: tags with attributes, and text by the tag it is in."""
+    """A page as a browser reads it: tags with attributes, and text by tag."""
 
     def __init__(self, text):
         super().__init__()
@@ -226,13 +226,13 @@ def test_report_refuses_what_cannot_be_compared(files):
     pytest.importorskip('plotly')
     a = evaluate_lrp('gt.json', 'results.json')
     b = evaluate_lrp('gt.json', 'results.json', max_dets=(1, 10))
-    with pytest.raises(ValueError, match='cannot be compared'):
+    with pytest.raises(ValueError, match=r'a and b: .*max_dets'):
         make_report(dict(a=a, b=b))
-    with pytest.raises(ValueError, match='there are 3'):
+    with pytest.raises(ValueError, match=r'two.* 3'):
         make_report(dict(a=a, b=a, c=a))
 
 
-def test_files_of_one_name_are_told_apart(main, files, capsys):
+def test_files_with_the_same_name_are_shown_with_their_folder(main, files, capsys):
     Path('a').mkdir()
     Path('a/results.json').write_text(json.dumps(files['other']))
     main(['gt.json', 'results.json', '--compare', 'a/results.json'])
@@ -243,7 +243,7 @@ def test_only_force_overwrites(main, files):
     out = Path('out.json')
     out.write_text('mine')
     arguments = ['gt.json', 'results.json', '--json', 'out.json']
-    with pytest.raises(SystemExit, match=r'error: out\.json exists; --force overwrites it'):
+    with pytest.raises(SystemExit, match=r'error: out\.json exists.*--force'):
         main(arguments)
     assert out.read_text() == 'mine'
     main([*arguments, '--force'])
@@ -253,21 +253,24 @@ def test_only_force_overwrites(main, files):
 @pytest.mark.parametrize(
     'arguments, message',
     [
-        (['nowhere.json', 'results.json'], r'there is no file nowhere\.json'),
-        (['gt.json', 'nowhere.json'], r'there is no file nowhere\.json'),
-        (['gt.json', 'results.json', '--compare', 'no.json'], r'there is no file no\.json'),
-        (['gt.json', 'results.json', '--compare', './results.json'], 'compared with itself'),
+        (['nowhere.json', 'results.json'], r'no such file: nowhere\.json'),
+        (['gt.json', 'nowhere.json'], r'no such file: nowhere\.json'),
+        (['gt.json', 'results.json', '--compare', 'no.json'], r'no such file: no\.json'),
+        (
+            ['gt.json', 'results.json', '--compare', './results.json'],
+            r'same file: \./results\.json',
+        ),
         (['gt.json', 'results.json', '--json', './gt.json', '--force'], 'is an input'),
         (['gt.json', 'results.json', '--csv', 'link.json', '--force'], 'is an input'),
-        (['gt.json', 'results.json', '--json', 'a', '--csv', './a'], 'two outputs'),
+        (['gt.json', 'results.json', '--json', 'a', '--csv', './a'], r'same file: a \./a'),
         (['gt.json', 'results.json', '--json', '.', '--force'], r'\. is not a file'),
-        (['gt.json', 'results.json', '--json', 'gt.json/x/y'], 'cannot be written: Not a dir'),
+        (['gt.json', 'results.json', '--json', 'gt.json/x/y'], 'write gt.json/x/y: Not a dir'),
         (['gt.json', 'results.json', '--html', 'r.html'], 'pip install plotly'),
         (['gt.json', 'results.json', '--iou-type', 'segm'], 'pip install pycocotools'),
     ],
 )
 def test_refused_before_anything_is_read(main, files, monkeypatch, arguments, message):
-    Path('gt.json').write_text('not JSON, which would be said were it read')
+    Path('gt.json').write_text('not JSON, which would be an error if it were read')
     Path('link.json').symlink_to('results.json')
     for package in ('plotly', 'pycocotools'):
         monkeypatch.setitem(sys.modules, package, None)
@@ -283,19 +286,24 @@ def test_a_folder_that_cannot_be_written_to(main, files, monkeypatch):
 
     monkeypatch.setattr('tempfile.TemporaryFile', refuse)
     Path('gt.json').write_text('not JSON')
-    with pytest.raises(SystemExit, match=r'error: out\.json cannot be written: Permission denied'):
+    with pytest.raises(SystemExit, match=r'error: .*out\.json: Permission denied'):
         main(['gt.json', 'results.json', '--json', 'out.json'])
 
 
 @pytest.mark.parametrize(
     'changed, content, arguments, message',
     [
-        ('gt', '{"images": [', [], r'gt\.json is not JSON'),
-        ('results', '[{]', [], r'results\.json is not JSON'),
-        ('results', [dict(image_id=77, category_id=1, bbox=[1, 1, 2, 2], score=1)], [], '77 at 0'),
-        ('other', [{'image_id': 1}], ['--compare', 'other.json'], r'other\.json: 1 of 1'),
-        ('gt', [], [], r'Is it the results\? The ground truth comes first'),
-        ('results', {}, [], r'Is it the ground truth\? It comes first'),
+        ('gt', '{"images": [', [], r'gt\.json: not JSON'),
+        ('results', '[{]', [], r'results\.json: not JSON'),
+        (
+            'results',
+            [dict(image_id=77, category_id=1, bbox=[1, 1, 2, 2], score=1)],
+            [],
+            r'image_id.*77 \(entry 0',
+        ),
+        ('other', [{'image_id': 1}], ['--compare', 'other.json'], r'other\.json: 1 of 1 results'),
+        ('gt', [], [], r'gt\.json.*a list.*results.*ground truth first'),
+        ('results', {}, [], r'results\.json.*ground truth.*first'),
         ('results', [], ['--max-dets', '0'], 'max_dets'),
     ],
 )
@@ -311,16 +319,17 @@ def test_input_that_is_wrong(main, files, changed, content, arguments, message):
 def test_two_classes_of_one_name_have_no_file_of_thresholds(main, files):
     files['gt']['categories'][0]['name'] = 'zebra'
     Path('gt.json').write_text(json.dumps(files['gt']))
-    with pytest.raises(SystemExit, match=r"error: .*2 are called 'zebra'"):
+    with pytest.raises(SystemExit, match=r"error: .*2 classes.*'zebra'"):
         main(['gt.json', 'results.json', '--thresholds', 't.json'])
     assert not Path('t.json').exists()
 
 
-def test_no_detections_are_worth_a_warning(main, files, capsys):
+def test_no_detections_give_a_warning(main, files, capsys):
     Path('results.json').write_text('[]')
     main(['gt.json', 'results.json'])
     printed = capsys.readouterr()
-    assert printed.err == 'warning: results.json has no detections: AP is 0 and oLRP 1\n'
+    [line] = printed.err.splitlines()
+    assert line.startswith('warning: results.json') and 'no detections' in line
     assert re.search(r'^\| oLRP +\| +1\.000 \|$', printed.out, re.MULTILINE)
 
 
@@ -329,24 +338,30 @@ def test_warnings_are_one_line(main, files, capsys):
     Path('gt.json').write_text(json.dumps(files['gt']))
     main(['gt.json', 'results.json', '--compare', 'other.json'])
     [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith('warning: gt.json, annotations: one has the id 0')
+    assert line.startswith('warning: gt.json') and 'id 0' in line
 
 
-def test_sorting_by_what_is_not_there(main, files, capsys):
+def test_sorting_by_difference_needs_a_comparison(main, files, capsys):
     with pytest.raises(SystemExit):
         main(['gt.json', 'results.json', '--sort', 'difference'])
     assert 'needs --compare' in capsys.readouterr().err
 
 
-def test_it_starts_without_mmdetection(command, files):
-    """Which takes longer to import than most evaluations last; and an error is the exit code 1."""
+def test_it_needs_numpy_only(command, files):
+    """Importing MMDetection takes longer than most evaluations. An error is exit code 1."""
     code = (
         'import runpy, sys; sys.argv = sys.argv[1:]\n'
+        'blocked = "mmdet", "mmengine", "mmcv", "torch", "rich", "terminaltables", "pycocotools"\n'
+        'sys.modules.update(dict.fromkeys(blocked))\n'
         'try: runpy.run_path(sys.argv[0], run_name="__main__")\n'
-        'finally: assert not sys.modules.get("mmdet"); assert "alrp_mmdet" in sys.modules'
+        'finally: assert "alrp_mmdet" not in sys.modules'
     )
-    result = command(sys.executable, '-c', code, TOOL, 'gt.json', 'nowhere.json')
-    assert (result.returncode, result.stderr) == (1, 'error: there is no file nowhere.json\n')
+    run = [sys.executable, '-c', code, TOOL, 'gt.json']
+    result = command(*run, 'results.json')
+    assert result.returncode == 0, result.stderr
+    assert 'oLRP' in result.stdout
+    result = command(*run, 'nowhere.json')
+    assert (result.returncode, result.stderr) == (1, 'error: no such file: nowhere.json\n')
 
 
 def test_progress_is_shown_on_a_terminal(main, files, capsys, monkeypatch):
@@ -354,4 +369,4 @@ def test_progress_is_shown_on_a_terminal(main, files, capsys, monkeypatch):
     monkeypatch.setenv('TERM', 'xterm')
     main(['gt.json', 'results.json'])
     printed = capsys.readouterr()
-    assert 'counting' in printed.err and 'counting' not in printed.out
+    assert '[4/4] counting' in printed.err and 'counting' not in printed.out

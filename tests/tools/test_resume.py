@@ -1,4 +1,4 @@
-"""A run that was stopped goes on as if it had not been."""
+"""A resumed run ends like an uninterrupted run."""
 
 import signal
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmdet.registry import HOOKS
+from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
 
 ROOT = Path(__file__).parents[2]
@@ -26,9 +27,17 @@ class StopForTest(Hook):
             raise StoppedError
 
 
-BY_ITERATION = """
+# To resume by iteration, onedl-mmengine skips past images without loading them. The random numbers
+# of an augmentation would then differ from an uninterrupted run.
+PIPELINE = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='PackDetInputs'),
+]
+DATASET = dict(pipeline=PIPELINE) if hasattr(InfiniteSampler, 'skip') else {}
+BY_ITERATION = f"""
 train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=9, val_interval=4)
-train_dataloader = dict(sampler=dict(type='InfiniteSampler', shuffle=True))
+train_dataloader = dict(sampler=dict(type='InfiniteSampler', shuffle=True), dataset={DATASET})
 default_hooks = dict(checkpoint=dict(by_epoch=False, interval=3))
 param_scheduler = [dict(type='MultiStepLR', begin=0, end=9, by_epoch=False, milestones=[7])]
 model = dict(bbox_head=dict(loss_cls=dict(self_balance=dict(interval=2))))
@@ -36,13 +45,13 @@ log_processor = dict(by_epoch=False)
 """
 
 
-# By epoch, four steps each: amid the second, and where it ends. By iteration: amid epochs.
+# An epoch has four steps: stop in the second, and at its end. By iteration: stop in an epoch.
 @pytest.mark.parametrize('num_workers', [0, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     'change, stop_after, last',
     [('', 6, 'epoch_3.pth'), ('', 9, 'epoch_3.pth'), (BY_ITERATION, 5, 'iter_9.pth')],
 )
-def test_resumed_run_ends_as_the_uninterrupted_one(
+def test_resumed_run_ends_with_the_same_weights(
     tmp_path, config, tool, change, stop_after, last, num_workers
 ):
     whole = derived(config, 'whole', change)
@@ -59,11 +68,11 @@ def test_resumed_run_ends_as_the_uninterrupted_one(
     differing = [name for name in whole if not torch.equal(whole[name], parts[name])]
     assert not differing
     weight = whole['bbox_head.loss_cls.self_balance.weight']
-    assert weight.isfinite() and weight != 50  # the state that is compared is a state
+    assert weight.isfinite() and weight != 50  # so that the comparison includes self-balance
     assert 'resumed epoch' in log_of(tmp_path / 'parts')
 
 
-def test_killed_while_it_writes_a_checkpoint(tmp_path, config, tool, command):
+def test_run_killed_while_writing_a_checkpoint_resumes(tmp_path, config, tool, command):
     config = derived(config, 'one', 'default_hooks = dict(checkpoint=dict(max_keep_ckpts=1))')
     (tmp_path / 'killer.py').write_text(
         'import os, pathlib, signal\n'
@@ -88,10 +97,11 @@ def test_killed_while_it_writes_a_checkpoint(tmp_path, config, tool, command):
     assert checkpoints(tmp_path / 'run') == ['epoch_3.pth']
 
 
-def test_resume_where_there_is_nothing_yet_starts_anew(tmp_path, config, tool, capsys):
+def test_resume_without_a_checkpoint_starts_from_scratch(tmp_path, config, tool, capsys):
     one = ('train_cfg.max_epochs=1',)
     tool('train.py', config, '--work-dir', 'run', '--resume', options=one)
-    assert 'no checkpoint in run to resume from' in capsys.readouterr().out
+    [line] = [line for line in capsys.readouterr().out.splitlines() if 'to resume from' in line]
+    assert 'no checkpoint' in line and ' run ' in line
     assert checkpoints(tmp_path / 'run') == ['epoch_1.pth']
 
 

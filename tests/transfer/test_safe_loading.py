@@ -1,7 +1,7 @@
 import functools
 import os
 import pickle
-import re
+from types import SimpleNamespace
 from urllib.error import URLError
 
 import numpy as np
@@ -13,11 +13,14 @@ from mmengine.optim import OneCycleLR
 from mmengine.runner import load_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from alrp_mmdet.transfer.safe_loading import CheckpointError, latest_checkpoint
+from alrp_mmdet.transfer.safe_loading import CheckpointError, install_safe_loading
+
+# Calls getattr(collections.OrderedDict, 'copy').
+GETATTR = b'\x80\x02cbuiltins\ngetattr\nccollections\nOrderedDict\nX\x04\x00\x00\x00copy\x86R.'
 
 
 class Payload:
-    """A pickle that makes a file when it is loaded."""
+    """Its pickle creates a directory when it is loaded."""
 
     def __init__(self, path):
         self.path = path
@@ -37,7 +40,13 @@ def training_checkpoint(name: str) -> dict:
     return dict(state_dict=dict(weight=torch.ones(2)), message_hub=hub.state_dict())
 
 
-def test_training_checkpoint_is_loaded_whole(tmp_path):
+def save_raw(pickled: bytes, path):
+    """A checkpoint file with a given pickle."""
+    torch.save({}, path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes().replace(pickle.dumps({}, 2), pickled, 1))
+
+
+def test_training_checkpoint_is_loaded_completely(tmp_path):
     path = tmp_path / 'epoch_1.pth'
     torch.save(training_checkpoint('whole'), path)
     loaded = CheckpointLoader.load_checkpoint(str(path))
@@ -48,7 +57,7 @@ def test_training_checkpoint_is_loaded_whole(tmp_path):
     assert loaded['message_hub']['runtime_info']['best_score'] == 0.3
 
 
-def test_whatever_a_run_may_log_or_schedule_is_loaded(tmp_path):
+def test_all_types_that_a_run_may_log_or_schedule_are_loaded(tmp_path):
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
     content = dict(
         param_schedulers=[OneCycleLR(optimizer, eta_max=0.1, total_steps=9).state_dict()],
@@ -64,17 +73,24 @@ def test_whatever_a_run_may_log_or_schedule_is_loaded(tmp_path):
     assert loaded['names'].tolist() == ['a', 'bc']
 
 
-def test_the_workaround_for_other_programs_does_not_disturb(tmp_path, monkeypatch):
+def test_torch_load_reads_training_checkpoints_too(tmp_path):
+    path = tmp_path / 'epoch_1.pth'
+    torch.save(training_checkpoint('plain'), path)
+    CheckpointLoader.load_checkpoint(str(path))  # onedl-mmengine shrinks the allow list afterwards
+    loaded = torch.load(path, weights_only=True)
+    assert loaded['message_hub']['log_scalars']['train/loss'].current() == 1.5
+
+
+def test_environment_variable_against_safe_loading_has_no_effect(tmp_path, monkeypatch):
     monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
     torch.save(dict(x=torch.ones(1)), tmp_path / 'good.pth')
     torch.save(dict(x=functools.partial(print, 1)), tmp_path / 'odd.pth')
     assert CheckpointLoader.load_checkpoint(str(tmp_path / 'good.pth'))['x'] == 1
-    with pytest.raises(CheckpointError, match='refused'):
+    with pytest.raises(CheckpointError, match=r'odd\.pth was refused.*functools\.partial'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'odd.pth'))
-    assert os.environ['TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'] == '1'
 
 
-def test_training_checkpoint_of_the_other_numpy(tmp_path):
+def test_training_checkpoint_of_the_other_numpy_major(tmp_path):
     path = tmp_path / 'epoch_1.pth'
     torch.save(training_checkpoint('other'), path, _use_new_zipfile_serialization=False)
     content = path.read_bytes()
@@ -88,48 +104,85 @@ def test_training_checkpoint_of_the_other_numpy(tmp_path):
 
 
 @pytest.mark.parametrize('zipped', [True, False])
-@pytest.mark.parametrize('scheme', ['', 'http://'])
-def test_hostile_pickle_is_refused_and_not_run(tmp_path, monkeypatch, zipped, scheme):
+@pytest.mark.parametrize('scheme', ['', 'http://', 's3://', 'openmmlab://', 'torchvision://'])
+def test_hostile_pickle_is_refused_and_not_run(tmp_path, monkeypatch, capsys, zipped, scheme):
     evil = tmp_path / 'evil.pth'
     torch.save(
         dict(state_dict={}, meta=Payload(tmp_path / 'was_run')),
         evil,
         _use_new_zipfile_serialization=zipped,
     )
-    name = str(evil)
-    if scheme:  # as if it had been downloaded
+    name = f'{scheme}evil.pth' if scheme else str(evil)
+    url, module = 'http://example.com/evil.pth', 'mmengine.runner.checkpoint'
+    if scheme in ('http://', 'torchvision://'):  # as if it had been downloaded
         monkeypatch.setenv('TORCH_HOME', str(tmp_path))
         (tmp_path / 'hub' / 'checkpoints').mkdir(parents=True)
         evil.rename(tmp_path / 'hub' / 'checkpoints' / 'evil.pth')
-        name = 'http://example.com/evil.pth'
+    if scheme == 'http://':
+        name = url
+    elif scheme == 'torchvision://':
+        monkeypatch.setattr(f'{module}.get_torchvision_models', lambda: {'evil.pth': url})
+    elif scheme == 'openmmlab://':
+        monkeypatch.setattr(f'{module}.get_external_models', lambda: {'evil.pth': str(evil)})
+    elif scheme == 's3://':
+        backend = SimpleNamespace(get=lambda _: evil.read_bytes())
+        monkeypatch.setattr(f'{module}.get_file_backend', lambda *_, **__: backend)
+    load, allowed = torch.load, set(torch.serialization.get_safe_globals())
     with pytest.raises(CheckpointError) as error:
         load_checkpoint(torch.nn.Linear(1, 1), name)
     assert not (tmp_path / 'was_run').exists()
     message = str(error.value)
     assert f'{name} was refused' in message
     assert 'mkdir' in message
-    assert 'weights_only' not in message
-    assert 'TORCH_FORCE_WEIGHTS_ONLY_LOAD' not in os.environ
+    assert 'weights_only' not in message + capsys.readouterr().out
+    assert torch.load is load
+    assert set(torch.serialization.get_safe_globals()) == allowed
 
 
-@pytest.mark.parametrize(
-    'content, named',
-    [
-        (functools.partial(print, 1), 'functools.partial'),
-        # getattr is on the list for the statistics of a log, and for nothing else.
-        (b'\x80\x02cbuiltins\ngetattr\nccollections\nOrderedDict\nX\x04\x00\x00\x00copy\x86R.', ''),
-    ],
-)
-def test_what_no_checkpoint_needs_is_refused(tmp_path, content, named):
-    path = tmp_path / 'odd.pth'
-    if isinstance(content, bytes):
-        torch.save({}, path, _use_new_zipfile_serialization=False)
-        path.write_bytes(path.read_bytes().replace(pickle.dumps({}, 2), content, 1))
-        named = 'builtins.getattr'
+def test_types_that_no_checkpoint_needs_are_refused(tmp_path):
+    torch.save(dict(x=functools.partial(print, 1)), tmp_path / 'odd.pth')
+    with pytest.raises(CheckpointError, match=r'odd\.pth was refused.*functools\.partial'):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'odd.pth'))
+
+
+def test_getattr_is_for_the_methods_of_a_log_only(tmp_path):
+    save_raw(GETATTR, tmp_path / 'odd.pth')
+    with pytest.raises(CheckpointError, match=r'odd\.pth was refused.*builtins\.getattr'):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'odd.pth'))
+
+
+def fall_back(filename, map_location=None):
+    """Loads as onedl-mmengine does."""
+    try:
+        with torch.serialization.safe_globals([getattr]):
+            return torch.load(filename, map_location, weights_only=True)
+    except pickle.UnpicklingError:
+        return torch.load(filename, map_location, weights_only=False)
+
+
+@pytest.mark.parametrize('harm', ['getattr', 'unsafe'])
+def test_a_loader_can_neither_extend_the_allow_list_nor_ignore_it(tmp_path, monkeypatch, harm):
+    path = tmp_path / 'evil.pth'
+    if harm == 'getattr':
+        save_raw(GETATTR, path)
     else:
-        torch.save(dict(x=content), path)
-    with pytest.raises(CheckpointError, match=f'refused.*{re.escape(named)}'):
+        torch.save(Payload(tmp_path / 'was_run'), path)
+    monkeypatch.setattr(CheckpointLoader, '_schemes', {'': fall_back})
+    fall_back(str(path))  # so that the refusal below is not the file's fault
+    if harm == 'unsafe':
+        (tmp_path / 'was_run').rmdir()
+    install_safe_loading()
+    with pytest.raises(CheckpointError, match=r'evil\.pth was refused'):
         CheckpointLoader.load_checkpoint(str(path))
+    assert not (tmp_path / 'was_run').exists()
+
+
+def test_installing_twice_changes_nothing():
+    loaders = dict(CheckpointLoader._schemes)
+    allowed = set(torch.serialization.get_safe_globals())
+    install_safe_loading()
+    assert CheckpointLoader._schemes == loaders
+    assert set(torch.serialization.get_safe_globals()) == allowed
 
 
 @pytest.mark.parametrize('content', ['cut short', 'cut shorter', 'empty', 'text', 'pickle'])
@@ -146,7 +199,7 @@ def test_damaged_file(tmp_path, content):
             'pickle': pickle.dumps([object], 4),
         }[content]
     )
-    with pytest.raises(CheckpointError, match=r'damaged\.pth cannot be read') as error:
+    with pytest.raises(CheckpointError, match=r'Cannot read .*damaged\.pth') as error:
         CheckpointLoader.load_checkpoint(str(path))
     assert 'weights_only' not in str(error.value)
 
@@ -158,39 +211,10 @@ def test_no_connection(monkeypatch, tmp_path):
     monkeypatch.setattr('urllib.request.urlopen', refuse)
     monkeypatch.setattr('torch.hub.urlopen', refuse)
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
-    with pytest.raises(CheckpointError, match=r'resnet50\.pth cannot be downloaded \(Name or'):
+    with pytest.raises(CheckpointError, match=r'Cannot download .*resnet50\.pth \(Name or'):
         CheckpointLoader.load_checkpoint('https://example.org/resnet50.pth')
 
 
 def test_missing_file(tmp_path):
     with pytest.raises(CheckpointError, match=r'There is no checkpoint .*gone\.pth'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'gone.pth'))
-
-
-class TestLatestCheckpoint:
-    @pytest.fixture(autouse=True)
-    def two_checkpoints(self, tmp_path):
-        for seconds, name in ((1, 'epoch_9.pth'), (2, 'epoch_10.pth'), (3, 'epoch_11.pth.partial')):
-            (tmp_path / name).touch()
-            os.utime(tmp_path / name, (seconds, seconds))
-
-    def test_is_the_one_of_the_note(self, tmp_path):
-        (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_9.pth'))
-        assert latest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_9.pth')
-
-    def test_is_found_where_the_folder_was_moved(self, tmp_path):
-        (tmp_path / 'last_checkpoint').write_text('/elsewhere/run/epoch_9.pth')
-        assert latest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_9.pth')
-
-    @pytest.mark.parametrize('note', [None, '', '/elsewhere/run/epoch_1', 'epoch_8.pth'])
-    def test_is_the_newest_without_a_note_that_holds(self, tmp_path, note):
-        if note is not None:
-            (tmp_path / 'last_checkpoint').write_text(note)
-        assert latest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_10.pth')
-
-    def test_on_a_remote_file_system(self, tmp_path):
-        (tmp_path / 'last_checkpoint').write_text('s3://bucket/run/epoch_3.pth')
-        assert latest_checkpoint(str(tmp_path)) == 's3://bucket/run/epoch_3.pth'
-
-    def test_of_an_empty_folder(self, tmp_path):
-        assert latest_checkpoint(str(tmp_path / 'new')) is None

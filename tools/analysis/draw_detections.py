@@ -1,4 +1,4 @@
-"""Draw detections beside the ground truth: ``draw_detections.py CONFIG CHECKPOINT``."""
+"""Draw detections next to the ground truth."""
 
 import argparse
 import sys
@@ -24,18 +24,23 @@ from alrp_mmdet.drawing import class_colours, draw_box, image_grid  # noqa: E402
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file, whose test dataset is drawn')
+    parser.add_argument('config', help='config file; its test dataset is drawn')
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--out', default='detections.png', help='picture to write')
-    parser.add_argument('--num-images', type=int, default=9)
-    parser.add_argument('--columns', type=int, default=3)
-    least = parser.add_mutually_exclusive_group()
-    least.add_argument('--score-thr', type=float, default=0.3, help='least score of a detection')
-    least.add_argument(
-        '--thresholds', help='least score by class: a thresholds_file of CocoLRPMetric'
+    parser.add_argument('--out', default='detections.png', help='picture (default: %(default)s)')
+    parser.add_argument('--num-images', type=int, default=9, help='default: %(default)s')
+    parser.add_argument('--columns', type=int, default=3, help='default: %(default)s')
+    threshold = parser.add_mutually_exclusive_group()
+    threshold.add_argument(
+        '--score-thr',
+        type=float,
+        default=0.3,
+        help='minimum score of a detection (default: %(default)s)',
+    )
+    threshold.add_argument(
+        '--thresholds', help='minimum score per class: a thresholds_file of CocoLRPMetric'
     )
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--force', action='store_true', help='overwrite a picture that exists')
+    parser.add_argument('--force', action='store_true', help='overwrite an existing picture')
     return parser.parse_args()
 
 
@@ -45,7 +50,7 @@ def main():
         cfg = read_config(args.config, 'test_dataloader')
     for path in (args.checkpoint, args.thresholds):
         if path is not None and not Path(path).is_file():
-            sys.exit(f'error: there is no file {path}')
+            sys.exit(f'error: no such file: {path}')
     problem = output_problem(args.out, force=args.force)
     if problem is not None:
         sys.exit(f'error: {problem}')
@@ -53,17 +58,16 @@ def main():
         model = Detector(cfg, args.checkpoint, args.device).model
         dataset = DATASETS.build({**cfg.test_dataloader.dataset, '_scope_': 'mmdet'})
         classes = dataset.metainfo['classes']
-        thresholds, meaning = [args.score_thr] * len(classes), f'score over {args.score_thr:g}'
+        thresholds, meaning = [args.score_thr] * len(classes), f'score above {args.score_thr:g}'
         if args.thresholds is not None:
             thresholds = read_thresholds(args.thresholds, classes)
-            meaning = 'score over the LRP-optimal threshold of its class'
+            meaning = 'score above the LRP-optimal threshold of its class'
     apply_thresholds(model, thresholds)
     palette = class_colours(model.dataset_meta['palette'], len(classes))
 
-    number = min(args.num_images, len(dataset))
-    figure, axes = image_grid(number, args.columns)
-    for axis, index in zip(axes, range(number)):
-        info = dataset.get_data_info(index)
+    infos = [dataset.get_data_info(i) for i in range(min(args.num_images, len(dataset)))]
+    figure, axes = image_grid([(info['width'], info['height']) for info in infos], args.columns)
+    for axis, info in zip(axes, infos):
         axis.imshow(mmcv.imread(info['img_path'], channel_order='rgb'))
         for instance in info['instances']:
             draw_box(axis, instance['bbox'], 'white', linestyle=(0, (2, 2)), linewidth=1.2)

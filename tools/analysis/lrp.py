@@ -1,10 +1,11 @@
-"""AP, LRP and the best score threshold of each class, from two files: ``lrp.py GT RESULTS``."""
+"""Evaluate COCO-format results: AP, LRP and the best score threshold of each class."""
 
 import argparse
 import contextlib
 import csv
 import importlib.util
 import io
+import itertools
 import json
 import os
 import sys
@@ -13,14 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
+if (ROOT / 'alrp').is_dir():  # a clone, which need not be installed
     sys.path.insert(0, str(ROOT))
-if 'alrp_mmdet' not in sys.modules:
-    # With MMDetection it would register heads and hooks: many seconds, for nothing here.
-    sys.modules.setdefault('mmdet', None)
-
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn  # noqa: E402
-from terminaltables import AsciiTable  # noqa: E402
 
 from alrp.files import output_problem, write_atomically  # noqa: E402
 from alrp.lrp import Evaluation, evaluate_lrp  # noqa: E402
@@ -28,7 +23,7 @@ from alrp.lrp.class_table import class_table, thresholds_json  # noqa: E402
 from alrp.lrp.evaluate import STEPS  # noqa: E402
 from alrp.lrp.report import make_report  # noqa: E402
 from alrp.lrp.summary import AP_COLUMNS, LRP_COLUMNS, defined  # noqa: E402
-from alrp.terminal import progress_bars  # noqa: E402
+from alrp.text import format_table  # noqa: E402
 
 OUTPUTS = 'json', 'csv', 'thresholds', 'html'
 COLUMNS = 'class', 'objects', *AP_COLUMNS[:3], *LRP_COLUMNS, 'threshold'
@@ -40,29 +35,35 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('ground_truth', metavar='GT', help='annotations in COCO format')
     parser.add_argument('results', metavar='RESULTS', help='detections in COCO format')
     parser.add_argument('--compare', metavar='RESULTS', help='other detections on the same images')
-    parser.add_argument('--iou-type', choices=['bbox', 'segm'], default='bbox')
+    parser.add_argument(
+        '--iou-type', choices=['bbox', 'segm'], default='bbox', help='boxes (default) or masks'
+    )
     parser.add_argument(
         '--max-dets',
         nargs='+',
         type=int,
         default=[1, 10, 100],
         metavar='N',
-        help='limits on the detections of an image and class; LRP is that of the largest',
+        help='limits on the detections per image and class; LRP uses the largest '
+        '(default: 1 10 100)',
     )
     parser.add_argument(
         '--sort',
         choices=[*COLUMNS, *COMPARED],
         default='oLRP',
         metavar='COLUMN',
-        help='column to sort classes by, the worst first (default: %(default)s)',
+        help=f'sort classes by this column, worst first: {", ".join([*COLUMNS, *COMPARED])} '
+        '(default: %(default)s)',
     )
-    parser.add_argument('--json', metavar='OUT', help='write all values of LRP')
+    parser.add_argument('--json', metavar='OUT', help='write the summary, and LRP by class')
     parser.add_argument('--csv', metavar='OUT', help='write the table of classes')
     parser.add_argument(
-        '--thresholds', metavar='OUT', help='write what CocoLRPMetric writes as thresholds_file'
+        '--thresholds',
+        metavar='OUT',
+        help='write the LRP-optimal score thresholds, as CocoLRPMetric does',
     )
     parser.add_argument('--html', metavar='OUT', help='write a report with curves; needs plotly')
-    parser.add_argument('--force', action='store_true', help='overwrite files that exist')
+    parser.add_argument('--force', action='store_true', help='overwrite existing files')
     args = parser.parse_args(argv)
     if args.sort in COMPARED and args.compare is None:
         parser.error(f'--sort {args.sort} needs --compare')
@@ -70,16 +71,16 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 
 def check_files(args: argparse.Namespace) -> None:
-    """Everything that can be found wrong with inputs and outputs before the evaluation."""
+    """Exit with an error if an input is missing or an output cannot be written."""
     inputs = [p for p in (args.ground_truth, args.results, args.compare) if p is not None]
     for path in inputs:
         if not Path(path).is_file():
-            sys.exit(f'error: there is no file {path}')
+            sys.exit(f'error: no such file: {path}')
     if args.compare is not None and os.path.samefile(args.results, args.compare):
-        sys.exit(f'error: {args.compare} is compared with itself')
+        sys.exit(f'error: RESULTS and --compare are the same file: {args.compare}')
     outputs = [path for path in map(vars(args).get, OUTPUTS) if path is not None]
     if len({Path(path).resolve() for path in outputs}) < len(outputs):
-        sys.exit('error: two outputs have the same name')
+        sys.exit(f'error: two outputs are the same file: {" ".join(outputs)}')
     for path in outputs:
         problem = output_problem(path, inputs, args.force)
         if problem is not None:
@@ -93,16 +94,25 @@ def check_files(args: argparse.Namespace) -> None:
 
 @contextlib.contextmanager
 def progress(total: int) -> Iterator[Callable[[str], None]]:
-    """A bar on the terminal, if there is one. Gives what is to be told of each step."""
-    columns = TextColumn('{task.description:<24}'), BarColumn(), TimeElapsedColumn()
-    with progress_bars(*columns) as bar:
-        task = bar.add_task('', total=total)
-        steps = iter(range(total))
-        yield lambda step: bar.update(task, description=step, completed=next(steps))
+    """Show the current step on standard error if it is a terminal. Yields a function to call."""
+    numbers = itertools.count(1)
+
+    def show(step: str) -> None:
+        print(f'\r\x1b[K[{next(numbers)}/{total}] {step}', end='', file=sys.stderr, flush=True)
+
+    if not sys.stderr.isatty():
+        yield lambda step: None
+        return
+    try:
+        yield show
+    finally:
+        print('\r\x1b[K', end='', file=sys.stderr, flush=True)
 
 
-def evaluate(args: argparse.Namespace, on_step: Callable[[str], None]) -> dict[str, Evaluation]:
-    """One or two evaluations, by the names of their files."""
+def evaluate(
+    args: argparse.Namespace, on_step: Callable[[str], None]
+) -> tuple[dict[str, Evaluation], list[str]]:
+    """One or two evaluations by file name, and warnings about their files."""
     paths = [args.results] if args.compare is None else [args.results, args.compare]
     names = [Path(path).name for path in paths]
     names = names if len(set(names)) == len(names) else paths
@@ -117,14 +127,12 @@ def evaluate(args: argparse.Namespace, on_step: Callable[[str], None]) -> dict[s
             except (OSError, ValueError) as error:
                 sys.exit(f'error: {error}')
             if not len(evaluations[name].matches.score):
-                warnings.warn(f'{path} has no detections: AP is 0 and oLRP 1', stacklevel=1)
-    for message in dict.fromkeys(str(warning.message) for warning in caught):
-        print(f'warning: {message}', file=sys.stderr)
-    return evaluations
+                warnings.warn(f'{path} has no detections: AP is 0 and oLRP is 1', stacklevel=1)
+    return evaluations, [*dict.fromkeys(str(warning.message) for warning in caught)]
 
 
 def class_rows(evaluations: dict[str, Evaluation], sort: str) -> list[dict]:
-    """The class table, the worst first; of two, with oLRP of the other and the difference."""
+    """The class table, worst first; of two, with the other's oLRP and the difference."""
     rows, *others = map(class_table, evaluations.values())
     for other in others:
         for row, theirs in zip(rows, other):
@@ -144,22 +152,19 @@ def print_tables(evaluations: dict[str, Evaluation], rows: list[dict], columns: 
     detections = ' and '.join(f'{len(e.matches.score):,}' for e in evaluations.values())
     print(
         f'{first.num_images:,} images, {first.matches.num_objects[:, 0].sum():,} objects, '
-        f'{detections} detections, at most {first.max_dets[-1]} of an image and class'
+        f'{detections} detections, at most {first.max_dets[-1]} per image and class'
     )
     table = [['', *evaluations, *(['difference'] if others else [])]]
     for name, value in first.summary.items():
         values = [defined(v) for v in (value, *(other.summary[name] for other in others))]
         values += [other - values[0] for other in values[1:]]
         table.append([name, *map(shown, values, ['', '', '+'])])
-    print_table(table)
+    print(format_table(table))
     signs = ['+' if column == 'difference' else '' for column in columns]
-    print_table([columns, *(list(map(shown, map(row.get, columns), signs)) for row in rows)])
-
-
-def print_table(table: list[list]) -> None:
-    ascii_table = AsciiTable(table)
-    ascii_table.justify_columns = dict.fromkeys(range(1, len(table[0])), 'right')
-    print(ascii_table.table)
+    print()
+    print(
+        format_table([columns, *(list(map(shown, map(row.get, columns), signs)) for row in rows)])
+    )
 
 
 def shown(value: str | int | float, sign: str = '') -> str:
@@ -169,7 +174,7 @@ def shown(value: str | int | float, sign: str = '') -> str:
 
 
 def csv_of(rows: list[dict], columns: list) -> str:
-    """Cells are empty where undefined."""
+    """The rows as CSV. Undefined values are empty cells."""
     text = io.StringIO()
     writer = csv.DictWriter(text, ['id', *columns], extrasaction='ignore')
     writer.writeheader()
@@ -182,7 +187,7 @@ def main(argv: list[str] | None = None):
     check_files(args)
     num_files = 1 + (args.compare is not None)
     with progress(num_files * len(STEPS) + (args.html is not None)) as on_step:
-        evaluations = evaluate(args, on_step)
+        evaluations, messages = evaluate(args, on_step)
         first = next(iter(evaluations.values()))
         rows = class_rows(evaluations, args.sort)
         columns = [*COLUMNS, *COMPARED] if args.compare is not None else [*COLUMNS]
@@ -201,6 +206,8 @@ def main(argv: list[str] | None = None):
                 write_atomically(path, content.encode())
         except (OSError, ValueError) as error:
             sys.exit(f'error: {error}')
+    for message in messages:
+        print(f'warning: {message}', file=sys.stderr)
     print_tables(evaluations, rows, columns)
     for path in contents:
         print(f'Wrote {path}')

@@ -1,4 +1,4 @@
-"""Draw the training curves of one or several runs: ``plot_curves.py WORK_DIR [WORK_DIR ...]``."""
+"""Draw the training curves of one or more runs."""
 
 import argparse
 import json
@@ -23,8 +23,8 @@ TITLES = {
     'coco/bbox_mAP': 'AP on the validation set',
     'coco/bbox_oLRP': 'oLRP on the validation set (an error)',
 }
-# What two stages have twice, and a cascade once for each of its stages: 'loss_rpn_cls',
-# 'rpn_num_pos', 's0.loss_cls'. Losses of other detectors are drawn likewise.
+# Also drawn: names that two stages or the stages of a cascade add, such as 'loss_rpn_cls',
+# 'rpn_num_pos' and 's0.loss_cls', and the losses of other detectors.
 OTHERS = ('rpn', 'loss', 'num_pos', 'ranked_iou', 'self_balance')
 FONT = 10  # points
 
@@ -32,38 +32,40 @@ FONT = 10  # points
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('work_dirs', nargs='+', help='work dirs of finished or running trainings')
-    parser.add_argument('--out', default='training_curves.png', help='picture to write')
     parser.add_argument(
-        '--keys', nargs='+', help='what to draw, as logged (default: losses, balance, AP, oLRP)'
+        '--out', default='training_curves.png', help='picture to write (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--keys', nargs='+', help='logged names to draw (default: losses, balance, AP, oLRP)'
     )
     parser.add_argument(
         '--smooth',
         type=int,
         default=1,
         metavar='N',
-        help='draw the mean of the last N logged values of the training',
+        help='draw the mean of the last N logged training values',
     )
-    parser.add_argument('--force', action='store_true', help='overwrite a picture that exists')
+    parser.add_argument('--force', action='store_true', help='overwrite an existing picture')
     args = parser.parse_args()
     if args.smooth < 1:
-        parser.error(f'--smooth must be at least 1, but is {args.smooth}')
+        parser.error(f'--smooth must be at least 1, got {args.smooth}')
     return args
 
 
 def read_scalars(work_dir: Path) -> list[dict]:
-    """What a run logged, one entry per line of its log; all parts of a resumed run.
+    """Read the entries that a run logged, including all parts of a resumed run.
 
     Args:
         work_dir (Path): Work dir of the run.
 
     Returns:
-        list[dict]: Entries in the order in which they were written. The line at which a running
-        training is writing, or was killed, is left out.
+        list[dict]: Entries in the order of the log. An incomplete last line, which a running or
+        killed training leaves, is skipped.
     """
     logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
     if not logs:
-        what = 'holds no log (*/vis_data/scalars.json) of a training'
-        sys.exit(f'error: {work_dir} {what if work_dir.is_dir() else "is not a folder"}')
+        problem = 'has no training log (*/vis_data/scalars.json)'
+        sys.exit(f'error: {work_dir} {problem if work_dir.is_dir() else "is not a folder"}')
     return [entry for log in logs for entry in read_log(log)]
 
 
@@ -79,13 +81,13 @@ def read_log(log: Path) -> list[dict]:
         except (ValueError, TypeError, KeyError):
             if number == len(lines) and not line.endswith('\n'):
                 break
-            sys.exit(f'error: {log} is damaged: line {number} is no entry of a log')
+            sys.exit(f'error: {log} is damaged: line {number} is not a log entry')
         entries.append(entry)
     return entries
 
 
-def keys_of(runs: dict[str, list[dict]], wanted: list[str] | None) -> list[str]:
-    """What is drawn: of what is wanted, if anything, or known, what any run has logged."""
+def keys_to_draw(runs: dict[str, list[dict]], wanted: list[str] | None) -> list[str]:
+    """The names in ``wanted``, by default the known ones, that any run has logged."""
     logged = list(dict.fromkeys(key for run in runs.values() for entry in run for key in entry))
     if wanted is None:
         parts = [key.split('.')[-1] for key in logged]
@@ -94,16 +96,16 @@ def keys_of(runs: dict[str, list[dict]], wanted: list[str] | None) -> list[str]:
     keys = [key for key in wanted if any(curve(run, key)[0] for run in runs.values())]
     if not keys:
         sys.exit(
-            f'error: nothing of {", ".join(wanted)} has been logged yet'
-            + (f', but {", ".join(sorted(logged))}' if logged else '')
+            f'error: none of {", ".join(wanted)} has been logged'
+            + (f'. Logged: {", ".join(sorted(logged))}' if logged else '')
         )
     return keys
 
 
 def curve(entries: list[dict], key: str) -> tuple[list[float], list[float]]:
-    """Steps and values of one logged quantity. Validation is logged by epoch, training by step.
+    """Steps and values of one logged name. Validation is logged by epoch, training by iteration.
 
-    A resumed run goes on from its last checkpoint: what it had logged beyond is left out.
+    A resumed run continues from its last checkpoint: earlier entries beyond it are dropped.
     """
     found = []
     for entry in entries:
@@ -115,7 +117,7 @@ def curve(entries: list[dict], key: str) -> tuple[list[float], list[float]]:
 
 
 def smoothed(values: list[float], n: int) -> np.ndarray:
-    """Means of the last ``n`` values, or of as many as there are so far. Shape as ``values``."""
+    """Means of the last ``n`` values, of fewer at the start. Same length as ``values``."""
     sums = np.cumsum([0.0, *values])
     ends = np.arange(1, len(values) + 1)
     starts = np.maximum(ends - n, 0)
@@ -123,14 +125,14 @@ def smoothed(values: list[float], n: int) -> np.ndarray:
 
 
 def draw(axis, runs: dict[str, list[dict]], key: str, smooth: int) -> list:
-    """Draw one quantity of all runs, and return their lines, one of each."""
+    """Draw one logged name of all runs. Returns one line per run."""
     validation = '/' in key
     lines = []
     for name, run in runs.items():
         steps, values = curve(run, key)
-        # A single point has no line.
+        # A line through a single point is invisible.
         marker = 'o' if validation or len(steps) == 1 else None
-        if smooth > 1 and not (validation or key.endswith('self_balance')):  # a state, no sample
+        if smooth > 1 and not (validation or key.endswith('self_balance')):  # not noisy
             [faint] = axis.plot(steps, values, linewidth=0.8, alpha=0.3)
             values, colour = smoothed(values, smooth), faint.get_color()
         else:
@@ -148,15 +150,15 @@ def draw(axis, runs: dict[str, list[dict]], key: str, smooth: int) -> list:
 def main():
     args = parse_args()
     if Path(args.out).exists() and not args.force:
-        sys.exit(f'error: {args.out} exists; --force overwrites it')
+        sys.exit(f'error: {args.out} exists; use --force to overwrite it')
     names = [os.path.normpath(work_dir) for work_dir in args.work_dirs]
     if len(set(names)) < len(names):
-        sys.exit('error: a work dir was given twice')
+        sys.exit(f'error: a work dir was given twice: {" ".join(names)}')
     runs = {name: read_scalars(Path(name)) for name in names}
     for name, run in runs.items():
         if not run:
             sys.exit(f'error: nothing has been logged yet in {name}')
-    keys = keys_of(runs, args.keys)
+    keys = keys_to_draw(runs, args.keys)
     columns = min(3, len(keys))
     rows = -(-len(keys) // columns)
     width, height = 4.4 * columns, 3 * rows
@@ -176,7 +178,7 @@ def main():
         # Without a format, matplotlib would add '.png' to a name that has no extension.
         figure.savefig(args.out, dpi=110, format=Path(args.out).suffix[1:] or 'png')
     except (OSError, ValueError) as error:
-        sys.exit(f'error: {args.out} cannot be written: {error}')
+        sys.exit(f'error: cannot write {args.out}: {error}')
     print(f'Wrote {args.out}')
 
 

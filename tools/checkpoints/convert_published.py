@@ -1,8 +1,7 @@
-"""Convert a checkpoint of the published code: ``convert_published.py IN OUT``.
+"""Convert a checkpoint of the published code to this project.
 
-Takes what the code of aLRP Loss and AP Loss of 2020 wrote, a fork of MMDetection 2.0: RetinaNet,
-ATSS, FoveaBox and Faster R-CNN. All weights have to fit the model of the config, or nothing is
-written.
+Reads checkpoints of the 2020 code of aLRP Loss and AP Loss, a fork of MMDetection 2.0: RetinaNet,
+ATSS, FoveaBox and Faster R-CNN. Writes nothing unless all weights fit the model of the config.
 """
 
 import argparse
@@ -20,7 +19,7 @@ from mmengine.runner import CheckpointLoader  # noqa: E402
 from alrp.files import output_problem, write_atomically  # noqa: E402
 from alrp_mmdet.cli import exit_on_error  # noqa: E402
 from alrp_mmdet.config_file import read_config  # noqa: E402
-from alrp_mmdet.transfer.fine_tuning.state_dicts import weights_of  # noqa: E402
+from alrp_mmdet.transfer.fine_tuning.state_dicts import extract_weights  # noqa: E402
 from alrp_mmdet.transfer.published import convert_published, published_config  # noqa: E402
 
 
@@ -31,7 +30,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('input', metavar='IN', help='published checkpoint')
     parser.add_argument('output', metavar='OUT', help='checkpoint to write')
     parser.add_argument(
-        '--config', help='config whose model it is for; by default the one of configs/ for it'
+        '--config', help='config of the model; default: the one in configs/ for this checkpoint'
     )
     parser.add_argument('--force', action='store_true', help='overwrite OUT if it exists')
     return parser.parse_args()
@@ -40,14 +39,14 @@ def parse_args() -> argparse.Namespace:
 def main():
     args = parse_args()
     if not Path(args.input).is_file():
-        sys.exit(f'error: there is no file {args.input}')
+        sys.exit(f'error: no such file: {args.input}')
     problem = output_problem(args.output, [args.input], args.force)
     if problem is not None:
         sys.exit(f'error: {problem}')
     with exit_on_error():
         checkpoint = CheckpointLoader.load_checkpoint(args.input, 'cpu')
         config = args.config or published_config(
-            weights_of(checkpoint, args.input), args.input, ROOT / 'configs'
+            extract_weights(checkpoint, args.input), args.input, ROOT / 'configs'
         )
         converted, notes = convert_published(checkpoint, args.input, read_config(config))
     content = io.BytesIO()

@@ -1,4 +1,4 @@
-"""An evaluation as one HTML file that needs no network: tables, curves, a second detector."""
+"""An evaluation as one HTML file that works offline: tables, curves, a second detector."""
 
 from .page import make_report
 

@@ -3,7 +3,7 @@ const data = JSON.parse(document.getElementById('data').textContent);
 const narrow = () => window.innerWidth < 600;
 const two = data.sets.length === 2;
 
-// Okabe and Ito's colours, which differ for all kinds of colour vision.
+// Okabe and Ito's colours, which are distinct for all kinds of colour vision.
 const INK = '#1b2430', SOFT = '#5b6673', GRID = '#e8ebee';
 const SETS = ['#2f5d8a', '#c96a12'];
 const PARTS = [
@@ -12,7 +12,7 @@ const PARTS = [
   { key: 'fn', name: 'missed objects', colour: '#009e73' },
 ];
 
-// Plotly takes some tags in text for markup; a class may be called anything.
+// Plotly renders some tags in text as markup, and a class name may contain any text.
 const plain = text => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
 const short = (text, length = 24) => plain(text.length > length ? text.slice(0, length - 1) + '…' : text);
 const number = (x, digits = 3) => x === null ? '–' : x.toFixed(digits);
@@ -62,7 +62,7 @@ function drawCurves(index) {
     shapes: thresholds.map((x, s) => (
       { type: 'line', x0: x, x1: x, yref: 'paper', y0: 0, y1: 1, line: { color: INK, width: 1, dash: s ? 'dot' : 'dash' } })),
     annotations: chosen.objects && !empty ? [] : [{
-      text: chosen.objects ? 'There is no detection of this class' : 'There is no object of this class: LRP is undefined',
+      text: chosen.objects ? 'No detections of this class' : 'No objects of this class: LRP is undefined',
       showarrow: false, xref: 'paper', yref: 'paper', x: .5, y: .5, font: { size: 15 },
     }],
   });
@@ -77,7 +77,7 @@ function describe(chosen) {
     const strong = document.createElement('b');
     const advice = o.threshold === null
       ? `No threshold for ${chosen.name}`
-      : `Run ${chosen.name} from a score of ${Number(o.threshold.toPrecision(3))}`;
+      : `Keep ${chosen.name} from a score of ${Number(o.threshold.toPrecision(3))}`;
     strong.textContent = two ? `${data.sets[s]}. ${advice}` : advice;
     const objects = `${chosen.objects.toLocaleString('en')} object${chosen.objects === 1 ? '' : 's'}`;
     line.append(strong, o.threshold === null ? ` (${objects})` :
@@ -145,7 +145,7 @@ function drawComparison() {
     .filter(r => r.values.every(v => v !== null)).map(r => ({ ...r, difference: r.values[1] - r.values[0] }))
     .sort((a, b) => b.difference - a.difference);
   if (rows.length > 2 * ends) {
-    document.getElementById('comparison-extent').textContent = `The ${ends} classes at either end of ${rows.length}.`;
+    document.getElementById('comparison-extent').textContent = `The ${ends} best and ${ends} worst of ${rows.length} classes.`;
     rows = [...rows.slice(0, ends), ...rows.slice(-ends)];
   }
   const y = rows.map((_, i) => i), extent = 1.1 * Math.max(.02, ...rows.map(r => Math.abs(r.difference)));

@@ -1,4 +1,6 @@
-"""What the report shows, as plain numbers and lists. NaN is undefined; in JSON it is null."""
+"""The content of the report as plain numbers and lists. NaN means undefined, null in JSON."""
+
+from typing import Any
 
 import numpy as np
 
@@ -7,7 +9,7 @@ from ..curve import TAU, LRPCurve
 from ..evaluate import Evaluation
 from ..summary import LRP_COMPONENTS, defined
 
-GROUPS = {  # of the summary: the leading number, then the others, with what they are called
+GROUPS = {  # of the summary: keys and their names, the leading number first
     'Localisation, recall, precision': {
         'oLRP': 'Optimal LRP error',
         'oLRP_loc': 'localisation',
@@ -29,7 +31,7 @@ GROUPS = {  # of the summary: the leading number, then the others, with what the
 POINTS = 100  # of a curve
 
 
-def cards(evaluations: list[Evaluation]) -> list[dict]:
+def cards(evaluations: list[Evaluation]) -> list[dict[str, Any]]:
     """The summary in groups: ``title``, ``lower_is_better``, and ``rows`` of names and values."""
     groups = dict(GROUPS)
     limits = evaluations[0].max_dets
@@ -51,11 +53,11 @@ def cards(evaluations: list[Evaluation]) -> list[dict]:
     ]
 
 
-def classes(evaluations: list[Evaluation]) -> list[dict]:
-    """Rows of the class table of the first evaluation, the worst first, undefined ones last.
+def classes(evaluations: list[Evaluation]) -> list[dict[str, Any]]:
+    """Rows of the first evaluation's class table, worst first, undefined ones last.
 
-    Each also has ``compared``, values and difference of oLRP, and under ``of_sets``, for each
-    evaluation, ``optimum``, the parts of its oLRP, and ``curve``.
+    Each row also has ``compared``, the values and difference of oLRP, and ``of_sets``, which has
+    ``optimum``, ``parts`` of oLRP and ``curve`` for each evaluation.
     """
     rows = class_table(evaluations[0])
     others = [{row['id']: row for row in class_table(e)} for e in evaluations]
@@ -73,16 +75,16 @@ def classes(evaluations: list[Evaluation]) -> list[dict]:
     return sorted(rows, key=lambda row: (np.isnan(row['oLRP']), -row['oLRP'], row['class']))
 
 
-def error_parts(row: dict) -> list[float]:
-    """How much of oLRP comes from localisation, false positives and missed objects.
+def error_parts(row: dict[str, Any]) -> list[float]:
+    """The shares of localisation, false positives and missed objects in oLRP.
 
-    The components are means over different sets, and do not add up to oLRP; these shares do.
+    The components of oLRP are means over different sets and do not add up to it; these shares do.
 
     Args:
-        row (dict): Of the class table.
+        row (dict): A row of the class table.
 
     Returns:
-        list[float]: Three numbers whose sum is oLRP, NaN where that is undefined.
+        list[float]: Three numbers whose sum is oLRP, NaN if it is undefined.
     """
     num_tp = row['objects'] * (1 - row['oLRP_fn'])
     if not num_tp > 0:
@@ -92,20 +94,19 @@ def error_parts(row: dict) -> list[float]:
     return [part / (row['objects'] + num_fp) for part in parts]
 
 
-def thin(curve: LRPCurve, points: int = POINTS) -> dict[str, list]:
-    """Some points of a curve, all of them exact: the first, the optimum, and, of each of ``points``
-    equal steps of the score, the last.
+def thin(curve: LRPCurve, points: int = POINTS) -> dict[str, list[float]]:
+    """Exact points of a curve: the first, the optimum, and the last of each step of the score.
 
-    What is left out lies within one step of what is kept; the last detection of a step is always
-    the last one of its score, and therefore what a threshold gives.
+    Points that are left out are within one step of the ones kept. The last detection of a step is
+    the last one with its score, so that a threshold gives this very point.
 
     Args:
-        curve (LRPCurve): Of N points.
-        points (int): How many steps there are.
+        curve (LRPCurve): N points.
+        points (int): Number of equal steps of the score.
 
     Returns:
-        dict[str, list]: ``score``, ``error``, ``loc``, ``fp`` and ``fn`` of at most ``points`` + 2
-        points, by descending score.
+        dict[str, list[float]]: ``score``, ``error``, ``loc``, ``fp`` and ``fn`` of at most
+        ``points`` + 2 points, by descending score.
     """
     score = curve.score
     if not len(score):
@@ -121,8 +122,8 @@ def thin(curve: LRPCurve, points: int = POINTS) -> dict[str, list]:
     )
 
 
-def rounded(value, digits: int = 5):
-    """All numbers in lists and dicts to some significant digits, NaN as None."""
+def rounded(value: Any, digits: int = 5) -> Any:
+    """Round all floats in lists and dicts to significant digits; NaN becomes None."""
     if isinstance(value, dict):
         return {key: rounded(part, digits) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
@@ -132,5 +133,5 @@ def rounded(value, digits: int = 5):
     return value
 
 
-def _compared(values: list[float]) -> dict:
+def _compared(values: list[float]) -> dict[str, Any]:
     return dict(values=values, difference=values[-1] - values[0] if len(values) > 1 else None)

@@ -1,4 +1,4 @@
-"""The page: content put into its template, with styles and scripts inlined."""
+"""Renders the page from its template, with styles and scripts inlined."""
 
 import json
 from importlib.resources import files
@@ -10,19 +10,20 @@ PARTS = 'page.html', 'style.css', 'charts.js', 'table.js'
 
 
 def make_report(evaluations: dict[str, Evaluation], ground_truth: str = '') -> str:
-    """An HTML page about one or two detectors, with everything in it that it needs.
+    """A self-contained HTML page about one or two detectors.
 
     Args:
-        evaluations (dict[str, Evaluation]): One evaluation, or two on the same ground truth, by
-            what they are to be called. The first is shown in full, the second in comparison.
-        ground_truth (str): What the ground truth is to be called.
+        evaluations (dict[str, Evaluation]): One evaluation by name, or two on the same ground
+            truth. The first is shown in full, the second in comparison.
+        ground_truth (str): Name of the ground truth.
 
     Returns:
-        str: HTML, some 5 MB, most of which is plotly.js.
+        str: HTML of about 5 MB, most of which is plotly.js.
 
     Raises:
         ImportError: If plotly or jinja2 is missing.
-        ValueError: If there are more than two evaluations, or two with other classes or objects.
+        ValueError: If there are more than two evaluations, or if two differ in their classes or
+            objects.
     """
     from jinja2 import Environment
     from markupsafe import Markup
@@ -30,7 +31,7 @@ def make_report(evaluations: dict[str, Evaluation], ground_truth: str = '') -> s
 
     names, (first, *others) = list(evaluations), evaluations.values()
     if len(names) > 2:
-        raise ValueError(f'a report compares two evaluations, but there are {len(names)}')
+        raise ValueError(f'a report compares at most two evaluations, got {len(names)}')
     for other in others:
         same = (
             other.category_ids == first.category_ids
@@ -40,8 +41,8 @@ def make_report(evaluations: dict[str, Evaluation], ground_truth: str = '') -> s
         )
         if not same:
             raise ValueError(
-                f'{names[0]} and {names[1]} cannot be compared: they are not evaluated in the same '
-                'way on the same ground truth'
+                f'cannot compare {names[0]} and {names[1]}: they differ in ground truth, iou_type '
+                'or max_dets'
             )
     both = [first, *others]
     rows = classes(both)
@@ -71,7 +72,7 @@ def make_report(evaluations: dict[str, Evaluation], ground_truth: str = '') -> s
         style=Markup(style),
         plotly=Markup(get_plotlyjs()),
         scripts=[Markup(script) for script in scripts],
-        data=Markup(text.replace('<', '\\u003c')),  # or a name could end the script
+        data=Markup(text.replace('<', '\\u003c')),  # so that no class name can end the script
     )
 
 

@@ -20,7 +20,7 @@ class RankedBatch:
         loc_losses (Tensor): Shape (P,), localisation loss of each positive; in [0, 1] if the loss
             ``needs_bounded_boxes``.
         ious (Tensor | None): Shape (P,), IoU of each positive's predicted box with its target, or
-            the head's own measure of quality; None if ``loss_bbox`` does not compare boxes.
+            ``Targets.quality`` if the head sets it; None if ``loss_bbox`` does not compare boxes.
         pos_scores (Tensor): Shape (P, C), scores of all classes of each positive, detached.
     """
 
@@ -70,7 +70,12 @@ class RankingLoss(nn.Module):
         raise NotImplementedError
 
     def forward(
-        self, cls_scores: Tensor, labels: Tensor, loc_losses: Tensor, ious: Tensor | None = None
+        self,
+        cls_scores: Tensor,
+        labels: Tensor,
+        loc_losses: Tensor,
+        ious: Tensor | None = None,
+        quality: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Compute the losses of a batch.
 
@@ -81,11 +86,19 @@ class RankingLoss(nn.Module):
             loc_losses (Tensor): Shape (P,), localisation loss of each positive prior, in their
                 order.
             ious (Tensor, optional): Shape (P,), IoU of each positive prior's box.
+            quality (Tensor, optional): Shape (P,), passed on instead of ``ious``.
 
         Returns:
             dict[str, Tensor]: Scalars: what ``losses`` returns, ``num_pos`` and, given ``ious``,
             ``ranked_iou``: the mean IoU of the positives, weighted towards the top of the ranking.
+
+        Raises:
+            FloatingPointError: If a logit or a localisation loss is NaN or infinite.
         """
+        if not loc_losses.isfinite().all():
+            raise FloatingPointError(
+                'a localisation loss is NaN or infinite: training has diverged, or a box is broken'
+            )
         num_classes = cls_scores.shape[1]
         classes = torch.arange(num_classes, device=labels.device)
         binary_labels = (labels[:, None] == classes).to(torch.int8)
@@ -94,8 +107,9 @@ class RankingLoss(nn.Module):
         ranking = Ranking(logits, binary_labels.flatten(), self.delta, self.self_count)
         pos_scores = cls_scores.detach()[ranking.pos_inds // num_classes].sigmoid()
 
-        results = self.losses(RankedBatch(logits, ranking, loc_losses, ious, pos_scores))
-        results['num_pos'] = logits.new_tensor(len(ranking), dtype=loc_losses.dtype)
+        measure = ious if quality is None else quality
+        results = self.losses(RankedBatch(logits, ranking, loc_losses, measure, pos_scores))
+        results['num_pos'] = loc_losses.new_full((), len(ranking))
         if ious is not None:
             weights = localisation_weights(ranking)
             results['ranked_iou'] = (weights * ious).sum() / weights.sum().clamp(min=1e-12)

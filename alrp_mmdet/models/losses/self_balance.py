@@ -85,7 +85,10 @@ class SelfBalance(nn.Module):
         balanced = (sum_cls + sum_loc) / sum_loc
         self.weight.copy_(torch.where(ended & (sum_loc > 0), balanced, self.weight))
         self.loss_sums.copy_(torch.where(ended, losses, self.loss_sums + losses))
-        self.period.copy_(torch.as_tensor(period))
+        if torch.is_tensor(period):
+            self.period.copy_(period)
+        else:
+            self.period.fill_(period)
 
     def _reset(self) -> None:
         self.weight.fill_(self.start_weight)

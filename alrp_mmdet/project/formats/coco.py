@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from alrp.coco import Entries
 from alrp.text import format_list
 
 from ...datasets.annotation_file import AnnotationFile
@@ -31,16 +32,11 @@ def read_coco(path: Path, images: Path | None, findings: Findings) -> dict[str, 
     if problems:
         raise AnnotationError(f'{path}: {"; ".join(problems)}')
     for key, needed in (('images', ('id', 'file_name')), ('categories', ('id', 'name'))):
-        entries = file.content[key]
-        incomplete = [i for i, entry in enumerate(entries) if not set(needed) <= set(entry)]
-        if incomplete or not entries:
-            fields = ' and '.join(map(repr, needed))
-            which = (
-                f'missing in entries {format_list(incomplete)} (counted from 0)'
-                if incomplete
-                else 'the list is empty'
-            )
-            raise AnnotationError(f'{path}: {key} must have {fields}: {which}')
+        problems = Entries(file.content[key], key).missing_keys(needed)
+        if not file.content[key]:
+            problems = [f'the list of {key} is empty']
+        if problems:
+            raise AnnotationError(f'{path}: {"; ".join(problems)}')
     changed = _fill_in(file.content, path, findings)
     folder = find_image_folder(path, file.content, images)
     return dict(train=Split(str(path), file.content, folder, None if changed else path))

@@ -1,4 +1,4 @@
-"""Weights of one detector for another: what fits, what starts anew, what is refused."""
+"""Load the weights of one detector into another: what fits, what is re-initialised, and why."""
 
 from .comparison import Comparison, compare
 from .loading import check_fits, fine_tune

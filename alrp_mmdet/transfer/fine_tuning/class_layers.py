@@ -1,4 +1,4 @@
-"""Layers whose outputs belong to classes, and what of them can be kept for other classes."""
+"""Layers with outputs for each class, and how to load them for other classes."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ Names = Sequence[str] | None
 
 
 @dataclass(frozen=True)
-class Outputs:
-    """How the outputs of a layer stand: priors, in each its classes, in each its values.
+class OutputLayout:
+    """Order of the outputs of a layer: by prior, then by class, then by value.
 
     Args:
-        priors (int): Anchors at a place; 1 without anchors.
-        classes (int): Classes.
-        values (int): Numbers of a class: 1 for a logit, 4 for a box.
-        background (int): 1 if a softmax has an output for the background, the last, else 0.
+        priors (int): Anchors per location; 1 for heads without anchors.
+        classes (int): Number of classes.
+        values (int): Numbers per class: 1 for a logit, 4 for a box.
+        background (int): 1 if the last output of a softmax is the background, else 0.
     """
 
     priors: int
@@ -28,7 +28,7 @@ class Outputs:
     background: int = 0
 
     def view(self, tensor: Tensor) -> Tensor:
-        """Weights (outputs, ...) or biases (outputs,) as (priors, classes, values, ...)."""
+        """Reshape weights (outputs, ...) or biases (outputs,) to (priors, classes, values, ...)."""
         shape = self.priors, self.classes + self.background, self.values, *tensor.shape[1:]
         return tensor.reshape(shape)
 
@@ -38,80 +38,89 @@ class Outputs:
 
 @dataclass(frozen=True)
 class ClassLayer:
-    """A layer of a model whose outputs belong to classes.
+    """A layer of a model with outputs for each class.
 
     Args:
         name (str): Its name in the model.
-        here (Outputs): How its outputs stand in the model.
-        there (Outputs | None): How they stand in the checkpoint; None if that cannot be told.
+        model (OutputLayout): Its outputs in the model.
+        checkpoint (OutputLayout | None): Its outputs in the checkpoint; None if they are unknown.
     """
 
     name: str
-    here: Outputs
-    there: Outputs | None
+    model: OutputLayout
+    checkpoint: OutputLayout | None
 
-    def why_not(self, names: Names, names_there: Names) -> str | None:
-        """Why the layer cannot be taken over as it stands; None if it can.
+    def mismatch(self, classes: Names, checkpoint_classes: Names) -> str | None:
+        """Why the layer cannot be loaded unchanged, or None if it can.
 
         Args:
-            names (Sequence[str] | None): Names of the classes of the model, if known.
-            names_there (Sequence[str] | None): Names of those of the checkpoint, if known.
+            classes (Sequence[str] | None): Class names of the model, if known.
+            checkpoint_classes (Sequence[str] | None): Class names of the checkpoint, if known.
         """
-        here, there = self.here, self.there
-        if there is None:
-            return 'its outputs in the checkpoint are not those of such a head'
-        if there.priors != here.priors:
-            return f'{there.priors} anchors at a place in the checkpoint, {here.priors} here'
-        if there.classes != here.classes:
-            return f'{there.classes} classes in the checkpoint, {here.classes} here'
-        if names and names_there and list(names) != list(names_there):
-            if sorted(names) == sorted(names_there):
-                return 'its classes stand in another order in the checkpoint'
-            return f'the classes of the checkpoint have other names, {format_list(names_there)}'
-        if there.background != here.background:
-            softmax = 'in the checkpoint' if there.background else 'here'
-            return f'it has an output for the background {softmax}'
+        ours, theirs = self.model, self.checkpoint
+        if theirs is None:
+            return 'its number of outputs in the checkpoint does not fit this kind of head'
+        if theirs.priors != ours.priors:
+            return (
+                f'{theirs.priors} anchors per location in the checkpoint, {ours.priors} in the '
+                'model'
+            )
+        if theirs.classes != ours.classes:
+            return f'{theirs.classes} classes in the checkpoint, {ours.classes} in the model'
+        if classes and checkpoint_classes and list(classes) != list(checkpoint_classes):
+            names = format_list(checkpoint_classes)
+            if sorted(classes) == sorted(checkpoint_classes):
+                return f'the checkpoint has the same classes in another order: {names}'
+            return f'the checkpoint has other classes: {names}'
+        if theirs.background != ours.background:
+            owner = 'checkpoint' if theirs.background else 'model'
+            return f'only the {owner} has an output for the background'
         return None
 
-    def keep(
-        self, own: Tensor, given: Tensor, names: Sequence[str], names_there: Sequence[str]
+    def merge(
+        self,
+        weights: Tensor,
+        checkpoint_weights: Tensor,
+        classes: Sequence[str],
+        checkpoint_classes: Sequence[str],
     ) -> Tensor:
-        """The layer of the model, with the outputs of classes whose names match.
+        """Replace the outputs of the classes whose names match with the checkpoint's.
 
-        A softmax fixes its logits but for a constant. Without an output for the background in the
-        model, each is therefore taken as its distance to that of the background.
+        A softmax determines its logits only up to a constant. If only the checkpoint has an output
+        for the background, that output is subtracted from the others.
 
         Args:
-            own (Tensor): Weights or biases of the model, (outputs, ...).
-            given (Tensor): Those of the checkpoint, (outputs there, ...).
-            names (Sequence[str]): Names of the classes of the model.
-            names_there (Sequence[str]): Names of those of the checkpoint.
+            weights (Tensor): Weights or biases of the model, (outputs, ...).
+            checkpoint_weights (Tensor): Weights or biases of the checkpoint, (outputs there, ...).
+            classes (Sequence[str]): Class names of the model.
+            checkpoint_classes (Sequence[str]): Class names of the checkpoint.
 
         Returns:
-            Tensor: As ``own``, a copy.
+            Tensor: A changed copy of ``weights``.
         """
-        kept = own.clone()
-        to, source = self.here.view(kept), self.there.view(given).to(own)
-        if self.there.background:
-            if self.here.background:
-                to[:, -1] = source[:, -1]
+        merged = weights.clone()
+        target = self.model.view(merged)
+        source = self.checkpoint.view(checkpoint_weights).to(weights)
+        if self.checkpoint.background:
+            if self.model.background:
+                target[:, -1] = source[:, -1]
             else:
                 source = source - source[:, -1:]
-        for i, name in enumerate(names):
-            if name in names_there:
-                to[:, i] = source[:, names_there.index(name)]
-        return to.reshape(own.shape)
+        for i, name in enumerate(classes):
+            if name in checkpoint_classes:
+                target[:, i] = source[:, checkpoint_classes.index(name)]
+        return target.reshape(weights.shape)
 
 
 def class_layers(
-    model: nn.Module, found: dict[str, Tensor], names_there: Names
+    model: nn.Module, found: dict[str, Tensor], checkpoint_classes: Names
 ) -> Iterator[ClassLayer]:
-    """Every layer of a model's box heads whose outputs belong to classes, if it is in a checkpoint.
+    """Find the layers with outputs for each class that a checkpoint has.
 
     Args:
-        model (nn.Module): A detector with the heads of MMDetection on anchors, points or RoIs.
-        found (dict[str, Tensor]): Weights of the checkpoint, by the model's names.
-        names_there (Sequence[str] | None): Names of the classes of the checkpoint, if known.
+        model (nn.Module): A detector with MMDetection's heads on anchors, points or RoIs.
+        found (dict[str, Tensor]): Weights of the checkpoint under the names of the model.
+        checkpoint_classes (Sequence[str] | None): Class names of the checkpoint, if known.
 
     Yields:
         ClassLayer: The layer.
@@ -128,46 +137,49 @@ def class_layers(
         if isinstance(head, BBoxHead) and head.with_cls:
             logits, boxes = f'{path}.fc_cls', f'{path}.fc_reg'
             values = 0 if head.reg_class_agnostic else rows(boxes, own) // head.num_classes
-            here = Outputs(1, head.num_classes, 1, rows(logits, own) - head.num_classes)
+            ours = OutputLayout(1, head.num_classes, 1, rows(logits, own) - head.num_classes)
             classes = rows(boxes, found) // values if values else 0
-            there = _outputs_there(rows(logits, found), 1, classes, here, names_there)
+            theirs = _checkpoint_layout(rows(logits, found), 1, classes, ours, checkpoint_classes)
             if rows(logits, found):
-                yield ClassLayer(logits, here, there)
+                yield ClassLayer(logits, ours, theirs)
             if values and rows(boxes, found):
-                there = there and Outputs(1, there.classes, values)
-                fits = there and len(there) == rows(boxes, found)
-                yield ClassLayer(boxes, Outputs(1, here.classes, values), there if fits else None)
+                theirs = theirs and OutputLayout(1, theirs.classes, values)
+                fits = theirs and len(theirs) == rows(boxes, found)
+                ours = OutputLayout(1, ours.classes, values)
+                yield ClassLayer(boxes, ours, theirs if fits else None)
         elif isinstance(head, (AnchorHead, AnchorFreeHead)):
             for child in head._modules:
                 logits, boxes = f'{path}.{child}', f'{path}.{child.removesuffix("_cls")}_reg'
                 background = head.cls_out_channels - head.num_classes
-                here = Outputs(head.num_base_priors, head.num_classes, 1, background)
-                if not child.endswith('_cls') or rows(logits, own) != len(here):
+                ours = OutputLayout(head.num_base_priors, head.num_classes, 1, background)
+                if not child.endswith('_cls') or rows(logits, own) != len(ours):
                     continue
-                of_a_prior = rows(boxes, own) // here.priors
-                priors = rows(boxes, found) // of_a_prior if of_a_prior else here.priors
-                there = _outputs_there(rows(logits, found), priors, 0, here, names_there)
+                per_prior = rows(boxes, own) // ours.priors
+                priors = rows(boxes, found) // per_prior if per_prior else ours.priors
+                theirs = _checkpoint_layout(
+                    rows(logits, found), priors, 0, ours, checkpoint_classes
+                )
                 if rows(logits, found):
-                    yield ClassLayer(logits, here, there)
+                    yield ClassLayer(logits, ours, theirs)
 
 
-def _outputs_there(
-    rows: int, priors: int, classes: int, here: Outputs, names: Names
-) -> Outputs | None:
-    """How the outputs of a classifier stand in a checkpoint.
+def _checkpoint_layout(
+    rows: int, priors: int, classes: int, ours: OutputLayout, names: Names
+) -> OutputLayout | None:
+    """Infer the layout of a classifier in a checkpoint; None if that is impossible.
 
     Args:
-        rows (int): Their number.
-        priors (int): Anchors at a place there.
-        classes (int): Number of classes by the box layer; 0 if that does not tell.
-        here (Outputs): How they stand in the model.
-        names (Sequence[str] | None): Names of the classes of the checkpoint, if known.
+        rows (int): Number of its outputs.
+        priors (int): Anchors per location in the checkpoint.
+        classes (int): Number of classes according to the box layer; 0 if unknown.
+        ours (OutputLayout): Layout in the model.
+        names (Sequence[str] | None): Class names of the checkpoint, if known.
     """
     if not priors or rows % priors:
         return None
     outputs = rows // priors
-    told = classes, len(names or ()), outputs - here.background
-    for number in told:
-        if number > 0 and outputs - number in (0, 1, here.background):
-            return Outputs(priors, number, 1, outputs - number)
+    candidates = classes, len(names or ()), outputs - ours.background
+    for number in candidates:
+        if number > 0 and outputs - number in (0, 1, ours.background):
+            return OutputLayout(priors, number, 1, outputs - number)
     return None

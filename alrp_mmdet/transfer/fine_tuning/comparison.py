@@ -1,5 +1,6 @@
-"""What of a checkpoint fits a model, and what does not, and why."""
+"""Compare a checkpoint with a model: which layers fit, which do not, and why."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
@@ -7,179 +8,199 @@ from torch import Tensor, nn
 from alrp.text import format_list
 
 from .class_layers import ClassLayer, Names, class_layers
-from .grouping import grouped, with_sizes
-from .state_dicts import matters, named_as_in
+from .grouping import group_by_module, module_sizes
+from .state_dicts import affects_predictions, match_names
 
-SHOWN = 20  # lines of a list
+MAX_LINES = 20  # of a section of the report
 MISSING = 'not in the checkpoint'
 
 
 @dataclass
 class Comparison:
-    """A checkpoint beside a model. Names are the model's, those of ``unused`` the checkpoint's.
+    """What of a checkpoint a model loads. All names are the model's, except in ``unused``.
 
     Args:
-        own (dict[str, Tensor]): All weights of the model.
-        fitting (dict[str, Tensor]): Weights of the checkpoint that fit as they stand.
-        kept (dict[str, Tensor]): Weights of the model with the checkpoint's of some classes.
-        anew (dict[str, tuple[str, str]]): Why other weights of the model start anew, by their
-            names, and the shapes, if it is for them.
-        unused (dict[str, Tensor]): Weights of the checkpoint of which nothing is used.
-        notes (list[str]): What else is to be told, a sentence each.
+        model_weights (dict[str, Tensor]): All weights of the model.
+        loaded (dict[str, Tensor]): Weights of the checkpoint that the model loads unchanged.
+        partly_loaded (dict[str, Tensor]): Weights of the model in which the outputs of some classes
+            are replaced with the checkpoint's.
+        reinitialized (dict[str, tuple[str, str]]): For the remaining weights of the model, the
+            reason, and the shapes if they are the reason.
+        unused (dict[str, Tensor]): Weights of the checkpoint that the model does not load.
+        notes (list[str]): More lines for the log.
     """
 
-    own: dict[str, Tensor]
-    fitting: dict[str, Tensor] = field(default_factory=dict)
-    kept: dict[str, Tensor] = field(default_factory=dict)
-    anew: dict[str, tuple[str, str]] = field(default_factory=dict)
+    model_weights: dict[str, Tensor]
+    loaded: dict[str, Tensor] = field(default_factory=dict)
+    partly_loaded: dict[str, Tensor] = field(default_factory=dict)
+    reinitialized: dict[str, tuple[str, str]] = field(default_factory=dict)
     unused: dict[str, Tensor] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
-    def fits_nowhere(self) -> bool:
-        return not self.kept and not any(map(matters, self.fitting))
+    def nothing_loaded(self) -> bool:
+        return not self.partly_loaded and not any(map(affects_predictions, self.loaded))
 
-    def reasons(self) -> list[str]:
-        """What starts anew and why, a line for each module and reason."""
+    def mismatches(self) -> list[str]:
+        """The layers that are re-initialised: a line for each module and reason."""
         lines = []
-        for reason in dict.fromkeys(why for why, _ in self.anew.values()):
-            those = [key for key, (why, _) in self.anew.items() if why == reason]
-            for group, keys in grouped(those, filter(matters, self.own)).items():
-                first, _, _ = keys[0].rpartition('.')
-                count = len({key.rpartition('.')[0] for key in keys})
-                shapes = self.anew[keys[0]][1]
-                if shapes and count > 1:
-                    lines.append(f'{group}: {count} layers {reason}, such as {first}: {shapes}')
+        universe = list(filter(affects_predictions, self.model_weights))
+        for reason in dict.fromkeys(reason for reason, _ in self.reinitialized.values()):
+            chosen = [key for key, (other, _) in self.reinitialized.items() if other == reason]
+            for module, keys in group_by_module(chosen, universe).items():
+                layers = dict.fromkeys(key.rpartition('.')[0] for key in keys)
+                shapes = self.reinitialized[keys[0]][1]
+                if shapes and len(layers) > 1:
+                    first = next(iter(layers))
+                    lines.append(f'{module}: {len(layers)} layers {reason}, e.g. {first}: {shapes}')
                 else:
-                    lines.append(f'{group}: {shapes or reason}')
+                    lines.append(f'{module}: {shapes or reason}')
         return lines
 
     def report(self) -> str:
-        """All of it, as a list of several lines."""
+        """The comparison as several lines for the log."""
         sections = {
-            'loaded': with_sizes(self.fitting, self.own),
-            'loaded for some classes': with_sizes(self.kept, self.own),
-            'starts anew': self.reasons(),
-            'in the checkpoint, not used': with_sizes(self.unused, self.unused, self.fitting),
+            'loaded': module_sizes(self.loaded, self.model_weights),
+            'loaded for some classes': module_sizes(self.partly_loaded, self.model_weights),
+            're-initialised': self.mismatches(),
+            'in the checkpoint, not used': module_sizes(self.unused, self.unused, self.loaded),
             'note': self.notes,
         }
         lines = []
         for title, content in sections.items():
             if content:
-                more = [f'and {len(content) - SHOWN} more'] if len(content) > SHOWN else []
-                lines += [f'{title}:', *(f'  {line}' for line in content[:SHOWN] + more)]
+                rest = len(content) - MAX_LINES
+                more = [f'and {rest} more'] if rest > 0 else []
+                lines += [f'{title}:', *(f'  {line}' for line in content[:MAX_LINES] + more)]
         return '\n'.join(lines)
 
 
 def compare(
     model: nn.Module,
     weights: dict[str, Tensor],
-    names: Names = None,
-    names_there: Names = None,
+    classes: Names = None,
+    checkpoint_classes: Names = None,
     keep_matching_classes: bool = False,
 ) -> Comparison:
-    """Compare a checkpoint with a model, layer by layer: each fits as a whole or not at all.
+    """Compare a checkpoint with a model, layer by layer. A layer fits as a whole or not at all.
 
     Args:
-        model (nn.Module): The model, not in a wrapper. It does not change.
+        model (nn.Module): The model, without a wrapper. It is not changed.
         weights (dict[str, Tensor]): Weights of the checkpoint.
-        names (Sequence[str] | None): Names of the classes of the model, if known.
-        names_there (Sequence[str] | None): Names of the classes of the checkpoint, if known.
-        keep_matching_classes (bool): Whether a layer of other classes keeps the outputs of those
-            whose names match. It needs both names.
+        classes (Sequence[str] | None): Class names of the model, if known.
+        checkpoint_classes (Sequence[str] | None): Class names of the checkpoint, if known.
+        keep_matching_classes (bool): Whether layers for other classes load the outputs of the
+            classes whose names match. Needs both lists of names.
 
     Returns:
-        Comparison: What fits.
+        Comparison: What the model loads.
     """
-    found = named_as_in(model, weights)
+    found = match_names(model, weights)
     result = Comparison(model.state_dict())
-    taken = {id(value) for value in found.values()}
-    result.unused = {k: v for k, v in weights.items() if id(v) not in taken and matters(k)}
-    layers = {layer.name: layer for layer in class_layers(model, found, names_there)}
-    if names_there and any(
-        x.there and x.there.classes != len(names_there) for x in layers.values()
+    used = {id(value) for value in found.values()}
+    result.unused = {
+        k: v for k, v in weights.items() if id(v) not in used and affects_predictions(k)
+    }
+    layers = {layer.name: layer for layer in class_layers(model, found, checkpoint_classes)}
+    if checkpoint_classes and any(
+        layer.checkpoint and layer.checkpoint.classes != len(checkpoint_classes)
+        for layer in layers.values()
     ):
         result.notes.append(
-            f'the checkpoint names {len(names_there)} classes ({format_list(names_there)}), which its '
-            'weights are not for: the names are not used'
+            f'ignoring the {len(checkpoint_classes)} class names in the checkpoint '
+            f'({format_list(checkpoint_classes)}): its weights have another number of classes'
         )
-        names_there = None
-    common = [name for name in names or () if name in (names_there or ())]
-    by_shape, could_keep = [], []
-    for name, keys in _by_layer(result.own).items():
+        checkpoint_classes = None
+    common = [name for name in classes or () if name in (checkpoint_classes or ())]
+    loaded_by_shape, could_keep = [], []
+    for name, keys in _by_layer(result.model_weights).items():
         layer = layers.get(name)
-        reason, shapes = _misfit(keys, result.own, found)
+        reason, shapes = _mismatch(keys, result.model_weights, found)
         if layer is not None and reason != MISSING:
-            of_classes = layer.why_not(names, names_there)
-            reason, shapes = (of_classes, '') if of_classes else (reason, shapes)
+            class_reason = layer.mismatch(classes, checkpoint_classes)
+            reason, shapes = (class_reason, '') if class_reason else (reason, shapes)
             if reason is None:
-                by_shape.append(name)
-            elif common and _can_keep(layer, keys, result.own, found):
+                loaded_by_shape.append(name)
+            elif common and _differs_in_classes_only(layer, keys, result.model_weights, found):
                 could_keep.append(name)
                 if keep_matching_classes:
                     for key in keys:
-                        own, given = result.own[key], found[key]
-                        result.kept[key] = layer.keep(own, given, names, names_there)
+                        result.partly_loaded[key] = layer.merge(
+                            result.model_weights[key], found[key], classes, checkpoint_classes
+                        )
                     continue
         if reason is None:
-            result.fitting.update((key, found[key]) for key in keys if key in found)
+            result.loaded.update((key, found[key]) for key in keys if key in found)
         else:
-            result.anew.update((key, (reason, shapes)) for key in keys if matters(key))
-    if could_keep and keep_matching_classes:
-        others = [name for name in names if name not in common]
-        anew = f', {format_list(others)} not: these start anew' if others else ''
-        result.notes.append(f'classes {format_list(common)} are in the checkpoint{anew}')
-    elif could_keep:
+            result.reinitialized.update(
+                (key, (reason, shapes)) for key in keys if affects_predictions(key)
+            )
+    if could_keep:
+        result.notes.append(_note_on_common(could_keep, classes, common, keep_matching_classes))
+    if loaded_by_shape and not (classes and checkpoint_classes):
+        unnamed = 'checkpoint does' if classes else 'training data do'
         result.notes.append(
-            f'{", ".join(could_keep)} could keep what the checkpoint has for classes of the same '
-            f'names, {format_list(common)}: default_hooks.fine_tune.keep_matching_classes=True'
-        )
-    if by_shape and not (names and names_there):
-        silent = 'checkpoint does' if names else 'training data do'
-        result.notes.append(
-            f'the {silent} not name classes, so that {", ".join(by_shape)} was loaded by its '
-            'shape: right only if the classes are the same, in the same order'
+            f'the {unnamed} not name classes: {", ".join(loaded_by_shape)} was loaded because its '
+            'shape fits. This is right only if the classes and their order are the same'
         )
     return result
 
 
-def _by_layer(own: dict[str, Tensor]) -> dict[str, list[str]]:
+def _note_on_common(
+    layers: list[str], classes: Sequence[str], common: list[str], loaded: bool
+) -> str:
+    """A note on the classes that have the same name in the model and the checkpoint."""
+    if not loaded:
+        return (
+            f'the checkpoint also has the classes {format_list(common)}: to load their outputs in '
+            f'{", ".join(layers)}, set default_hooks.fine_tune.keep_matching_classes=True'
+        )
+    others = [name for name in classes if name not in common]
+    rest = f'; {format_list(others)} re-initialised' if others else ''
+    return f'classes loaded by name: {format_list(common)}{rest}'
+
+
+def _by_layer(weights: dict[str, Tensor]) -> dict[str, list[str]]:
     layers = {}
-    for key in own:
+    for key in weights:
         layers.setdefault(key.rpartition('.')[0], []).append(key)
     return layers
 
 
-def _misfit(
-    keys: list[str], own: dict[str, Tensor], found: dict[str, Tensor]
+def _mismatch(
+    keys: list[str], model_weights: dict[str, Tensor], found: dict[str, Tensor]
 ) -> tuple[str | None, str]:
-    """Why a layer does not fit, None if it does; and the shapes, if it is for them."""
-    needed = [key for key in keys if matters(key)]
+    """Why a layer does not fit, or None; and the shapes if they are the reason."""
+    needed = [key for key in keys if affects_predictions(key)]
     missing = [key.rpartition('.')[2] for key in needed if key not in found]
     if missing:
         which = '' if len(missing) == len(needed) else f'{format_list(missing)} '
         return f'{which}{MISSING}', ''
     for key in keys:
-        if key in found and found[key].shape != own[key].shape:
-            there, here = (' x '.join(map(str, x[key].shape)) or 'scalar' for x in (found, own))
+        if key in found and found[key].shape != model_weights[key].shape:
+            theirs, ours = (
+                ' x '.join(map(str, x[key].shape)) or 'scalar' for x in (found, model_weights)
+            )
             part = key.rpartition('.')[2]
-            return 'of other shapes', f'{part} is {there} in the checkpoint, {here} here'
+            shapes = f'{part} is {theirs} in the checkpoint, {ours} in the model'
+            return 'have other shapes', shapes
     return None, ''
 
 
-def _can_keep(
-    layer: ClassLayer, keys: list[str], own: dict[str, Tensor], found: dict[str, Tensor]
+def _differs_in_classes_only(
+    layer: ClassLayer,
+    keys: list[str],
+    model_weights: dict[str, Tensor],
+    found: dict[str, Tensor],
 ) -> bool:
-    """Whether a layer differs from that of the checkpoint by its classes alone."""
-    here, there = layer.here, layer.there
     return (
-        there is not None
-        and there.priors == here.priors
+        layer.checkpoint is not None
+        and layer.checkpoint.priors == layer.model.priors
         and all(
             key in found
-            and len(own[key]) == len(here)
-            and len(found[key]) == len(there)
-            and own[key].shape[1:] == found[key].shape[1:]
+            and len(model_weights[key]) == len(layer.model)
+            and len(found[key]) == len(layer.checkpoint)
+            and model_weights[key].shape[1:] == found[key].shape[1:]
             for key in keys
         )
     )

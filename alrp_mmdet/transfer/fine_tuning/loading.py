@@ -1,4 +1,4 @@
-"""What is done with a checkpoint before a model loads it."""
+"""Prepare a checkpoint for a model, or refuse it."""
 
 import logging
 from collections import OrderedDict
@@ -8,12 +8,18 @@ from torch import nn
 
 from alrp.text import format_list
 
-from ..checkpoint_config import differences, settings_of
+from ..checkpoint_config import decoding_differences, parse_literals
 from ..safe_loading import CheckpointError
 from .box_scale import rescale_boxes
 from .class_layers import Names
 from .comparison import Comparison, compare
-from .state_dicts import class_names, detector_of, matters, outline, weights_of
+from .state_dicts import (
+    affects_predictions,
+    class_names,
+    extract_weights,
+    summarize_modules,
+    unwrap_model,
+)
 
 
 def fine_tune(
@@ -22,47 +28,47 @@ def fine_tune(
     filename: str,
     classes: Names = None,
     keep_matching_classes: bool = False,
-    settings: dict | None = None,
+    model_cfg: dict | None = None,
 ) -> None:
-    """Make a checkpoint fit a model that is to be trained on, and print what of it does.
+    """Change a checkpoint so that a model can start training from it, and log what was loaded.
 
     Args:
-        model (nn.Module): A detector, initialised. It does not change.
-        checkpoint (dict): The checkpoint. Its state dict is replaced by one that fits exactly, with
-            the weights of the model for all that starts anew. Box layers are rescaled where the
-            box coder of the model has other standard deviations.
-        filename (str): The file it is from, for messages.
-        classes (Sequence[str] | None): Names of the classes of the training data, if known.
-        keep_matching_classes (bool): Whether layers of other classes keep the outputs of those
-            whose names match.
-        settings (dict | None): The config of the model, to be compared with the checkpoint's.
+        model (nn.Module): An initialised detector. It is not changed.
+        checkpoint (dict): The checkpoint. Its state dict is replaced by one that fits exactly:
+            weights that do not fit are the model's own. Box layers are rescaled if the box coder
+            of the model has other standard deviations.
+        filename (str): The file, for messages.
+        classes (Sequence[str] | None): Class names of the training data, if known.
+        keep_matching_classes (bool): Whether layers for other classes load the outputs of the
+            classes whose names match.
+        model_cfg (dict | None): Config of the model, to compare with the one in the checkpoint.
 
     Raises:
-        CheckpointError: If it is no checkpoint, if nothing of it fits, or if layers would stay
-            random since they are frozen.
+        CheckpointError: If the file has no weights, if none fit, or if frozen layers would keep
+            random weights.
     """
-    model = detector_of(model)
-    weights = weights_of(checkpoint, filename)
-    trained = _trained(checkpoint)
-    boxes = rescale_boxes(model, trained, weights)
+    model = unwrap_model(model)
+    weights = extract_weights(checkpoint, filename)
+    checkpoint_cfg = _read_model_cfg(checkpoint)
+    box_notes = rescale_boxes(model, checkpoint_cfg, weights)
     result = compare(model, weights, classes, class_names(checkpoint), keep_matching_classes)
-    loaded = result.fitting | result.kept
+    loaded = result.loaded | result.partly_loaded
     result.notes += [
-        f'the checkpoint {note}' for layer, note in boxes.items() if f'{layer}.weight' in loaded
+        f'the checkpoint {note}' for layer, note in box_notes.items() if f'{layer}.weight' in loaded
     ]
-    result.notes += _other_settings(trained, settings, but='target_stds')
-    if result.fits_nowhere:
+    result.notes += _list_differences(checkpoint_cfg, model_cfg, ignore='target_stds')
+    if result.nothing_loaded:
         raise CheckpointError(
-            f'nothing of {filename} fits the model, a {type(model).__name__}: its weights are of '
-            f'{outline(weights)}; those of the model are of {outline(result.own)}. '
-            + _advice(weights, result.own)
+            f'no weights of {filename} fit the model, a {type(model).__name__}: the checkpoint has '
+            f'{summarize_modules(weights)}; the model has '
+            f'{summarize_modules(result.model_weights)}. {_hint(weights, result.model_weights)}'
         )
     print_log(f'Fine-tuning from {filename}\n{result.report()}', logger='current')
     _check_backbone(model, result, filename)
     if 'state_dict' not in checkpoint:
         checkpoint.clear()
-    state_dict = OrderedDict({**result.own, **result.fitting, **result.kept})
-    state_dict._metadata = result.own._metadata
+    state_dict = OrderedDict({**result.model_weights, **loaded})
+    state_dict._metadata = result.model_weights._metadata
     checkpoint['state_dict'] = state_dict
 
 
@@ -71,87 +77,94 @@ def check_fits(
     checkpoint: dict,
     filename: str,
     classes: Names = None,
-    settings: dict | None = None,
+    model_cfg: dict | None = None,
 ) -> None:
-    """Refuse a checkpoint that lacks something of a model that is to be used as it is.
+    """Refuse a checkpoint that lacks weights of a model.
 
-    MMEngine would go on with random weights instead, and tell only in the log.
+    MMEngine would only log a warning and use random weights.
 
     Args:
-        model (nn.Module): A detector. It does not change.
+        model (nn.Module): A detector. It is not changed.
         checkpoint (dict): The checkpoint.
-        filename (str): The file it is from, for messages.
-        classes (Sequence[str] | None): Names of the classes of the data, if known.
-        settings (dict | None): The config of the model, to be compared with the checkpoint's: a
-            warning tells where boxes are decoded differently.
+        filename (str): The file, for messages.
+        classes (Sequence[str] | None): Class names of the data, if known.
+        model_cfg (dict | None): Config of the model. A warning lists where the config in the
+            checkpoint decodes boxes differently.
 
     Raises:
-        CheckpointError: If it is no checkpoint, if weights are missing or of another shape, or if
-            it is for the same classes in another order or for another number of them.
+        CheckpointError: If the file has no weights, if weights are missing or have another shape,
+            or if the checkpoint has another number of classes or another order of them.
     """
-    model = detector_of(model)
-    weights = weights_of(checkpoint, filename)
+    model = unwrap_model(model)
+    weights = extract_weights(checkpoint, filename)
     result = compare(model, weights)
-    if result.anew:
+    if result.reinitialized:
         raise CheckpointError(
-            f'{filename} is not for this model, of which '
-            f'{"everything" if result.fits_nowhere else "a part"} would be left random: '
-            f'{format_list(result.reasons(), 5)}. Use it with the config that it was trained with; to '
-            'train on from it, set load_from and use tools/train.py'
+            f'{filename} does not fit this model, and '
+            f'{"all" if result.nothing_loaded else "some"} weights would be random: '
+            f'{format_list(result.mismatches(), 5)}. Use the config that it was trained with. To '
+            'fine-tune it instead, set load_from and train'
         )
-    for note in _other_settings(_trained(checkpoint), settings):
-        print_log(f'{filename}: {note}', logger='current', level=logging.WARNING)
+    for difference in _list_differences(_read_model_cfg(checkpoint), model_cfg):
+        print_log(f'{filename}: {difference}', logger='current', level=logging.WARNING)
     trained = class_names(checkpoint)
     if not classes or not trained or list(classes) == list(trained):
         return
-    what = f'{filename} was trained with the classes {format_list(trained)}, and the data have'
+    both = (
+        f'{filename} was trained with the classes {format_list(trained)}, but the classes of the '
+        f'data are {format_list(classes)}'
+    )
     if len(classes) != len(trained):
-        raise CheckpointError(f'{what} {len(classes)}, not {len(trained)}: {format_list(classes)}')
+        raise CheckpointError(f'{both}: {len(trained)} and {len(classes)} classes')
     if sorted(classes) == sorted(trained):
         raise CheckpointError(
-            f'{what} them in another order, {format_list(classes)}: detections would be counted for the '
-            'wrong class. Order the classes of the data, and the categories of the annotation '
-            'file, alike'
+            f'{both}: in another order, so that detections would count for the wrong class. Put '
+            'the classes of the data, and the categories of the annotation file, in the order of '
+            'the checkpoint'
         )
     print_log(
-        f'{what} other names: {format_list(classes)}. They are taken to be the same classes in the same '
-        'order',
+        f'{both}. Assuming the same classes in the same order under other names',
         logger='current',
         level=logging.WARNING,
     )
 
 
-def _trained(checkpoint: dict) -> dict | None:
-    """``model`` of the config in a checkpoint, of which nothing is run; None if it has none."""
+def _read_model_cfg(checkpoint: dict) -> dict | None:
+    """``model`` of the config text in a checkpoint, read without running it, or None."""
     meta = checkpoint.get('meta')
     meta = meta if isinstance(meta, dict) else {}
     text = meta.get('cfg', meta.get('config_text'))
     try:
-        trained = settings_of(text).get('model') if isinstance(text, str) else None
+        model_cfg = parse_literals(text).get('model') if isinstance(text, str) else None
     except ValueError:
         return None
-    return trained if isinstance(trained, dict) else None
+    return model_cfg if isinstance(model_cfg, dict) else None
 
 
-def _other_settings(
-    trained: dict | None, settings: dict | None, but: str | None = None
+def _list_differences(
+    checkpoint_cfg: dict | None, model_cfg: dict | None, ignore: str | None = None
 ) -> list[str]:
-    """Where one config gives the same outputs another meaning than the other does."""
-    if trained is None or settings is None:
+    """Settings by which the two models decode the same outputs, or prepare images, differently."""
+    if checkpoint_cfg is None or model_cfg is None:
         return []
     return [
-        f'trained with {name}={there}, which is {here} here'
-        for name, there, here in differences(trained, settings)
-        if name.rpartition('.')[2] != but
+        f'trained with {name}={theirs}, but the config has {ours}'
+        for name, theirs, ours in decoding_differences(checkpoint_cfg, model_cfg)
+        if name.rpartition('.')[2] != ignore
     ]
 
 
 def _check_backbone(model: nn.Module, result: Comparison, filename: str) -> None:
-    """Refuse a backbone that is neither loaded nor learns, and warn of any that is not loaded."""
-    own = [name for name in result.own if name.startswith('backbone.') and matters(name)]
-    if own and not any(name in result.fitting for name in own):
+    """Refuse frozen layers with random weights, and warn if nothing of the backbone was loaded."""
+    names = [
+        name
+        for name in result.model_weights
+        if name.startswith('backbone.') and affects_predictions(name)
+    ]
+    if names and not any(name in result.loaded for name in names):
         print_log(
-            f'nothing of the backbone of {filename} fits this one: little will be gained from it',
+            f'no weights of the backbone in {filename} fit the model: expect little benefit from '
+            'this checkpoint',
             logger='current',
             level=logging.WARNING,
         )
@@ -159,20 +172,23 @@ def _check_backbone(model: nn.Module, result: Comparison, filename: str) -> None
     if 'Pretrained' in str(getattr(backbone, 'init_cfg', None)):
         return
     frozen = {name for name, value in model.named_parameters() if not value.requires_grad}
-    if random := [name for name in result.anew if name in frozen]:
+    if random := [name for name in result.reinitialized if name in frozen]:
         raise CheckpointError(
-            f'{filename} does not have what is frozen here and would stay random: {format_list(random)}. '
-            'If its backbone is another, keep the pretrained weights of yours '
-            '(model.backbone.init_cfg), or let it learn (model.backbone.frozen_stages=-1 and '
-            'model.backbone.norm_eval=False)'
+            f'{filename} lacks weights of frozen layers, which would stay random: '
+            f'{format_list(random)}. If the checkpoint has another backbone, use pretrained '
+            'weights for yours (model.backbone.init_cfg), or train it '
+            '(model.backbone.frozen_stages=-1 and model.backbone.norm_eval=False)'
         )
 
 
-def _advice(weights: dict, own: dict) -> str:
-    backbone = [f'backbone.{key}' for key in weights]
-    if any(key in own and own[key].shape == weights[key[9:]].shape for key in backbone):
+def _hint(weights: dict, model_weights: dict) -> str:
+    prefix = 'backbone.'
+    if any(
+        f'{prefix}{key}' in model_weights and model_weights[f'{prefix}{key}'].shape == value.shape
+        for key, value in weights.items()
+    ):
         return (
-            'It looks like weights of the backbone alone, which belong elsewhere: '
+            'The file seems to have the weights of a backbone only. Load it with '
             "model.backbone.init_cfg=dict(type='Pretrained', checkpoint=...)"
         )
-    return 'Name a checkpoint of the same architecture as load_from'
+    return 'Set load_from to a checkpoint of the same architecture'

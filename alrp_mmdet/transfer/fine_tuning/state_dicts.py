@@ -1,4 +1,4 @@
-"""What a checkpoint holds, under the names that a model has for it."""
+"""Read the weights and class names of a checkpoint."""
 
 import re
 from collections import OrderedDict
@@ -11,36 +11,36 @@ from alrp.text import format_list
 
 from ..safe_loading import CheckpointError
 
-# What no prediction depends on: a counter of batch normalisation, and self-balance, which begins
-# anew with every training that is not resumed.
+# The batch counter of batch normalisation, and the state of self-balance, which every training
+# that is not resumed resets.
 _WITHOUT_EFFECT = re.compile(r'(^|\.)(num_batches_tracked$|self_balance\.)')
 
 
-def matters(key: str) -> bool:
+def affects_predictions(key: str) -> bool:
     """Whether an entry of a state dict has an effect on predictions."""
     return _WITHOUT_EFFECT.search(key) is None
 
 
-def detector_of(model: nn.Module) -> nn.Module:
-    """The detector within wrappers, for several processes or for test-time augmentation."""
+def unwrap_model(model: nn.Module) -> nn.Module:
+    """The detector inside wrappers for distributed training or test-time augmentation."""
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
     return model
 
 
-def weights_of(checkpoint: object, filename: str) -> OrderedDict[str, Tensor]:
-    """The weights in a checkpoint, which may also be a bare state dict.
+def extract_weights(checkpoint: object, filename: str) -> OrderedDict[str, Tensor]:
+    """Extract the weights from a checkpoint or a bare state dict.
 
     Args:
-        checkpoint (object): What was in the file.
+        checkpoint (object): Content of the file.
         filename (str): The file, for messages.
 
     Returns:
-        OrderedDict[str, Tensor]: By name, without the ``module.`` of models trained in several
-        processes. Versions of modules come with it, as torch's ``_metadata``.
+        OrderedDict[str, Tensor]: By name, without the prefix ``module.`` of distributed training.
+        Versions of modules are kept in torch's attribute ``_metadata``.
 
     Raises:
-        CheckpointError: If it is no checkpoint.
+        CheckpointError: If it has no weights.
     """
     weights = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
     tensors = OrderedDict()
@@ -53,34 +53,32 @@ def weights_of(checkpoint: object, filename: str) -> OrderedDict[str, Tensor]:
     if not tensors:
         found = type(checkpoint).__name__
         if isinstance(checkpoint, dict):
-            found = f'dict with {format_list(map(repr, checkpoint)) or "nothing in it"}'
+            found = f'dict with {format_list(map(repr, checkpoint)) or "no entries"}'
         raise CheckpointError(
-            f"{filename} is no checkpoint of a model: weights by their names, as 'state_dict' or "
-            f'by themselves, are missing; it is a {found}'
+            f"{filename} is not a checkpoint of a model: expected a dict with 'state_dict', or a "
+            f'state dict, got a {found}'
         )
     tensors._metadata = getattr(weights, '_metadata', {})
     return tensors
 
 
 def class_names(checkpoint: dict) -> tuple[str, ...] | None:
-    """Names of the classes that a checkpoint was trained with, in the order of labels.
+    """The class names that a checkpoint was trained with, in the order of labels.
 
-    Both notes are read, that of MMEngine (``dataset_meta``) and that of MMDetection 2
-    (``CLASSES``).
+    Reads the metadata of MMEngine (``dataset_meta``) and of MMDetection 2 (``CLASSES``).
 
     Args:
         checkpoint (dict): The checkpoint.
 
     Returns:
-        tuple[str, ...] | None: The names; None if it does not tell.
+        tuple[str, ...] | None: The names, or None if the checkpoint has none.
     """
     meta = checkpoint.get('meta')
     if not isinstance(meta, dict):
         return None
-    dataset_meta = meta.get('dataset_meta')
-    for note in (dataset_meta, meta):
-        if isinstance(note, dict):
-            names = note.get('classes', note.get('CLASSES'))
+    for source in (meta.get('dataset_meta'), meta):
+        if isinstance(source, dict):
+            names = source.get('classes', source.get('CLASSES'))
             if _are_names(names):
                 return tuple(names)
     return None
@@ -95,19 +93,18 @@ def _are_names(names: object) -> bool:
     )
 
 
-def named_as_in(model: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights that a model has a place for, under its own names.
+def match_names(model: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Find the weights of a model in a state dict, also under names of older versions.
 
-    Modules may know older names of their weights, by which they find them when a state dict is
-    loaded. Here they look for them in the same way, but nothing is loaded, so that shapes do not
-    matter.
+    Modules translate older names when they load a state dict. This runs the same code without
+    loading anything, so that shapes may differ.
 
     Args:
-        model (nn.Module): The model. It does not change.
+        model (nn.Module): The model. It is not changed.
         weights (dict[str, Tensor]): A state dict.
 
     Returns:
-        dict[str, Tensor]: The same tensors, by names of ``model.state_dict()``.
+        dict[str, Tensor]: The same tensors, under the names of ``model.state_dict()``.
     """
     found = {}
     versions = getattr(weights, '_metadata', {})
@@ -117,17 +114,17 @@ def named_as_in(model: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tenso
             if prefix + name in state_dict:
                 found[prefix + name] = state_dict.pop(prefix + name)
 
-    def look(module: nn.Module, state_dict: dict, prefix: str) -> None:
+    def visit(module: nn.Module, state_dict: dict, prefix: str) -> None:
         version = versions.get(prefix[:-1], {})
         module._load_from_state_dict(state_dict, prefix, version, False, [], [], [])
         for name, child in module._modules.items():
             if child is not None:
                 inner = f'{prefix}{name}.'
-                look(child, {k: v for k, v in state_dict.items() if k.startswith(inner)}, inner)
+                visit(child, {k: v for k, v in state_dict.items() if k.startswith(inner)}, inner)
 
     hooks = [module.register_load_state_dict_pre_hook(take) for module in model.modules()]
     try:
-        look(model, dict(weights), '')
+        visit(model, dict(weights), '')
     finally:
         for hook in hooks:
             hook.remove()
@@ -135,10 +132,10 @@ def named_as_in(model: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tenso
     return {name: value for name, value in found.items() if name in names}
 
 
-def outline(keys: Iterable[str]) -> str:
-    """The modules that a state dict is of, in words: backbone (conv1, bn1 and 4 more), neck ..."""
+def summarize_modules(keys: Iterable[str]) -> str:
+    """The top-level modules of a state dict: ``backbone (conv1, bn1 and 4 more), neck ...``."""
     tree = {}
-    for key in filter(matters, keys):
+    for key in filter(affects_predictions, keys):
         top, _, rest = key.partition('.')
         tree.setdefault(top, {})[rest.partition('.')[0]] = None
     tree = {top: format_list(filter(None, inner), 4) for top, inner in tree.items()}

@@ -1,4 +1,4 @@
-"""A published checkpoint in the form of MMEngine, with every weight of a model of this project."""
+"""Convert a published checkpoint to the format of MMEngine, for a model of this project."""
 
 from collections import OrderedDict
 
@@ -7,35 +7,35 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
-from ..checkpoint_config import differences, plain, settings_of
+from ..checkpoint_config import as_lists, decoding_differences, parse_literals
 from ..fine_tuning import compare
 from ..fine_tuning.class_layers import class_layers
-from ..fine_tuning.grouping import grouped
-from ..fine_tuning.state_dicts import class_names, matters, weights_of
+from ..fine_tuning.grouping import group_by_module
+from ..fine_tuning.state_dicts import affects_predictions, class_names, extract_weights
 from ..safe_loading import CheckpointError
-from .layouts import detector_in
+from .layouts import identify_detector
 
 
 def convert_published(checkpoint: dict, filename: str, cfg: Config) -> tuple[dict, list[str]]:
     """Convert a published checkpoint for the model of a config.
 
     Args:
-        checkpoint (dict): What was in the file, as ``CheckpointLoader`` gives it.
+        checkpoint (dict): Content of the file, from ``CheckpointLoader``.
         filename (str): The file, for messages.
         cfg (Config): The config.
 
     Returns:
-        tuple: The checkpoint in MMEngine's form, with every weight of the model; and what is to be
-        told, a sentence each.
+        tuple: The checkpoint in the format of MMEngine, with all weights of the model; and notes
+        for the user.
 
     Raises:
-        CheckpointError: If it is no such checkpoint, or if not all of it fits the model.
+        CheckpointError: If it is not a published checkpoint, or does not fit the model exactly.
     """
-    weights = weights_of(checkpoint, filename)
+    weights = extract_weights(checkpoint, filename)
     meta = checkpoint.get('meta')
     meta = meta if isinstance(meta, dict) else {}
     _check_version(meta, filename)
-    detector = detector_in(weights, filename)
+    detector = identify_detector(weights, filename)
     notes = _check_settings(meta.get('config_text'), cfg, filename)
 
     init_default_scope(cfg.get('default_scope', 'mmdet'))
@@ -49,22 +49,22 @@ def convert_published(checkpoint: dict, filename: str, cfg: Config) -> tuple[dic
         weights = OrderedDict(
             (key.replace('bbox_head.retina_', 'bbox_head.atss_'), x) for key, x in weights.items()
         )
-    fitting = _fitting(weights, model, f'{filename}, a {detector},')
+    loaded = _load_all(weights, model, f'{filename}, a {detector},')
 
     converted = dict(meta={key: meta[key] for key in ('epoch', 'iter') if key in meta})
     converted['meta']['converted_from'] = f'MMDetection {meta["mmdet_version"]}'
     classes = class_names(checkpoint)
-    [num_classes] = {layer.here.classes for layer in class_layers(model, own, classes)}
+    [num_classes] = {layer.model.classes for layer in class_layers(model, own, classes)}
     if classes is None:
-        notes.append('it does not name its classes: nor does the new one')
+        notes.append('the checkpoint has no class names, and neither has the converted one')
     elif len(classes) != num_classes:
         raise CheckpointError(
-            f'{filename} names {len(classes)} classes, but has weights for {num_classes}'
+            f'{filename} has {len(classes)} class names, but weights for {num_classes} classes'
         )
     else:
         converted['meta']['dataset_meta'] = dict(classes=classes)
-    converted['state_dict'] = OrderedDict((key, fitting.get(key, own[key])) for key in own)
-    # With the versions of its modules, or FoveaBox's head would take loss_cls for an old conv_cls.
+    converted['state_dict'] = OrderedDict((key, loaded.get(key, own[key])) for key in own)
+    # Without these versions of modules, FoveaBox's head would rename loss_cls to conv_cls.
     converted['state_dict']._metadata = own._metadata
     model.load_state_dict(converted['state_dict'], strict=True)
     return converted, notes
@@ -75,55 +75,66 @@ def _check_version(meta: dict, filename: str) -> None:
     if isinstance(version, str) and version.startswith('2.'):
         return
     if 'mmengine_version' in meta or str(version).startswith('3.'):
-        raise CheckpointError(f'{filename} is of MMDetection 3 already: use it as it is')
-    said = f'is of MMDetection {version}' if version else 'does not say (meta.mmdet_version)'
+        raise CheckpointError(f'{filename} is from MMDetection 3 and needs no conversion')
+    found = f'is from MMDetection {version}' if version else 'has no meta.mmdet_version'
     raise CheckpointError(
-        f'{filename} must be of MMDetection 2, where labels count from zero, but {said}'
+        f'{filename} {found}. Only checkpoints of MMDetection 2 can be converted, where labels '
+        'start at 0'
     )
 
 
 def _check_settings(text: object, cfg: Config, filename: str) -> list[str]:
-    """Compare what the config text says of boxes and images; gives what could not be compared."""
-    unknown = 'boxes and images are taken to be as in the config'
+    """Compare how the published model and the config decode boxes and normalise images.
+
+    Returns:
+        list[str]: A note if they cannot be compared.
+    """
+    assumption = 'assuming the boxes and images of the config'
     if not isinstance(text, str):
-        return [f'it has no config text: {unknown}']
+        return [f'the checkpoint has no config text; {assumption}']
     try:
-        trained = settings_of(text)
+        trained = parse_literals(text)
     except ValueError as error:
-        return [f'{error}: {unknown}']
+        return [f'{error}; {assumption}']
     model = trained.get('model')
     if not isinstance(model, dict):
-        return [f'its config text has no model that can be read: {unknown}']
-    found = list(differences(model, cfg.model))
-    images, here = trained.get('img_norm_cfg'), cfg.model.get('data_preprocessor')
-    if isinstance(images, dict) and here is not None:
-        for name, other in dict(mean='mean', std='std', to_rgb='bgr_to_rgb').items():
-            if images.get(name) is not None and images[name] != plain(here.get(other)):
-                found.append((f'img_norm_cfg.{name}', images[name], here.get(other)))
+        return [f'the config text in the checkpoint has no readable model; {assumption}']
+    found = list(decoding_differences(model, cfg.model))
+    images, preprocessor = trained.get('img_norm_cfg'), cfg.model.get('data_preprocessor')
+    if isinstance(images, dict) and preprocessor is not None:
+        for name, ours in dict(mean='mean', std='std', to_rgb='bgr_to_rgb').items():
+            value = images.get(name)
+            if value is not None and value != as_lists(preprocessor.get(ours)):
+                found.append((f'img_norm_cfg.{name}', value, preprocessor.get(ours)))
     if found:
         raise CheckpointError(
-            f'{filename} was trained with other settings than the config has, so that its boxes '
-            'would be wrong:\n'
-            + '\n'.join(f'  - {name}: {there}, here {value}' for name, there, value in found)
-            + '\nName a config that has them, by --config'
+            f'the model of the config would decode wrong boxes from {filename}, which was trained '
+            'with other settings:\n'
+            + '\n'.join(f'  - {name}: {value}, in the config {ours}' for name, value, ours in found)
+            + '\nGive a config with these settings with --config'
         )
     if 'target_stds' in text or 'target_stds' not in str(cfg.model):
         return []
-    return [f'its config text has no target_stds: {unknown}']
+    return [f'the config text in the checkpoint has no target_stds; {assumption}']
 
 
-def _fitting(weights: dict[str, Tensor], model, which: str) -> dict[str, Tensor]:
-    """The weights by the model's names, if none is missing, left over or spoilt."""
+def _load_all(weights: dict[str, Tensor], model, which: str) -> dict[str, Tensor]:
+    """The weights under the names of the model, if none is missing, unused, NaN or infinite."""
     result = compare(model, weights)
-    spoilt = [key for key, value in weights.items() if matters(key) and not value.isfinite().all()]
+    not_finite = [
+        key
+        for key, value in weights.items()
+        if affects_predictions(key) and not value.isfinite().all()
+    ]
+    unused = group_by_module(result.unused, weights)
     problems = [
-        *result.reasons(),
-        *(f'{group}: no place for it here' for group in grouped(result.unused, weights)),
-        *(f'{key}: NaN or infinite' for key in spoilt),
+        *result.mismatches(),
+        *(f'{module}: not in the model' for module in unused),
+        *(f'{key}: NaN or infinite' for key in not_finite),
     ]
     if problems:
         raise CheckpointError(
             f'{which} does not fit the model of the config:\n'
             + '\n'.join(f'  - {problem}' for problem in problems)
         )
-    return result.fitting
+    return result.loaded

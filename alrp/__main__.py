@@ -1,0 +1,90 @@
+"""The command ``alrp``: every tool is a subcommand, as in ``alrp train CONFIG``.
+
+The tools are scripts that the distribution ships in ``alrp_mmdet/.mim/tools``. They are found by
+path and not imported: ``alrp_mmdet`` would import MMDetection, which some of them do not need.
+"""
+
+import ast
+import re
+import sys
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+
+from .version import __version__
+
+TOOLS = Path(__file__).resolve().parents[1] / 'alrp_mmdet' / '.mim' / 'tools'
+FOLDERS = '.', 'analysis', 'checkpoints'
+
+
+def find_tools() -> dict[str, Path]:
+    """The script of each subcommand by name, ``new_project`` for example."""
+    return {path.stem: path for folder in FOLDERS for path in sorted(TOOLS.glob(f'{folder}/*.py'))}
+
+
+def first_sentence(script: Path) -> str:
+    """The first sentence of a script's docstring, without running the script."""
+    text = ast.get_docstring(ast.parse(script.read_text(encoding='utf-8'))) or ''
+    return re.split(r'\.(?:\s|$)|:\s+``', ' '.join(text.split()))[0]
+
+
+def help_text(tools: dict[str, Path]) -> str:
+    """What ``alrp --help`` prints: one line per subcommand."""
+    width = max(map(len, tools))
+    lines = [f'  {name:<{width}}  {first_sentence(path)}' for name, path in tools.items()]
+    return '\n'.join(
+        [
+            'usage: alrp COMMAND [ARGUMENT ...]',
+            '',
+            'Object detectors trained with ranking losses, and the LRP metric.',
+            '',
+            'commands:',
+            *lines,
+            '',
+            "Run 'alrp COMMAND --help' for the arguments of a command.",
+        ]
+    )
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run a subcommand.
+
+    Args:
+        argv (list[str], optional): The subcommand and its arguments. Defaults to the command line.
+    """
+    name, *arguments = (sys.argv[1:] if argv is None else argv) or ['']
+    tools = find_tools()
+    if not tools:
+        sys.exit(f'error: no tools in {TOOLS}: reinstall alrp_mmdet')
+    if name in ('-h', '--help'):
+        print(help_text(tools))
+        return
+    if name == '--version':
+        print(__version__)
+        return
+    tool = tools.get(name.replace('-', '_'))
+    if tool is None:
+        print(_unknown(name, tools), file=sys.stderr)
+        sys.exit(2)
+    _run(tool, f'alrp {tool.stem}', arguments)
+
+
+def _run(script: Path, command: str, arguments: list[str]) -> None:
+    """Run a script as Python would, except that its usage message shows the command."""
+    module = ModuleType('__main__')
+    module.__file__ = str(script)  # where processes that the script spawns import it from
+    sys.modules['__main__'] = module
+    sys.argv = [command, *arguments]  # unlike this, runpy.run_path sets argv[0] to the path
+    exec(compile(script.read_bytes(), str(script), 'exec'), vars(module))
+
+
+def _unknown(name: str, tools: dict[str, Path]) -> str:
+    if not name:
+        return help_text(tools)
+    close = get_close_matches(name.replace('-', '_'), tools)
+    hint = f'Similar: {", ".join(close)}' if close else f'Commands: {", ".join(tools)}'
+    return f"error: alrp has no command {name!r}. {hint}. Run 'alrp --help' for a description"
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,106 @@
+"""Finds bad values in a column: one key of every entry of a list.
+
+Each function looks at the whole column with built-ins that loop in C, and visits single entries
+only if something is wrong. Positions count from 0.
+"""
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence, Set
+from itertools import chain
+from math import isfinite
+from numbers import Real
+from operator import itemgetter
+from typing import Any
+
+Types = tuple[type, ...]  # accepted types of a value
+
+ID: Types = (Real, str)
+NUMBER: Types = (Real,)
+TEXT: Types = (str,)
+ANYTHING: Types = (object,)
+
+
+def present(entries: Sequence[dict[str, Any]], key: str) -> tuple[Sequence[int], list[Any]]:
+    """Positions of the entries that have ``key``, and their values."""
+    try:
+        return range(len(entries)), list(map(itemgetter(key), entries))
+    except KeyError:
+        having = [i for i, entry in enumerate(entries) if key in entry]
+        return having, [entries[i][key] for i in having]
+
+
+def of_wrong_type(values: Sequence[object], types: Types) -> list[int]:
+    """Positions of the values of another type. A bool is not a number unless ``types`` has it."""
+    wrong = {kind for kind in set(map(type, values)) if not _is_accepted(kind, types)}
+    return [i for i, value in enumerate(values) if type(value) in wrong] if wrong else []
+
+
+def _is_accepted(kind: type, types: Types) -> bool:
+    if kind is bool:
+        return bool in types or object in types
+    return issubclass(kind, types)
+
+
+def not_finite(numbers: Sequence[float]) -> list[int]:
+    """Positions of the numbers that are NaN, infinite, or too large for a float."""
+    try:
+        if isfinite(sum(numbers)):  # one NaN or infinity makes the sum NaN or infinite
+            return []
+    except OverflowError:
+        pass
+    return [i for i, number in enumerate(numbers) if not _is_finite(number)]
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return isfinite(number)
+    except OverflowError:
+        return False
+
+
+def repeated(values: Iterable[Hashable]) -> list[Hashable]:
+    """The values that occur more than once, each listed once."""
+    return [value for value, count in Counter(values).items() if count > 1]
+
+
+def unknown(values: Sequence[object], known: Set[object]) -> list[int]:
+    """Positions of the values that are not in ``known``."""
+    try:
+        if set(values) <= known:
+            return []
+    except TypeError:  # a value is not hashable
+        pass
+    return [i for i, value in enumerate(values) if not _is_known(value, known)]
+
+
+def _is_known(value: object, known: Set[object]) -> bool:
+    try:
+        return value in known
+    except TypeError:
+        return False
+
+
+def malformed_boxes(boxes: Sequence[Any]) -> list[int]:
+    """Positions of the boxes that are not four finite numbers in a list, tuple or array."""
+    if all(map(_is_array_or_list, set(map(type, boxes)))) and _have_length(boxes, 4):
+        numbers = list(chain.from_iterable(boxes))
+        bad = of_wrong_type(numbers, NUMBER) or not_finite(numbers)
+        return sorted({i // 4 for i in bad})
+    good = [
+        i for i, box in enumerate(boxes) if _is_array_or_list(type(box)) and _have_length([box], 4)
+    ]
+    bad_numbers = malformed_boxes([boxes[i] for i in good])
+    return sorted({*range(len(boxes))} - {*good} | {good[i] for i in bad_numbers})
+
+
+def _have_length(boxes: Sequence[Any], length: int) -> bool:
+    try:
+        return set(map(len, boxes)) <= {length}
+    except TypeError:  # an array without dimensions
+        return False
+
+
+def _is_array_or_list(kind: type) -> bool:
+    return issubclass(kind, list | tuple) or (
+        hasattr(kind, '__array__') and hasattr(kind, '__len__')
+    )

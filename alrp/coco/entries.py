@@ -1,0 +1,153 @@
+"""One list of entries of a COCO-format file, and its problems: one sentence per problem.
+
+A sentence gives the number of bad entries, names the first few of them, and shows their values.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import Any
+
+from ..text import format_list
+from .columns import (
+    ANYTHING,
+    NUMBER,
+    TEXT,
+    Types,
+    malformed_boxes,
+    not_finite,
+    of_wrong_type,
+    present,
+    repeated,
+    unknown,
+)
+
+Entry = dict[str, Any]
+
+DEFAULTS = dict(area='the width * height of the box', iscrowd='0')  # of keys that are often absent
+
+
+class Entries:
+    """Images, categories, annotations or results, read column by column.
+
+    Args:
+        entries (Sequence[dict]): The entries.
+        name (str): ``images``, ``categories``, ``annotations`` or ``results``.
+    """
+
+    def __init__(self, entries: Sequence[Entry], name: str):
+        self.entries = entries
+        self.name = name
+        self._columns: dict[str, tuple[Sequence[int], list[Any]]] = {}
+
+    def _column(self, key: str) -> tuple[Sequence[int], list[Any]]:
+        if key not in self._columns:
+            self._columns[key] = present(self.entries, key)
+        return self._columns[key]
+
+    def values(self, key: str) -> list[Any]:
+        """The values of a key, of the entries that have it."""
+        return self._column(key)[1]
+
+    def missing_keys(self, keys: Iterable[str]) -> list[str]:
+        """Entries that lack a key that every entry needs."""
+        problems = []
+        for key in keys:
+            having, _ = self._column(key)
+            if len(having) < len(self.entries):
+                lacking = sorted({*range(len(self.entries))} - {*having})
+                advice = f' ({DEFAULTS[key]} will do)' if key in DEFAULTS else ''
+                labels = format_list(map(self._label, lacking))
+                problems.append(f'{self._count(lacking)} have no {key!r}{advice}: {labels}')
+        return problems
+
+    def wrong_types(self, types: Mapping[str, Types]) -> list[str]:
+        """Values of the wrong type, and numbers that are not finite.
+
+        Args:
+            types (Mapping[str, tuple[type, ...]]): Accepted types by key. A key may be absent.
+        """
+        problems = []
+        for key, accepted in types.items():
+            if accepted == ANYTHING:
+                continue
+            positions, values = self._column(key)
+            wrong = of_wrong_type(values, accepted)
+            if not wrong and accepted == NUMBER:
+                wrong = not_finite(values)
+            if wrong:
+                what = f'is not {_describe(accepted)}'
+                problems.append(self.problem(key, [positions[i] for i in wrong], what))
+        return problems
+
+    def shared_ids(self) -> list[str]:
+        """Ids that several entries share. Needs ids that are numbers or text."""
+        shared = repeated(self.values('id'))
+        if not shared:
+            return []
+        return [f'{len(shared)} {self.name} share their id with others: {format_list(shared)}']
+
+    def unknown_references(self, key: str, known: Set[Any], where: str) -> list[str]:
+        """References to an image or category that does not exist.
+
+        Args:
+            key (str): ``image_id`` or ``category_id``.
+            known (Set): The ids that exist.
+            where (str): What has these ids, such as ``images``.
+        """
+        positions, values = self._column(key)
+        lost = unknown(values, known)
+        if not lost:
+            return []
+        text = self.problem(key, [positions[i] for i in lost], f'is not in {where}')
+        return [f'{text}. Known ids: {format_list(map(repr, known))}']
+
+    def malformed_boxes(self) -> list[str]:
+        """Boxes other than ``[x, y, width, height]`` of finite numbers."""
+        positions, boxes = self._column('bbox')
+        wrong = malformed_boxes(boxes)
+        if not wrong:
+            return []
+        what = 'is other than four finite numbers [x, y, width, height]'
+        return [self.problem('bbox', [positions[i] for i in wrong], what)]
+
+    def problem(self, key: str, positions: Sequence[int], what: str) -> str:
+        """The sentence about wrong values.
+
+        Args:
+            key (str): The key of the values.
+            positions (Sequence[int]): Positions of the entries with a wrong value.
+            what (str): What is wrong, such as ``is negative``.
+
+        Returns:
+            str: The sentence.
+        """
+        article = 'an' if key[0] in 'aei' else 'a'
+        examples = (f'{self.entries[i][key]!r} ({self._label(i)})' for i in positions)
+        return f'{self._count(positions)} have {article} {key} that {what}: {format_list(examples)}'
+
+    def _count(self, positions: Sequence[int]) -> str:
+        return f'{len(positions)} of {len(self.entries)} {self.name}'
+
+    def _label(self, position: int) -> str:
+        entry = self.entries[position]
+        if self.name == 'annotations' and ('read_from' in entry or 'id' in entry):
+            return label_annotation(entry)
+        if self.name != 'results' and 'id' in entry:
+            return f'id {entry["id"]}'
+        return f'entry {position}, counted from 0'
+
+
+def label_annotation(annotation: Entry) -> str:
+    """What a message calls an annotation: its ids, or ``read_from``.
+
+    ``read_from`` is the place in the original file, which a converter from another format may add.
+    """
+    label = annotation.get('read_from')
+    return label or f'id {annotation.get("id")} of image {annotation.get("image_id")}'
+
+
+def _describe(types: Types) -> str:
+    if types == TEXT:
+        return 'text'
+    if str in types:
+        return 'a number or text'
+    return 'a whole number' if int in types else 'a finite number'

@@ -1,0 +1,125 @@
+"""Reads annotations and results, and checks that the keys a caller needs are there."""
+
+import os
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..text import format_list
+from .columns import Types
+from .entries import Entries
+from .kinds import wrong_kind
+from .source import CocoFormatError, load_json, raise_problems
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The keys of the entries of one list, with the types their values may have.
+
+    Attributes:
+        required (Mapping[str, tuple[type, ...]]): Accepted types of the keys that must be there.
+        optional (Mapping[str, tuple[type, ...]]): Accepted types of keys that may be absent.
+    """
+
+    required: Mapping[str, Types] = field(default_factory=dict)
+    optional: Mapping[str, Types] = field(default_factory=dict)
+
+    def problems(self, entries: Entries) -> list[str]:
+        """Missing keys and wrong types, one sentence each."""
+        types = {**self.required, **self.optional}
+        return entries.missing_keys(self.required) + entries.wrong_types(types)
+
+
+Schema = Mapping[str, Fields]  # by list: 'images', 'annotations', 'categories'
+
+
+def read_annotations(
+    source: str | os.PathLike[str] | object,
+    schema: Schema,
+    region: str = 'bbox',
+    may_lack: Container[str] = (),
+    name: str = 'the annotations',
+) -> dict[str, Any]:
+    """Read COCO-format annotations and check their structure.
+
+    Args:
+        source (str | os.PathLike | object): Path of the file, or its parsed content.
+        schema (Mapping[str, Fields]): The lists that are needed, and the keys of their entries.
+        region (str): The key of an annotation that is needed, ``bbox`` or ``segmentation``.
+        may_lack (Container[str]): The lists of ``schema`` that may be absent.
+        name (str): What to call parsed content in messages.
+
+    Returns:
+        dict[str, Any]: The content, unchanged.
+
+    Raises:
+        OSError: If the file cannot be opened.
+        CocoFormatError: If the file is not JSON, is of another kind, or lacks a list or key, or if
+            a value has the wrong type. Lists all problems of the first kind that is found.
+    """
+    content, where = load_json(source, name)
+    kind = wrong_kind(content, region) if 'annotations' in schema else None
+    if kind is not None:
+        raise CocoFormatError(where, [kind])
+    if not isinstance(content, dict):
+        raise CocoFormatError(
+            where,
+            [
+                f'not COCO format: expected an object with the lists {format_list(schema)}, got '
+                f'a {type(content).__name__}. If these are results, pass the ground truth first'
+            ],
+        )
+    lists = {
+        key: content.get(key)
+        for key in schema
+        if not (key in may_lack and content.get(key) is None)
+    }
+    lacking = [key for key, entries in lists.items() if not _is_list_of_dicts(entries)]
+    if lacking:
+        raise CocoFormatError(
+            where,
+            [
+                f'not COCO format: no list of entries {format_list(map(repr, lacking))}. Export '
+                'the annotations as COCO JSON for object detection'
+            ],
+        )
+    checked = {key: Entries(content[key], key) for key in lists}
+    raise_problems(where, [p for key in lists for p in schema[key].problems(checked[key])])
+    return content
+
+
+def read_results(
+    source: str | os.PathLike[str] | object, fields: Fields, name: str = 'the results'
+) -> Entries:
+    """Read COCO-format results, a list of detections, and check their structure.
+
+    Args:
+        source (str | os.PathLike | object): Path of the file, or its parsed content.
+        fields (Fields): The keys of an entry.
+        name (str): What to call parsed content in messages.
+
+    Returns:
+        Entries: The detections. May be empty.
+
+    Raises:
+        OSError: If the file cannot be opened.
+        CocoFormatError: If the file is not JSON or not a list of entries, or if a key is missing or
+            a value has the wrong type.
+    """
+    entries, where = load_json(source, name)
+    if not isinstance(entries, list | tuple) or not _is_list_of_dicts(list(entries)):
+        hint = '. If this is the ground truth, pass it first' if isinstance(entries, dict) else ''
+        raise CocoFormatError(
+            where,
+            [
+                'not COCO format: expected a list of entries with the keys '
+                f'{format_list(fields.required)}{hint}'
+            ],
+        )
+    results = Entries(entries, 'results')
+    raise_problems(where, fields.problems(results))
+    return results
+
+
+def _is_list_of_dicts(entries: object) -> bool:
+    return isinstance(entries, list) and set(map(type, entries)) <= {dict}

@@ -1,0 +1,103 @@
+"""Everything that depends on the type of IoU: the key of a region, and how to read regions."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from numbers import Integral
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..coco import CocoFormatError, Entries, raise_problems
+from .boxes import Boxes
+from .masks import Masks, masks_from
+from .types import BoolArray, FloatArray, IntArray
+
+Entry = dict[str, Any]
+
+
+class Regions(Protocol):
+    """N boxes or N masks."""
+
+    def areas(self) -> FloatArray:
+        """Shape (N,), float64, square pixels."""
+        ...
+
+    def ious(
+        self,
+        others: Any,
+        mine: IntArray,
+        theirs: IntArray,
+        crowd: BoolArray,
+        blocks: IntArray,
+    ) -> FloatArray:
+        """IoU of pairs, or the share of mine that is covered where theirs is a crowd.
+
+        Args:
+            others (Regions): M regions of the same class.
+            mine (np.ndarray): Shape (P,), int64, positions among the N regions.
+            theirs (np.ndarray): Shape (P,), int64, positions among the M regions.
+            crowd (np.ndarray): Shape (P,), bool, whether the other region is a crowd.
+            blocks (np.ndarray): Shape (B, 2), int64. The pairs are B blocks, one after another; in
+                each, all of ``blocks[b, 0]`` regions meet all of ``blocks[b, 1]`` others.
+
+        Returns:
+            np.ndarray: Shape (P,), float64.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class IouType:
+    """One type of IoU.
+
+    Attributes:
+        key (str): The key of an entry's region.
+        read (Callable): Reads the regions of entries that all have this key. Takes the entries, the
+            images by id, and what to call the file in messages. Raises ``CocoFormatError`` if a
+            region is malformed.
+    """
+
+    key: str
+    read: Callable[[Entries, Mapping[Any, Entry], str], Regions]
+
+
+def find_iou_type(name: str) -> IouType:
+    """The type of IoU of this name.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if name not in IOU_TYPES:
+        raise ValueError(f'iou_type must be one of {", ".join(IOU_TYPES)}, got {name!r}')
+    return IOU_TYPES[name]
+
+
+def _read_boxes(entries: Entries, images: Mapping[Any, Entry], where: str) -> Boxes:
+    raise_problems(where, entries.malformed_boxes())
+    boxes = entries.values('bbox')
+    numbers = np.fromiter(chain.from_iterable(boxes), np.float64, 4 * len(boxes))
+    return Boxes(numbers.reshape(-1, 4))
+
+
+def _read_masks(entries: Entries, images: Mapping[Any, Entry], where: str) -> Masks:
+    sizes: list[tuple[int, int]] = []
+    for image_id in entries.values('image_id'):
+        image = images[image_id]
+        size = image.get('height'), image.get('width')
+        if not (isinstance(size[0], Integral) and isinstance(size[1], Integral)):
+            raise CocoFormatError(
+                where,
+                [
+                    f'masks need the size of their image, but image {image_id!r} of the '
+                    "ground truth has no whole numbers 'height' and 'width'"
+                ],
+            )
+        sizes.append((image['height'], image['width']))
+    return masks_from(entries.values('segmentation'), sizes, f'{where}, {entries.name}')
+
+
+IOU_TYPES = dict(
+    bbox=IouType('bbox', _read_boxes),
+    segm=IouType('segmentation', _read_masks),
+)

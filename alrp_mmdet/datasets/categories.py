@@ -1,0 +1,57 @@
+"""Compares the categories of an annotation file with the classes of a dataset."""
+
+from collections import Counter
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from alrp.text import format_list
+
+
+def category_problems(names: Sequence[str | None], classes: tuple[str, ...]) -> list[str]:
+    """Differences that make MMDetection read other classes than were meant.
+
+    Args:
+        names (Sequence[str | None]): Names of the categories in the order of the file.
+        classes (tuple[str, ...]): The dataset's classes.
+
+    Returns:
+        list[str]: At most one sentence.
+    """
+    unknown = [name for name in classes if name not in names]
+    used = [name for name in names if name in classes]
+    if unknown:
+        unused = unused_categories(names, classes)
+        similar = _similar(unknown, unused)
+        typo = f'Did you mean {format_list(similar)}? Case matters. ' if similar else ''
+        return [
+            f'{len(unknown)} of the {len(classes)} classes have no category of this name: '
+            f'{format_list(unknown)}. Categories of the file that are not classes: '
+            f'{format_list(unused, 20)}. {typo}To use the categories of the file, set in the '
+            f'dataset: {_metainfo(names)}'
+        ]
+    if len(used) > len(classes):
+        repeated = [name for name, count in Counter(used).items() if count > 1]
+        return [f'categories share a name: {format_list(repeated)}. Give each its own name']
+    if tuple(used) != classes:
+        return [
+            'the classes are in another order than the categories of the file, and MMDetection '
+            f'numbers labels by the latter. Set in the dataset: {_metainfo(used)}, and use the '
+            'same order in all annotation files'
+        ]
+    return []
+
+
+def unused_categories(names: Sequence[str | None], classes: tuple[str, ...]) -> list[str | None]:
+    """The categories that are not classes."""
+    return [name for name in names if name not in classes]
+
+
+def _similar(unknown: Sequence[str], unused: Sequence[str | None]) -> list[str]:
+    """Pairs of a class and the category that it may have been meant to be."""
+    by_lower = {str(name).lower(): name for name in unused}
+    close = {name: get_close_matches(name.lower(), by_lower, n=1) for name in unknown}
+    return [f'{by_lower[match[0]]!r} for {name!r}' for name, match in close.items() if match]
+
+
+def _metainfo(names: Sequence[str | None]) -> str:
+    return f'metainfo=dict(classes=({", ".join(map(repr, names))},))'

@@ -1,0 +1,52 @@
+"""Checks the images that an annotation file lists."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from alrp.text import format_list
+
+
+def image_problems(images: Sequence[dict[str, Any]], folder: str | None) -> list[str]:
+    """Images without name or size, listed twice, or missing on the disk.
+
+    Args:
+        images (Sequence[dict]): ``images`` of the annotation file.
+        folder (str | None): Folder that must hold them; None skips this check.
+
+    Returns:
+        list[str]: At most one sentence.
+    """
+    lacking = [i.get('id') for i in images if not {'file_name', 'height', 'width'} <= i.keys()]
+    if lacking:
+        return [
+            f"{len(lacking)} images have no 'file_name', 'height' or 'width', "
+            f'ids {format_list(lacking)}'
+        ]
+    names = Counter(os.path.normpath(image['file_name']) for image in images)
+    repeated = [name for name, count in names.items() if count > 1]
+    if repeated:
+        return [
+            f'{len(repeated)} images are listed more than once, so that no entry has all objects: '
+            f'{format_list(repeated)}. Keep one entry for each, with all annotations'
+        ]
+    missing = [] if folder is None else _missing(images, folder)
+    if not missing:
+        return []
+    return [
+        f'{len(missing)} of {len(images)} images are not in {folder or "."}: '
+        f'{format_list(missing)}. Check data_root and data_prefix'
+    ]
+
+
+def _missing(images: Sequence[dict[str, Any]], folder: str) -> list[str]:
+    listings: dict[str, set[str]] = {}
+    missing = []
+    for image in images:
+        parent, name = os.path.split(os.path.join(folder, image['file_name']))
+        if parent not in listings:  # one listing is cheaper than a look at every file
+            listings[parent] = set(os.listdir(parent)) if os.path.isdir(parent) else set()
+        if name not in listings[parent]:
+            missing.append(image['file_name'])
+    return missing

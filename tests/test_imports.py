@@ -1,0 +1,63 @@
+"""What importing the core takes: which modules, and how long."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FRAMEWORK = ('mmdet', 'mmengine', 'mmcv', 'alrp_mmdet')
+# Third-party modules that each part of the core may import, not counting what those import.
+ALLOWED = {'alrp.lrp': {'numpy'}, 'alrp.coco': set(), 'alrp.ranking': {'torch'}}
+
+
+def run(code: str, *paths: Path) -> str:
+    env = dict(os.environ, PYTHONPATH=os.pathsep.join(map(str, [*paths, ROOT])))
+    result = subprocess.run(
+        [sys.executable, '-c', code], env=env, capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.parametrize('name', ['alrp', 'alrp.coco', 'alrp.lrp', 'alrp.lrp.report'])
+def test_torch_is_not_imported(name):
+    code = f'import json, sys; before = {{*sys.modules}}; import {name}; '
+    code += 'print(json.dumps(sorted({*sys.modules} - before)))'
+    imported = {module.split('.')[0] for module in json.loads(run(code))}
+    allowed = ALLOWED.get('.'.join(name.split('.')[:2]), set())
+    assert imported - sys.stdlib_module_names - {'alrp'} <= allowed
+
+
+def test_ranking_imports_torch_and_takes_little_longer():
+    """Both imports are timed in one process, under the same load; one good run of three is enough.
+
+    torch may import NumPy; ``alrp.ranking`` must not.
+    """
+    code = (
+        'import json, sys, time; times = [time.perf_counter()]; '
+        'import torch; times.append(time.perf_counter()); before = {*sys.modules}; '
+        'import alrp.ranking; times.append(time.perf_counter()); '
+        'print(json.dumps([times, sorted({*sys.modules} - before)]))'
+    )
+    ratios = []
+    while not ratios or (ratios[-1] >= 1.5 and len(ratios) < 3):
+        (start, after_torch, end), modules = json.loads(run(code))
+        ratios.append((end - start) / (after_torch - start))
+        imported = {module.split('.')[0] for module in modules}
+        assert imported - sys.stdlib_module_names <= {'alrp', 'torch'}
+    assert ratios[-1] < 1.5, ratios
+
+
+@pytest.mark.parametrize('name', ['alrp.ranking', 'alrp.lrp', 'alrp.coco', 'alrp.__main__'])
+def test_a_broken_mmdetection_does_not_matter(name, tmp_path):
+    """Such as one that refuses the installed MMCV."""
+    for module in FRAMEWORK:
+        (tmp_path / module).mkdir()
+        text = f'raise ImportError("{module} does not fit")\n'
+        (tmp_path / module / '__init__.py').write_text(text)
+    check = f'import sys; import {name}; assert not {{*sys.modules}} & {{*{FRAMEWORK}}}'
+    run(check, tmp_path)
