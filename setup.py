@@ -23,7 +23,7 @@ def version() -> str:
 setup(
     name='alrp_mmdet',
     version=version(),
-    description='Ranking losses for object detectors (aLRP Loss, AP Loss) as an MMDetection 3.x '
+    description='Ranking losses for object detectors (RS, aLRP, AP Loss) as an MMDetection 3.x '
     'plugin, and the LRP metric',
     long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
@@ -43,6 +43,7 @@ setup(
         'masks': MASKS,  # alrp.lrp with iou_type='segm'
         'report': ['plotly>=6', 'jinja2', 'markupsafe'],  # alrp lrp --html
         'mmdet': [*TORCH, *MASKS, *MMDET, *TOOLS],  # alrp_mmdet and its tools
+        'paa': ['scikit-learn'],  # ALRPPAAHead, for training
         'onnx': ['onnx', 'onnxscript', 'onnxruntime'],  # alrp export
     },
 )

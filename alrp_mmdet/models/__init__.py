@@ -1,6 +1,12 @@
 """Losses and heads for configs. Mirrors ``mmdet.models``."""
 
-from .dense_heads import ALRPATSSHead, ALRPFoveaHead, ALRPRetinaHead, ALRPRPNHead
+from .dense_heads import (
+    ALRPATSSHead,
+    ALRPFoveaHead,
+    ALRPPAAHead,
+    ALRPRetinaHead,
+    ALRPRPNHead,
+)
 from .dense_ranking_head import AnchorRankingMixin, DenseRankingMixin
 from .losses import APLoss, RankedBatch, RankingLoss, RankSortLoss, SelfBalance, aLRPLoss
 from .ranking_head import RankingHeadMixin
@@ -11,6 +17,7 @@ __all__ = [
     'ALRPATSSHead',
     'ALRPBBoxHead',
     'ALRPFoveaHead',
+    'ALRPPAAHead',
     'ALRPRPNHead',
     'ALRPRetinaHead',
     'APLoss',

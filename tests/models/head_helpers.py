@@ -25,6 +25,11 @@ HEADS = dict(
         anchor_generator={**ANCHORS, 'ratios': [1.0]},
         train_cfg=dict(assigner=dict(type='ATSSAssigner', topk=4)),
     ),
+    ALRPPAAHead=dict(
+        anchor_generator={**ANCHORS, 'ratios': [1.0]},
+        norm_cfg=dict(type='GN', num_groups=2),
+        train_cfg=dict(assigner=dict(MAX_IOU, pos_iou_thr=0.1, neg_iou_thr=0.1)),
+    ),
     ALRPRPNHead=dict(anchor_generator=ANCHORS, train_cfg=dict(assigner=MAX_IOU)),
     ALRPFoveaHead=dict(
         strides=STRIDES, base_edge_list=(16, 32), scale_ranges=((1, 48), (32, 96)), train_cfg={}
@@ -43,6 +48,35 @@ def build(name: str, num_classes: int = 3, **kwargs) -> torch.nn.Module:
     head = MODELS.build({**cfg, **kwargs})
     head.init_weights()
     return head
+
+
+def box_head(num_classes: int = 3, **kwargs) -> torch.nn.Module:
+    torch.manual_seed(0)
+    head = MODELS.build(
+        dict(
+            type='ALRPBBoxHead',
+            in_channels=4,
+            fc_out_channels=16,
+            roi_feat_size=2,
+            num_classes=num_classes,
+            **kwargs,
+        )
+    )
+    head.init_weights()
+    return head
+
+
+def rois_of_two_images(num_classes: int):
+    generator = torch.Generator().manual_seed(2)
+    corners = torch.rand(12, 2, generator=generator) * 40
+    boxes = torch.cat([corners, corners + 10 + torch.rand(12, 2, generator=generator) * 20], 1)
+    images = torch.arange(12)[:, None] // 6
+    labels = torch.full((12,), num_classes)
+    labels[[0, 1, 7]] = torch.tensor([0, num_classes - 1, 0])
+    weights = torch.ones(12)
+    weights[4] = 0  # ignored
+    targets = boxes + torch.rand(12, 4, generator=generator) * 4
+    return torch.cat([images, boxes], 1), labels, weights, targets
 
 
 def batch(*boxes_and_labels, shapes=None):

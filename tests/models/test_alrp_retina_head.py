@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from head_helpers import MAX_IOU, NOTHING, OBJECTS, SHAPE, batch, features
+from head_helpers import MAX_IOU, NOTHING, OBJECTS, SHAPE, batch, features, total
 from head_helpers import build as build_head
 from head_helpers import losses_of as losses_of_batch
 from mmdet.models.losses import GIoULoss
@@ -54,6 +54,8 @@ def test_bounded_localisation_losses_are_scaled_to_1(loss_bbox, upper_bound):
             loss_bbox=dict(type='SmoothL1Loss'),
             reg_decoded_bbox=False,
         ),
+        dict(loss_cls=dict(type='RankSortLoss')),
+        dict(loss_cls=dict(type='RankSortLoss'), loss_bbox=dict(type='EIoULoss')),
     ],
 )
 @pytest.mark.parametrize('num_classes', [1, 3, 500])
@@ -65,10 +67,11 @@ def test_a_few_steps_improve_ranking_and_boxes(losses, num_classes):
     for _ in range(15):
         results = losses_of(head, objects, NOTHING)
         optimizer.zero_grad()
-        (results['loss_cls'] + results['loss_bbox']).backward()
+        total(results).backward()
         optimizer.step()
     last = losses_of(head, objects, NOTHING)
-    assert last['loss_cls'] < first['loss_cls']
+    ranking = 'loss_rank' if 'loss_rank' in first else 'loss_cls'
+    assert last[ranking] < first[ranking]
     # The better the ranking, the more a box counts in aLRP's localisation loss: look at the boxes.
     if 'ranked_iou' in first:
         assert last['ranked_iou'] > first['ranked_iou']
@@ -96,9 +99,10 @@ def test_ignored_regions_and_images_of_different_sizes():
     assert everything < sum(x.grad.count_nonzero() for x in outputs)
 
 
+@pytest.mark.parametrize('loss', ['aLRPLoss', 'RankSortLoss'])
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
-def test_half_precision_predictions(dtype):
-    head = build()
+def test_half_precision_predictions(dtype, loss):
+    head = build(loss_cls=dict(type=loss))
     gt, metas = batch(OBJECTS, NOTHING)
     exact = head(features())
     half = [[x.detach().to(dtype).requires_grad_() for x in outputs] for outputs in exact]
@@ -106,10 +110,10 @@ def test_half_precision_predictions(dtype):
         *[[x.detach().float() for x in outputs] for outputs in half], gt, metas
     )
     results = head.loss_by_feat(*half, gt, metas)
-    for name in ('loss_cls', 'loss_bbox'):
+    for name in (name for name in results if 'loss' in name):
         assert results[name].dtype == torch.float32
         assert results[name].item() == pytest.approx(expected[name].item(), rel=1e-5)
-    (results['loss_cls'] + results['loss_bbox']).backward()
+    total(results).backward()
     assert all(x.grad.dtype == dtype and x.grad.isfinite().all() for x in half[0] + half[1])
 
 
@@ -131,9 +135,10 @@ def test_prediction_is_that_of_retina_head():
         torch.testing.assert_close(ours.scores, theirs.scores)
 
 
+@pytest.mark.parametrize('loss', ['aLRPLoss', 'RankSortLoss'])
 @pytest.mark.parametrize('where', [0, 1])
-def test_broken_predictions_stop_training_and_say_when(where):
-    head = build()
+def test_broken_predictions_stop_training_and_say_when(where, loss):
+    head = build(loss_cls=dict(type=loss))
     hub = MessageHub.get_instance('test_alrp_retina_head')
     hub.update_info('iter', 41)
     gt, metas = batch(OBJECTS, NOTHING)
@@ -163,6 +168,15 @@ def test_broken_predictions_stop_training_and_say_when(where):
             ),
             'EIoULoss compares boxes: set reg_decoded_bbox=True',
         ),
+        (
+            dict(
+                loss_cls=dict(type='RankSortLoss'),
+                loss_bbox=dict(type='L1Loss'),
+                reg_decoded_bbox=False,
+            ),
+            'RankSortLoss.*IoU.*L1Loss',
+        ),
+        (dict(loss_cls=dict(type='RankSortLoss', delta=0)), 'delta'),
         (dict(loss_cls=dict(type='aLRPLoss', delta=0)), 'delta'),
         (dict(loss_cls=dict(type='aLRPLoss', tau=1.0)), 'tau'),
     ],

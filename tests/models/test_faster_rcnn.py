@@ -1,4 +1,4 @@
-"""Whole detectors of two stages: what a stage gets depends on what the one before it proposes."""
+"""Whole detectors of several stages: what a stage gets is what the one before it proposes."""
 
 from pathlib import Path
 from unittest import mock
@@ -10,6 +10,7 @@ from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData
 
 import alrp_mmdet.models  # noqa: F401 - registers
 
@@ -25,11 +26,25 @@ def build(num_classes: int, cascade: bool = False) -> torch.nn.Module:
         head.update(type='CascadeRoIHead', num_stages=2, stage_loss_weights=[1, 0.5])
         head.bbox_head = [head.bbox_head] * 2
         cfg.model.train_cfg.rcnn = [cfg.model.train_cfg.rcnn] * 2
+    return build_from(cfg)
+
+
+def build_from(cfg: Config) -> torch.nn.Module:
     init_default_scope(cfg.default_scope)
     torch.manual_seed(0)
     detector = MODELS.build(cfg.model)
     detector.init_weights()
     return detector
+
+
+def build_cascade(loss: str) -> torch.nn.Module:
+    """The configs' Cascade R-CNN with a loss in all stages."""
+    name = 'alrp' if loss == 'aLRPLoss' else 'rs'
+    cfg = Config.fromfile(CONFIGS / 'cascade_rcnn' / f'{name}_cascade-rcnn_r18_fpn_12e_bccd.py')
+    if loss == 'APLoss':
+        for head in (cfg.model.rpn_head, *cfg.model.roi_head.bbox_head):
+            head.loss_cls = dict(type=loss)
+    return build_from(cfg)
 
 
 def samples(*boxes_and_labels, shapes) -> tuple[torch.Tensor, list[DetDataSample]]:
@@ -91,3 +106,57 @@ def test_a_cascade_refines_the_boxes_of_the_class_that_scores_best(num_classes):
         detector.predict(pictures, data_samples)
     labels = torch.cat([call.args[1] for call in refine.call_args_list])
     assert len(labels) > 0 and (labels == best).all()
+
+
+@pytest.mark.parametrize('loss', ['aLRPLoss', 'APLoss', 'RankSortLoss'])
+def test_cascade_trains_and_predicts_by_every_loss(loss):
+    detector = build_cascade(loss)
+    names = ['loss_rank', 'loss_sort'] if loss == 'RankSortLoss' else ['loss_cls']
+    losses = detector.loss(*samples(OBJECTS_OF_ONE_CLASS, NOTHING, shapes=[SHAPE, SHAPE]))
+    for prefix in ('rpn_', 's0.', 's1.', 's2.'):
+        for name in (*names, 'loss_bbox'):
+            assert losses[f'{prefix}{name}'].isfinite()
+        assert losses[f'{prefix}{names[0]}'] > 0
+    total(losses).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in detector.parameters())
+
+    detector.zero_grad()
+    losses = detector.loss(*samples(NOTHING, NOTHING, shapes=[SHAPE, SHAPE]))
+    total(losses).backward()
+    assert total(losses) == 0
+    assert all(p.grad is not None and not p.grad.any() for p in detector.parameters())
+
+    with torch.no_grad():
+        found = detector.eval().predict(*samples(NOTHING, shapes=[SHAPE]), rescale=False)
+    assert len(found[0].pred_instances) > 0
+
+
+def test_stages_of_a_cascade_are_independent():
+    heads = build_cascade('aLRPLoss').roi_head.bbox_head
+    assert len({id(head.loss_cls.self_balance) for head in heads}) == 3
+    assert [head.loss_cls.tau for head in heads] == [0.5, 0.6, 0.7]
+
+
+@pytest.mark.parametrize('loss', ['RankSortLoss', None])
+def test_every_stage_ranks_all_proposals_and_the_objects(loss):
+    if loss is None:
+        path = CONFIGS / 'faster_rcnn' / 'rs_faster-rcnn_r18_fpn_12e_bccd.py'
+        detector = build_from(Config.fromfile(path))
+        heads = [detector.roi_head.bbox_head]
+    else:
+        detector = build_cascade(loss)
+        heads = list(detector.roi_head.bbox_head)
+    pictures, data_samples = samples(OBJECTS_OF_ONE_CLASS, NOTHING, shapes=[SHAPE, SHAPE])
+    corners = torch.rand(1200, 2) * 40  # more than MMDetection samples
+    boxes = torch.cat([corners, corners + 20], dim=1)
+    proposals = [InstanceData(bboxes=boxes), InstanceData(bboxes=boxes[:700])]
+    rois = []
+    for head in heads:
+        head.loss = mock.Mock(side_effect=lambda *args, **_: rois.append(args[2]) or {})
+    detector.roi_head.loss(detector.extract_feat(pictures), proposals, data_samples)
+    objects = torch.tensor(OBJECTS[0])
+    assert len(rois) == len(heads)
+    for of_stage in rois:
+        assert torch.bincount(of_stage[:, 0].long()).tolist() == [1200 + len(objects), 700]
+        ranked = of_stage[of_stage[:, 0] == 0, 1:]
+        assert all((ranked == box).all(dim=1).any() for box in objects)

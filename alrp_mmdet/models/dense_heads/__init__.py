@@ -1,6 +1,7 @@
 from .alrp_atss_head import ALRPATSSHead
 from .alrp_fovea_head import ALRPFoveaHead
+from .alrp_paa_head import ALRPPAAHead
 from .alrp_retina_head import ALRPRetinaHead
 from .alrp_rpn_head import ALRPRPNHead
 
-__all__ = ['ALRPATSSHead', 'ALRPFoveaHead', 'ALRPRPNHead', 'ALRPRetinaHead']
+__all__ = ['ALRPATSSHead', 'ALRPFoveaHead', 'ALRPPAAHead', 'ALRPRPNHead', 'ALRPRetinaHead']

@@ -8,21 +8,26 @@ from ..structures import Predictions, Targets
 
 @MODELS.register_module()
 class ALRPBBoxHead(RankingHeadMixin, Shared2FCBBoxHead):
-    """Box head of Faster R-CNN, trained by one ranking over all RoIs of the batch.
+    """Box head of Faster and Cascade R-CNN, trained by one ranking over all RoIs of the batch.
 
-    Second stage of aLRP Faster R-CNN (arXiv 2009.13592, Section 5 and supplement). It has one
-    sigmoid logit per class and none for background instead of a softmax, ranks all RoIs instead of
-    a sample (``train_cfg.rcnn.sampler=dict(type='PseudoSampler')``), and compares decoded boxes.
+    Second stage of aLRP Faster R-CNN (arXiv 2009.13592, Section 5 and supplement), and of RS R-CNN
+    (arXiv 2107.11669). It has one sigmoid logit per class and none for background instead of a
+    softmax, ranks all RoIs instead of a sample, and compares decoded boxes. For all RoIs, set
+    ``train_cfg.rcnn.sampler`` to ``dict(type='PseudoSampler')``, as published for aLRP Loss, or to
+    a ``RandomSampler`` of more RoIs than there are with ``add_gt_as_proposals``, as published for
+    RS Loss.
 
     Args:
         loss_cls (dict): Config of the ranking loss. Defaults to ``aLRPLoss``.
         loss_bbox (dict): Config of the localisation loss. Defaults to ``GIoULoss``.
         reg_decoded_bbox (bool): Whether ``loss_bbox`` compares boxes (True, the default), as losses
             on IoU do, or encoded boxes (False), as smooth L1 does.
+        bias_prob (float): Score of every class before training. Ranking moves positives up from it
+            and negatives down, by little more than ``delta``, so it decides which score threshold
+            separates them. Defaults to 0.1, for the usual threshold of 0.05. The published RS R-CNN
+            starts at 0.5 and has a threshold of 0.4. No effect if ``init_cfg`` is given.
         init_cfg (dict | list[dict], optional): Initialisation. Defaults to MMDetection's for this
-            head, with all scores at 0.1. Ranking moves positives up from the initial score and
-            negatives down, by little more than ``delta``. The usual score threshold of 0.05 then
-            separates the two; with an initial score of 0.01 it would cut off many positives.
+            head, with ``bias_prob``.
         **kwargs: Arguments of ``Shared2FCBBoxHead``.
 
     Raises:
@@ -33,13 +38,14 @@ class ALRPBBoxHead(RankingHeadMixin, Shared2FCBBoxHead):
         self,
         *args,
         reg_decoded_bbox: bool = True,
+        bias_prob: float = 0.1,
         init_cfg: dict | list[dict] | None = None,
         **kwargs,
     ):
         super().__init__(*args, reg_decoded_bbox=reg_decoded_bbox, init_cfg=init_cfg, **kwargs)
         if init_cfg is None:
             self.init_cfg.append(
-                dict(type='Normal', std=0.01, bias_prob=0.1, override=dict(name='fc_cls'))
+                dict(type='Normal', std=0.01, bias_prob=bias_prob, override=dict(name='fc_cls'))
             )
 
     def loss(

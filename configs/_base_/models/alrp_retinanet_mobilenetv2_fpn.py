@@ -1,6 +1,9 @@
 # A small RetinaNet on a pretrained MobileNetV2, for training on a CPU.
 _base_ = './alrp_retinanet_r50_fpn.py'
 
+# For distributed training: the backbone's last convolution is not used.
+find_unused_parameters = True
+
 norm_cfg = dict(type='GN', num_groups=8, requires_grad=True)
 model = dict(
     backbone=dict(

@@ -1,0 +1,3 @@
+_base_ = './alrp_retinanet_r50_fpn.py'
+
+model = dict(bbox_head=dict(loss_cls=dict(_delete_=True, type='RankSortLoss', delta=0.5)))

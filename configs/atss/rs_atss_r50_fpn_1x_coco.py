@@ -1,0 +1,10 @@
+# RS ATSS (arXiv 2107.11669). Published COCO minival AP: 39.9 (oLRP 67.9).
+_base_ = [
+    '../_base_/models/rs_atss_r50_fpn.py',
+    '../_base_/datasets/coco_1333x800.py',
+    '../_base_/schedules/schedule_1x.py',
+    '../_base_/default_runtime.py',
+]
+
+train_dataloader = dict(batch_size=4)  # published: on each of 4 GPUs
+optim_wrapper = dict(optimizer=dict(lr=0.008))
