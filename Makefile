@@ -19,10 +19,10 @@ demo: setup  ## train, evaluate and draw a small detector on the embedded datase
 	@$(RUN) tools/demo.py
 
 test: setup lint  ## lint, then the everyday tests
-	@$(RUN) -m pytest
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --maxprocesses 8
 
 test-all: test  ## make test, then the slow tests
-	@$(RUN) -m pytest -m slow
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --maxprocesses 8 -m slow
 
 docs: setup  ## build the documentation, docs/_build/html
 	@$(RUN) -m pip install --quiet --disable-pip-version-check \

@@ -170,6 +170,7 @@ def test_curves_are_written_to_the_given_name(analyse, tmp_path):
         analyse('plot_curves.py', run, '--out', 'run', '--force')
 
 
+@pytest.mark.slow
 def test_detections_are_drawn_from_a_training(analyse, config, tool, tmp_path):
     options = ('train_cfg.max_epochs=1', 'train_cfg.val_interval=1')
     tool('train.py', config, '--work-dir', 'run', options=options)

@@ -49,7 +49,11 @@ log_processor = dict(by_epoch=False)
 @pytest.mark.parametrize('num_workers', [0, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     'change, stop_after, last',
-    [('', 6, 'epoch_3.pth'), ('', 9, 'epoch_3.pth'), (BY_ITERATION, 5, 'iter_9.pth')],
+    [
+        ('', 6, 'epoch_3.pth'),
+        pytest.param('', 9, 'epoch_3.pth', marks=pytest.mark.slow),
+        (BY_ITERATION, 5, 'iter_9.pth'),
+    ],
 )
 def test_resumed_run_ends_with_the_same_weights(
     tmp_path, config, tool, change, stop_after, last, num_workers
@@ -72,6 +76,7 @@ def test_resumed_run_ends_with_the_same_weights(
     assert 'resumed epoch' in log_of(tmp_path / 'parts')
 
 
+@pytest.mark.slow
 def test_run_killed_while_writing_a_checkpoint_resumes(tmp_path, config, tool, command):
     config = derived(config, 'one', 'default_hooks = dict(checkpoint=dict(max_keep_ckpts=1))')
     (tmp_path / 'killer.py').write_text(

@@ -28,6 +28,7 @@ def test_a_tested_checkpoint_has_the_ap_of_its_training(tmp_path, config, tool):
     assert len(pickle.loads((tmp_path / 'detections.pkl').read_bytes())) == 8
 
 
+@pytest.mark.slow
 def test_two_cpu_processes_end_with_equal_weights(tmp_path, config, command):
     (tmp_path / 'witness.py').write_text(
         'import torch\n'
