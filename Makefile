@@ -15,7 +15,7 @@ help:  ## list these targets
 setup:  ## prepare .venv; does nothing if it is up to date
 	@$(PYTHON) tools/dev/setup_venv.py $(STACK)
 
-demo: setup  ## train, evaluate and draw a small detector on the embedded dataset
+demo: setup  ## train, evaluate and draw a small detector on the generated shapes dataset
 	@$(RUN) tools/demo.py
 
 test: setup lint  ## lint, then the everyday tests

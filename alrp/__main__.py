@@ -82,8 +82,8 @@ def _unknown(name: str, tools: dict[str, Path]) -> str:
     if not name:
         return help_text(tools)
     close = get_close_matches(name.replace('-', '_'), tools)
-    hint = f'Similar: {", ".join(close)}' if close else f'Commands: {", ".join(tools)}'
-    return f"error: alrp has no command {name!r}. {hint}. Run 'alrp --help' for a description"
+    hint = f'Did you mean {" or ".join(close)}?' if close else f'Commands: {", ".join(tools)}'
+    return f"error: unknown command {name!r}. {hint}. Run 'alrp --help' for a list"
 
 
 if __name__ == '__main__':

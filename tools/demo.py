@@ -1,4 +1,4 @@
-"""Train, evaluate and draw a small aLRP RetinaNet on the built-in shapes dataset.
+"""Train, evaluate and draw a small aLRP RetinaNet on the generated shapes dataset.
 
 Usage: ``python tools/demo.py``, or ``make demo``. It takes a few minutes on a CPU.
 """
