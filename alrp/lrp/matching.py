@@ -203,7 +203,7 @@ def _choose(
     area_bits = np.uint64(1) << np.arange(num_areas, dtype=np.uint64)
     one_threshold = (counts * area_bits[:, None]).sum(axis=0, dtype=np.uint64)
     counts_bits = np.zeros_like(one_threshold)
-    reached = np.zeros(len(pairs.iou), np.uint64)
+    reached: BitArray = np.zeros(len(pairs.iou), np.uint64)
     for t, least in enumerate(floor):
         shift = np.uint64(t * num_areas)
         counts_bits |= one_threshold << shift

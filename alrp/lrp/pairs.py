@@ -50,7 +50,9 @@ def find_pairs(
     Returns:
         Pairs: Positions in ``order`` and ``objects``.
     """
-    found = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
+    found: list[tuple[IntArray, IntArray, FloatArray]] = [
+        (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+    ]
     known, first, count = np.unique(object_group, return_index=True, return_counts=True)
     if len(known) == 0:
         return Pairs(*found[0])
