@@ -1,17 +1,20 @@
-"""Figures with images and boxes. Needs matplotlib; palettes come from MMDetection."""
+"""Figures with images, boxes and masks. Needs matplotlib; palettes come from MMDetection."""
 
 from collections.abc import Sequence
 from statistics import median
 
+import cv2
 import matplotlib
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.patches import Rectangle
 from mmdet.visualization import get_palette
 
 CELL_HEIGHT = 3.3  # inches
 CELL_WIDTH = 2.2, 5.5
+MASK_ALPHA = 0.45
 
 
 def image_grid(image_sizes: Sequence[tuple[int, int]], max_columns: int) -> tuple:
@@ -51,3 +54,19 @@ def draw_box(axis, box, colour, text: str | None = None, **style) -> None:
         position = 'bottom' if y1 > 12 else 'top'  # inside the box at the top of the image
         place = dict(va=position, bbox=label, clip_on=True)
         axis.text(max(x1, 0), max(y1, 0), text, fontsize=7, color='white', **place)
+
+
+def paint_mask(image: np.ndarray, mask: np.ndarray, colour, fill: bool = True) -> None:
+    """Paint a mask onto an image, in place.
+
+    Args:
+        image (np.ndarray): Shape (H, W, 3), uint8, RGB.
+        mask (np.ndarray): Shape (H, W), bool.
+        colour: RGB, channels in [0, 1], or the name of a colour.
+        fill (bool): Whether to fill the mask, or draw only its outline. Defaults to True.
+    """
+    rgb = 255 * np.array(matplotlib.colors.to_rgb(colour))
+    if fill:
+        image[mask] = ((1 - MASK_ALPHA) * image[mask] + MASK_ALPHA * rgb).round()
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(image, contours, -1, rgb.tolist(), 1)

@@ -141,12 +141,13 @@ def _problems_of_heads(model: ConfigDict, classes: tuple[str, ...]) -> list[str]
 
 
 def heads_of(node, path: str) -> Iterator[tuple[str, int]]:
-    """Path and number of classes of every ``bbox_head``. A ``bbox_head`` may be a list of heads."""
+    """Path and number of classes of every ``bbox_head`` and ``mask_head``, alone or in a list."""
     if isinstance(node, (list, tuple)):
         for i, child in enumerate(node):
             yield from heads_of(child, f'{path}[{i}]')
     elif isinstance(node, dict):
-        if path.split('.')[-1].startswith('bbox_head') and 'num_classes' in node:
+        head = path.split('.')[-1].startswith(('bbox_head', 'mask_head'))
+        if head and 'num_classes' in node:
             yield path, node['num_classes']
         for key, child in node.items():
             yield from heads_of(child, f'{path}.{key}')

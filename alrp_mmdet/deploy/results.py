@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from mmdet.structures import DetDataSample
+from mmdet.structures.mask import encode_mask_results
 
 from ..evaluation.coco_results import coco_results
 
@@ -26,6 +27,8 @@ class ImageDetections:
         bboxes (np.ndarray): Shape (n, 4), float32, x1, y1, x2, y2 in pixels.
         scores (np.ndarray): Shape (n,), float32.
         labels (np.ndarray): Shape (n,), integers.
+        masks (list[dict] | None): n compressed run lengths, as pycocotools writes them; None for a
+            detector of boxes.
     """
 
     file: str
@@ -35,6 +38,7 @@ class ImageDetections:
     bboxes: np.ndarray
     scores: np.ndarray
     labels: np.ndarray
+    masks: list[dict] | None = None
 
     @classmethod
     def from_sample(
@@ -44,14 +48,19 @@ class ImageDetections:
         instances = sample.pred_instances.cpu().numpy()
         height, width = sample.ori_shape[:2]
         fields = instances.bboxes, instances.scores, instances.labels
-        return cls(file, frame, img_id, (int(width), int(height)), *fields)
+        masks = encode_mask_results(instances.masks) if 'masks' in instances else None
+        return cls(file, frame, img_id, (int(width), int(height)), *fields, masks)
 
 
 def detections_json(
     detections: Sequence[ImageDetections], cat_ids: Sequence[int], classes: Sequence[str]
 ) -> str:
-    """COCO results, with boxes as x, y, width, height in pixels of the original image."""
-    return json.dumps(coco_results([vars(d) for d in detections], cat_ids, classes)['bbox']) + '\n'
+    """COCO results: boxes as x, y, width, height in pixels of the original image, and any masks."""
+    fields = [
+        {key: value for key, value in vars(d).items() if value is not None} for d in detections
+    ]
+    entries = coco_results(fields, cat_ids, classes)
+    return json.dumps(entries['segm'] if entries.get('segm') else entries['bbox']) + '\n'
 
 
 def detections_csv(detections: Sequence[ImageDetections], classes: Sequence[str]) -> str:

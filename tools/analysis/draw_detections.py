@@ -1,4 +1,4 @@
-"""Draw detections next to the ground truth."""
+"""Draw detections, with any masks, next to the ground truth."""
 
 import argparse
 import sys
@@ -17,9 +17,10 @@ from mmdet.registry import DATASETS  # noqa: E402
 from alrp.files import output_problem  # noqa: E402
 from alrp_mmdet.cli import exit_on_error  # noqa: E402
 from alrp_mmdet.config_file import read_config  # noqa: E402
+from alrp_mmdet.datasets.masks import decode, encode  # noqa: E402
 from alrp_mmdet.deploy import Detector, InputError  # noqa: E402
 from alrp_mmdet.deploy.thresholds import apply_thresholds, read_thresholds  # noqa: E402
-from alrp_mmdet.drawing import class_colours, draw_box, image_grid  # noqa: E402
+from alrp_mmdet.drawing import class_colours, draw_box, image_grid, paint_mask  # noqa: E402
 
 
 def parse_args():
@@ -42,6 +43,16 @@ def parse_args():
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--force', action='store_true', help='overwrite an existing picture')
     return parser.parse_args()
+
+
+def paint_masks(image, instances: list[dict], detections, palette: list) -> None:
+    """Fill the masks of detections, and outline those of the ground truth in white."""
+    for mask, label in zip(detections.masks, detections.labels):
+        paint_mask(image, mask, palette[label])
+    for instance in instances:
+        if 'mask' in instance:
+            rle = encode(instance['mask'], *image.shape[:2])
+            paint_mask(image, decode(rle), 'white', fill=False)
 
 
 def main():
@@ -68,10 +79,13 @@ def main():
     infos = [dataset.get_data_info(i) for i in range(min(args.num_images, len(dataset)))]
     figure, axes = image_grid([(info['width'], info['height']) for info in infos], args.columns)
     for axis, info in zip(axes, infos):
-        axis.imshow(mmcv.imread(info['img_path'], channel_order='rgb'))
+        image = mmcv.imread(info['img_path'], channel_order='rgb')
         for instance in info['instances']:
             draw_box(axis, instance['bbox'], 'white', linestyle=(0, (2, 2)), linewidth=1.2)
         detections = inference_detector(model, info['img_path']).pred_instances.cpu().numpy()
+        if 'masks' in detections:
+            paint_masks(image, info['instances'], detections, palette)
+        axis.imshow(image)
         for box, score, label in zip(detections.bboxes, detections.scores, detections.labels):
             text = f'{classes[label]} {score:.2f}'
             draw_box(axis, box, palette[label], text, linewidth=1.8)

@@ -22,6 +22,8 @@ TITLES = {
     'num_pos': 'positives in a batch',
     'coco/bbox_mAP': 'AP on the validation set',
     'coco/bbox_oLRP': 'oLRP on the validation set (an error)',
+    'coco/segm_mAP': 'mask AP on the validation set',
+    'coco/segm_oLRP': 'mask oLRP on the validation set (an error)',
 }
 # Also drawn: names that two stages or the stages of a cascade add, such as 'loss_rpn_cls',
 # 'rpn_num_pos' and 's0.loss_cls', and the losses of other detectors.
