@@ -2,6 +2,7 @@ import itertools
 import json
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from format_writers import make_coco, write_coco
+from mmdet.registry import MODELS
 from mmdet.visualization import DetLocalVisualizer
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """
@@ -99,6 +104,63 @@ optim_wrapper = dict(
 param_scheduler = [dict(type='MultiStepLR', begin=0, end=3, milestones=[2])]
 default_hooks = dict(logger=dict(interval=1))
 """
+MASK_RCNN = """
+train_pipeline[1]['with_mask'] = test_pipeline[3]['with_mask'] = True
+val_evaluator['metric'] = ['bbox', 'segm']
+box_coder = dict(type='DeltaXYWHBBoxCoder')
+assigner = dict(
+    type='MaxIoUAssigner', pos_iou_thr=0.5, neg_iou_thr=0.5, min_pos_iou=0.3, ignore_iof_thr=-1
+)
+sampler = dict(
+    type='RandomSampler', num=32, pos_fraction=0.5, neg_pos_ub=-1, add_gt_as_proposals=True
+)
+roi_extractor = dict(
+    type='SingleRoIExtractor', roi_layer=dict(type='RoIAlign', output_size=7, sampling_ratio=0),
+    out_channels=16, featmap_strides=[8, 16],
+)
+proposals = dict(
+    nms_pre=100, max_per_img=50, nms=dict(type='nms', iou_threshold=0.7), min_bbox_size=0
+)
+model = dict(
+    type='MaskRCNN',
+    data_preprocessor=dict(model['data_preprocessor'], pad_mask=True),
+    backbone=model['backbone'],
+    neck=model['neck'],
+    rpn_head=dict(
+        type='RPNHead', in_channels=16, feat_channels=16, bbox_coder=box_coder,
+        anchor_generator=dict(
+            type='AnchorGenerator', scales=[3], ratios=[1.0], strides=[8, 16, 32]
+        ),
+        loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=True), loss_bbox=dict(type='L1Loss'),
+    ),
+    roi_head=dict(
+        type='StandardRoIHead',
+        bbox_roi_extractor=roi_extractor,
+        bbox_head=dict(
+            type='Shared2FCBBoxHead', in_channels=16, fc_out_channels=16, roi_feat_size=7,
+            num_classes=2, bbox_coder=box_coder, loss_cls=dict(type='CrossEntropyLoss'),
+            loss_bbox=dict(type='L1Loss'),
+        ),
+        mask_roi_extractor=roi_extractor,
+        mask_head=dict(
+            type='FCNMaskHead', num_convs=1, in_channels=16, conv_out_channels=16, num_classes=2,
+            loss_mask=dict(type='CrossEntropyLoss', use_mask=True),
+        ),
+    ),
+    train_cfg=dict(
+        rpn=dict(assigner=assigner, sampler=sampler, allowed_border=-1, pos_weight=-1, debug=False),
+        rpn_proposal=proposals,
+        rcnn=dict(assigner=assigner, sampler=sampler, mask_size=14, pos_weight=-1, debug=False),
+    ),
+    test_cfg=dict(
+        rpn=proposals,
+        rcnn=dict(
+            score_thr=0.0, nms=dict(type='nms', iou_threshold=0.5), max_per_img=20,
+            mask_thr_binary=0.5,
+        ),
+    ),
+)
+"""
 names = (f'run{i}' for i in itertools.count())
 
 
@@ -115,7 +177,8 @@ def config(tmp_path) -> Path:
                 picture[y : y + side, x : x + side] = (40, 40, 250)
             else:
                 cv2.circle(picture, (x + side // 2, y + side // 2), side // 2, (40, 250, 40), -1)
-            box = dict(bbox=[x, y, side, side], area=side * side, iscrowd=0)
+            corners = [x, y, x + side, y, x + side, y + side, x, y + side]
+            box = dict(bbox=[x, y, side, side], area=side * side, iscrowd=0, segmentation=[corners])
             annotations.append(
                 dict(id=len(annotations) + 1, image_id=i + 1, category_id=category, **box)
             )
@@ -127,6 +190,32 @@ def config(tmp_path) -> Path:
     path = tmp_path / 'tiny.py'
     runtime = str(ROOT / 'configs' / '_base_' / 'default_runtime.py')
     path.write_text(CONFIG.format(runtime=runtime, data_root=str(tmp_path)))
+    return path
+
+
+@pytest.fixture
+def mask_config(config) -> Path:
+    """A config of MMDetection's Mask R-CNN, tiny, on the same images."""
+    path = config.parent / 'masks.py'
+    path.write_text(config.read_text() + MASK_RCNN)
+    return path
+
+
+@pytest.fixture
+def mask_checkpoint(mask_config) -> Path:
+    """A checkpoint of the Mask R-CNN in a work dir. Its boxes and masks cover the images."""
+    init_default_scope('mmdet')
+    torch.manual_seed(0)
+    model = MODELS.build(Config.fromfile(mask_config).model)
+    torch.nn.init.normal_(model.roi_head.bbox_head.fc_cls.weight, std=0.3)
+    torch.nn.init.constant_(model.roi_head.mask_head.conv_logits.bias, 0.1)
+    work_dir = mask_config.parent / 'mask_run'
+    work_dir.mkdir()
+    path = work_dir / 'epoch_1.pth'
+    meta = dict(dataset_meta=dict(CLASSES=('square', 'disc')))
+    torch.save(dict(state_dict=model.state_dict(), meta=meta), path)
+    shutil.copy(mask_config, work_dir)
+    (work_dir / 'last_checkpoint').write_text(str(path))
     return path
 
 
