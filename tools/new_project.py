@@ -27,7 +27,7 @@ from alrp_mmdet.project.config_writer import format_config  # noqa: E402
 from alrp_mmdet.project.data import DEFAULT_VAL_FRACTION, load_data  # noqa: E402
 from alrp_mmdet.project.formats import FORMATS, Split  # noqa: E402
 from alrp_mmdet.project.preview import draw_annotations  # noqa: E402
-from alrp_mmdet.project.recipes import RECIPES  # noqa: E402
+from alrp_mmdet.project.recipes import LOSSES, RECIPES  # noqa: E402
 from alrp_mmdet.project.settings import choose_settings  # noqa: E402
 from alrp_mmdet.project.statistics import (  # noqa: E402
     Objects,
@@ -66,6 +66,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         choices=list(RECIPES),
         default='atss',
         help='detector to train (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--loss',
+        choices=list(LOSSES),
+        default='alrp',
+        help='ranking loss of all stages (default: %(default)s)',
     )
     parser.add_argument(
         '--load-from', metavar='CHECKPOINT', help='fine-tune this detector checkpoint, path or URL'
@@ -128,12 +134,12 @@ def main(argv: list[str] | None = None):
     folder = Path(os.path.abspath(args.out))
     if folder.exists() and not folder.is_dir():
         sys.exit(f'error: {args.out} is not a folder')
-    config = folder / f'alrp_{args.detector}_{re.sub("[^0-9A-Za-z]+", "_", folder.name)}.py'
+    config = folder / f'{args.loss}_{args.detector}_{re.sub("[^0-9A-Za-z]+", "_", folder.name)}.py'
     preview = folder / 'annotations.png'
     check_outputs([config, preview], args.force)
     load_from = resolve_checkpoint(args.load_from)
     splits, objects = load_splits(args)
-    recipe = RECIPES[args.detector]
+    recipe = RECIPES[args.detector].with_loss(args.loss)
     settings = choose_settings(recipe, objects['train'], args.epochs)
     print(summarise(splits['train'].classes, objects, recipe, settings))
 

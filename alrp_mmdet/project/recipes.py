@@ -1,6 +1,8 @@
 """The detectors that a project can train, and how each is trained."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+
+LOSSES = dict(alrp='aLRP Loss', rs='RS Loss', ap='AP Loss')
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,17 @@ class Schedule:
         config (str): File in configs/_base_/schedules.
         base_batch_size (int): Images per step that the learning rate is meant for.
         decay (str): How the learning rate falls, a key of ``config_writer.LR_DECAYS``.
+        lr_factors (dict[str, float]): Multiples of the learning rate by loss. Defaults to 1.
     """
 
     config: str
     base_batch_size: int
     decay: str
+    lr_factors: dict[str, float] = field(default_factory=dict)
 
 
-SCHEDULE_1X = Schedule('schedule_1x.py', 16, 'steps')
+# The published learning rates: 0.004, 0.008 and 0.001 for one-stage detectors.
+SCHEDULE_1X = Schedule('schedule_1x.py', 16, 'steps', dict(rs=2, ap=0.25))
 
 
 @dataclass(frozen=True)
@@ -49,52 +54,64 @@ class Recipe:
     Attributes:
         title (str): Name of the detector in texts.
         architecture (str): Key of ``config_writer.MODEL_TEMPLATES``.
-        model_config (str): File in configs/_base_/models.
+        model (str): Part of the name of ``model_config``, without the loss.
         lr (float): Learning rate for ``schedule.base_batch_size``.
         anchors (Anchors | None): None if the detector is anchor-free.
+        rs_anchors (Anchors | None): Anchors with RS Loss, if they differ.
         schedule (Schedule): Schedule to start from.
         max_scale (tuple[int, int]): Upper limits of the long and short side of a resized image,
             pixels.
+        loss (str): Key of ``LOSSES``.
     """
 
     title: str
     architecture: str
-    model_config: str
+    model: str
     lr: float
     anchors: Anchors | None = None
+    rs_anchors: Anchors | None = None
     schedule: Schedule = SCHEDULE_1X
     max_scale: tuple[int, int] = (1344, 800)
+    loss: str = 'alrp'
+
+    @property
+    def model_config(self) -> str:
+        """File in configs/_base_/models."""
+        return f'{self.loss}_{self.model}.py'
+
+    def with_loss(self, loss: str) -> 'Recipe':
+        """The recipe with another loss, its learning rate and anchors."""
+        return replace(
+            self,
+            loss=loss,
+            lr=self.lr * self.schedule.lr_factors.get(loss, 1),
+            anchors=(self.rs_anchors if loss == 'rs' else None) or self.anchors,
+        )
 
 
 STRIDES, RATIOS = (8, 16, 32, 64, 128), (0.5, 1.0, 2.0)
 RETINANET_ANCHORS = Anchors(STRIDES, (1, 2**0.5), RATIOS, 4)
-RECIPES = {
+RPN_ANCHORS = Anchors((4, 8, 16, 32, 64), (1,), RATIOS, 8)
+RECIPES = {  # with aLRP Loss
     'atss': Recipe(
         'ATSS',
         'one-stage',
-        'alrp_atss_r50_fpn.py',
+        'atss_r50_fpn',
         0.004,
         Anchors(STRIDES, (1, 2**0.5), (1.0,), 4),
+        Anchors(STRIDES, (1, 2 ** (1 / 3), 2 ** (2 / 3)), (1.0,), 4),
     ),
-    'retinanet': Recipe(
-        'RetinaNet', 'one-stage', 'alrp_retinanet_r50_fpn.py', 0.004, RETINANET_ANCHORS
-    ),
-    'foveabox': Recipe('FoveaBox', 'anchor-free', 'alrp_fovea_r50_fpn.py', 0.004),
-    'faster-rcnn': Recipe(
-        'Faster R-CNN',
-        'two-stage',
-        'alrp_faster-rcnn_r50_fpn.py',
-        0.006,
-        Anchors((4, 8, 16, 32, 64), (1,), RATIOS, 8),
-    ),
+    'retinanet': Recipe('RetinaNet', 'one-stage', 'retinanet_r50_fpn', 0.004, RETINANET_ANCHORS),
+    'foveabox': Recipe('FoveaBox', 'anchor-free', 'fovea_r50_fpn', 0.004),
+    'faster-rcnn': Recipe('Faster R-CNN', 'two-stage', 'faster-rcnn_r50_fpn', 0.006, RPN_ANCHORS),
     # For machines without a GPU; trained from scratch.
     'retinanet-small': Recipe(
         'A small RetinaNet',
         'one-stage',
-        'alrp_retinanet_r18_fpn-gn_small.py',
+        'retinanet_r18_fpn-gn_small',
         0.002,
         RETINANET_ANCHORS,
-        Schedule('schedule_12e_small_adamw.py', 4, 'cosine'),
-        (544, 320),
+        schedule=Schedule('schedule_12e_small_adamw.py', 4, 'cosine'),
+        max_scale=(544, 320),
     ),
 }

@@ -1,5 +1,6 @@
 """tools/new_project.py writes a config that suits the data and trains."""
 
+import itertools
 import json
 import math
 import re
@@ -18,15 +19,29 @@ from mmengine.config import Config
 from alrp_mmdet.datasets import check_datasets
 from alrp_mmdet.project.formats import Split
 from alrp_mmdet.project.preview import draw_annotations
-from alrp_mmdet.project.recipes import RECIPES
+from alrp_mmdet.project.recipes import LOSSES, RECIPES
 
 TOOLS = Path(__file__).parents[2] / 'tools'
+LOSS_TYPES = dict(alrp='aLRPLoss', rs='RankSortLoss', ap='APLoss')
+LRS = {  # published, for 16 images; for the small RetinaNet with AdamW as for BCCD
+    'atss': dict(alrp=0.004, rs=0.008, ap=0.001),
+    'faster-rcnn': dict(alrp=0.006, rs=0.012, ap=0.0015),
+    'retinanet-small': dict.fromkeys(LOSS_TYPES, 0.002),
+}
 
 
-@pytest.mark.parametrize('detector', RECIPES)
-def test_config_suits_the_data(new_project, source, detector, capsys):
-    new_project(source, '--out', 'mine', '--val-fraction', '.5', '--detector', detector)
-    path = Path('mine', f'alrp_{detector}_mine.py')
+DAILY = ('atss', 'rs'), ('faster-rcnn', 'rs'), ('foveabox', 'ap')  # the others are slow tests
+PAIRS = [
+    pytest.param(*pair, marks=[] if pair[1] == 'alrp' or pair in DAILY else pytest.mark.slow)
+    for pair in itertools.product(RECIPES, LOSSES)
+]
+
+
+@pytest.mark.parametrize('detector, loss', PAIRS)
+def test_config_suits_the_data(new_project, source, detector, loss, capsys):
+    args = '--out', 'mine', '--val-fraction', '.5', '--detector', detector, '--loss', loss
+    new_project(source, *args)
+    path = Path('mine', f'{loss}_{detector}_mine.py')
     assert len(path.read_text().splitlines()) < 80
     assert max(map(len, path.read_text().splitlines())) <= 220  # paths may be long
     cfg = Config.fromfile(path)
@@ -43,10 +58,17 @@ def test_config_suits_the_data(new_project, source, detector, capsys):
     model = MODELS.build({**cfg.model, '_scope_': 'mmdet'})
     head = model.roi_head.bbox_head if detector == 'faster-rcnn' else model.bbox_head
     assert head.num_classes == 3
+    heads = [head, *([model.rpn_head] if detector == 'faster-rcnn' else [])]
+    assert {type(head.loss_cls).__name__ for head in heads} == {LOSS_TYPES[loss]}
+    assert LOSSES[loss] in path.read_text().splitlines()[0]
     test_cfg = cfg.model.test_cfg.get('rcnn', cfg.model.test_cfg)
-    assert test_cfg.score_thr == 0
+    published = detector == 'faster-rcnn' and loss == 'rs'
+    assert test_cfg.score_thr == (0.4 if published else 0)
+    if detector == 'faster-rcnn':
+        assert cfg.model.roi_head.bbox_head.get('bias_prob') == (0.5 if loss == 'rs' else None)
+        assert [head.loss_cls.loss_weight for head in heads] == [1, 0.2]
     images, lr = RECIPES[detector].schedule.base_batch_size, cfg.optim_wrapper.optimizer.lr
-    assert lr == RECIPES[detector].lr
+    assert lr == LRS.get(detector, LRS['atss'])[loss]
     assert cfg.optim_wrapper.optimizer.type == ('AdamW' if 'small' in detector else 'SGD')
     assert cfg.auto_scale_lr.enable and cfg.auto_scale_lr.base_batch_size == images
     stated = re.search(rf'# For {images} images per step.*\(([\d.]+) on one GPU', path.read_text())
@@ -58,9 +80,12 @@ def test_config_suits_the_data(new_project, source, detector, capsys):
     assert Path(cfg.test_evaluator.thresholds_file) == Path('mine/thresholds.json').resolve()
     assert 'thresholds_file' not in cfg.val_evaluator
     generator = getattr(model, 'rpn_head', head)
-    if RECIPES[detector].anchors:
+    recipe = RECIPES[detector].with_loss(loss)
+    if recipe.anchors:
+        shapes = len(recipe.anchors.octaves) * len(recipe.anchors.ratios)
+        assert generator.prior_generator.num_base_priors[0] == shapes
         sides = (generator.prior_generator.base_anchors[0][:, 2:] * 2).prod(dim=1).sqrt()
-        base = float(sides.min()) / RECIPES[detector].anchors.strides[0]
+        base = float(sides.min()) / recipe.anchors.strides[0]
         assert re.search(rf'scale {base:g} \(chosen\)', capsys.readouterr().out)
 
 
