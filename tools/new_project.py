@@ -61,11 +61,19 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='validate on this share of the images, chosen at random '
         f'(default: {DEFAULT_VAL_FRACTION}, if there is no validation split)',
     )
-    parser.add_argument(
+    detector = parser.add_mutually_exclusive_group()
+    detector.add_argument(
         '--detector',
-        choices=list(RECIPES),
+        choices=[name for name, recipe in RECIPES.items() if not recipe.masks],
         default='atss',
-        help='detector to train (default: %(default)s)',
+        help='detector of boxes to train (default: %(default)s)',
+    )
+    detector.add_argument(
+        '--masks',
+        dest='detector',
+        action='store_const',
+        const='mask-rcnn',
+        help='train Mask R-CNN on the masks of the annotations (COCO, or YOLO polygons)',
     )
     parser.add_argument(
         '--loss',
@@ -145,7 +153,7 @@ def main(argv: list[str] | None = None):
 
     contents = convert_annotations(splits, folder / 'annotations')
     check_outputs([*contents, config, preview], args.force, input_files(splits))
-    contents[preview] = draw_annotations(splits['train'])
+    contents[preview] = draw_annotations(splits['train'], recipe.masks)
     text = format_config(
         folder,
         str(args.source),
@@ -172,7 +180,13 @@ def load_splits(args: argparse.Namespace) -> tuple[dict[str, Split], dict[str, O
     """Load ``train`` and ``val`` and their objects; exit if the data have errors."""
     with exit_on_error(), image_progress() as progress:
         data = load_data(
-            args.source, args.val, args.val_fraction, args.format, args.images, progress
+            args.source,
+            args.val,
+            args.val_fraction,
+            args.format,
+            args.images,
+            RECIPES[args.detector].masks,
+            progress,
         )
     print('\n'.join(data.notes))
     splits, objects = dict(train=data.train, val=data.val), {}
@@ -217,7 +231,7 @@ def next_commands(folder: Path, config: Path) -> str:
     config, thresholds = shell_path(config), shell_path(folder / 'thresholds.json')
     train, test, draw = map(command_of, ('train.py', 'test.py', 'analysis/draw_detections.py'))
     out = shell_path(folder / 'detections.png')
-    return f"""Check the boxes in {relative_path(folder / 'annotations.png')}, then run:
+    return f"""Check {relative_path(folder / 'annotations.png')}, then run:
   {train} {config}
   {test} {config} {best}   # AP and LRP; writes the score thresholds
   {draw} {config} {best} --thresholds {thresholds} --out {out}

@@ -83,7 +83,7 @@ def masks_from(segmentations: list[Any], sizes: list[tuple[int, int]], where: st
     rles = []
     for i, (segmentation, size) in enumerate(zip(segmentations, sizes)):
         try:
-            rles.append(_rle(segmentation, size))
+            rles.append(to_rle(segmentation, size))
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             problem = (
                 f'the segmentation of entry {i} (counted from 0) is malformed ({error}). Expected '
@@ -105,13 +105,25 @@ def masks_from(segmentations: list[Any], sizes: list[tuple[int, int]], where: st
     return Masks(rles)
 
 
-def _rle(segmentation: Any, size: tuple[int, int]) -> Rle:
+def to_rle(segmentation: Any, size: tuple[int, int]) -> Rle:
+    """Compressed run lengths of a mask. Their sum is not checked.
+
+    Args:
+        segmentation (list | dict): Polygons, run lengths or compressed run lengths.
+        size (tuple[int, int]): Height and width of the image.
+
+    Raises:
+        TypeError, ValueError, KeyError, AttributeError: If the mask is malformed or has another
+            size.
+    """
     from pycocotools import mask
 
     if isinstance(segmentation, list):
         if not segmentation:
             raise ValueError('it has no polygon')
         for polygon in segmentation:
+            if not isinstance(polygon, list | tuple):
+                raise TypeError(f'a polygon is {polygon!r}, not a list of numbers')
             if len(polygon) < 6 or len(polygon) % 2:
                 raise ValueError(f'a polygon has {len(polygon)} numbers')
             if not np.isfinite(np.asarray(polygon, dtype=np.float64)).all():

@@ -14,6 +14,7 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 
+from alrp.coco import label_annotation
 from alrp.text import format_list
 
 from .annotation_file import AnnotationFile
@@ -56,6 +57,7 @@ def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
                     drop=dataset.get('ann_file') in cfg.get('drop_degenerate_boxes', []),
                 )
                 or _problems_of_heads(cfg.get('model', {}), classes)
+                or _problems_of_masks(dataset, file.content, classes)
             )
             for text in file.warnings:
                 print_log(f'{ann_file}: {text}', logger='current', level=logging.WARNING)
@@ -137,6 +139,22 @@ def _problems_of_heads(model: ConfigDict, classes: tuple[str, ...]) -> list[str]
         f'({format_list(classes)}): set it to {len(classes)}'
         for path, num_classes in heads_of(model, 'model')
         if num_classes != len(classes)
+    ]
+
+
+def _problems_of_masks(dataset: ConfigDict, content: dict, classes: tuple[str, ...]) -> list[str]:
+    """MMDetection stops at the first object without a mask, with a KeyError."""
+    if not any(transform.get('with_mask') for transform in dataset.get('pipeline') or []):
+        return []
+    cat_ids = {c['id'] for c in content['categories'] if c.get('name') in classes}
+    wanted = [a for a in content.get('annotations') or [] if a['category_id'] in cat_ids]
+    lacking = [a for a in wanted if not a.get('segmentation')]
+    if not lacking:
+        return []
+    return [
+        f"{len(lacking)} of {len(wanted)} annotations have no mask ('segmentation'), but the "
+        f'pipeline has with_mask=True: {format_list(map(label_annotation, lacking))}. Add masks, '
+        'or set iscrowd to 1 and the mask to the box'
     ]
 
 

@@ -6,17 +6,19 @@ from collections.abc import Callable, Iterable
 from ..datasets.annotation_file import AnnotationFile
 from .findings import Findings
 from .formats import Split
+from .mask_checks import check_masks
 
 CLIP_TOLERANCE = 0.5  # pixels that a box may extend beyond its image through rounding
 
 
-def check_annotations(split: Split, name: str, findings: Findings) -> None:
-    """Check entries with ``AnnotationFile``, then class names, duplicates and box positions.
+def check_annotations(split: Split, name: str, findings: Findings, masks: bool = False) -> None:
+    """Check entries with ``AnnotationFile``, then class names, duplicates, boxes and masks.
 
     Args:
         split (Split): Boxes that extend beyond their image are clipped.
         name (str): ``train`` or ``val``.
         findings (Findings): Collects problems.
+        masks (bool): Whether objects need masks. Defaults to False.
     """
     file = AnnotationFile(split.source, name, split.classes, split.content)
     problems = file.problems_of_content(images=None, drop=False)
@@ -31,6 +33,8 @@ def check_annotations(split: Split, name: str, findings: Findings) -> None:
         findings.error(split.source, f'no objects for {name}')
     if not problems:
         _check_boxes(split, findings)
+        if masks:
+            check_masks(split, findings)
 
 
 def _check_class_names(split: Split, findings: Findings) -> None:
@@ -61,7 +65,7 @@ def _check_boxes(split: Split, findings: Findings) -> None:
     seen, clipped = set(), []
     for annotation in split.content['annotations']:
         image = images[annotation['image_id']]
-        where = annotation.get('read_from') or f'id {annotation["id"]} of {image["file_name"]}'
+        where = split.place_of(annotation, image)
         if not annotation['iscrowd']:
             key = annotation['image_id'], annotation['category_id'], *annotation['bbox']
             if key in seen:

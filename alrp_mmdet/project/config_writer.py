@@ -32,7 +32,7 @@ train_pipeline = _base_.train_pipeline
 train_pipeline[2]['scale'] = image_scale
 test_pipeline = _base_.test_pipeline
 test_pipeline[1]['scale'] = image_scale
-
+{pipelines}
 train_dataloader = dict(
     batch_size={batch_size},  # per GPU
     dataset=dict(
@@ -54,7 +54,7 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(ann_file=val_dataloader['dataset']['ann_file'])
+val_evaluator = dict(ann_file=val_dataloader['dataset']['ann_file']{metrics})
 # alrp test writes each class's LRP-optimal score threshold to this file, for use in inference.
 test_evaluator = dict(**val_evaluator, thresholds_file={thresholds!r})
 
@@ -78,6 +78,9 @@ default_hooks = dict(
 {start}
 """
 
+MASK_PIPELINES = """\
+train_pipeline[1]['with_mask'] = test_pipeline[2]['with_mask'] = True
+"""
 EPOCHS_CHOSEN = """\
 # 1100 / sqrt(images) epochs, at least 12 (MMDetection's 1x schedule) and at most 150: with a
 # hundredth of the images, each is seen ten times as often, in a tenth of the steps."""
@@ -104,6 +107,11 @@ SCORE_COMMENT = """\
 RS_SCORE_COMMENT = """\
 # With RS Loss, scores start at 0.5 and rise. The threshold is the published one; 0 keeps all.
 """
+BOX_ROI_HEAD = 'dict(bbox_head=dict(num_classes=len(classes)))'
+MASK_ROI_HEAD = """\
+dict(
+        bbox_head=dict(num_classes=len(classes)), mask_head=dict(num_classes=len(classes))
+    )"""
 MODEL_TEMPLATES = {
     'one-stage': """\
 model = dict(
@@ -115,7 +123,7 @@ model = dict(bbox_head=dict(num_classes=len(classes)), test_cfg=dict(score_thr=0
     'two-stage': """\
 model = dict(
     rpn_head=dict(anchor_generator=dict(scales=[{scale}])),
-    roi_head=dict(bbox_head=dict(num_classes=len(classes))),
+    roi_head={roi_head},
     test_cfg=dict(rcnn=dict(score_thr={score_thr})),
 )""",
 }
@@ -170,6 +178,8 @@ def format_config(
         train_folder=f'{train.image_folder}/',
         val_file=str(val.ann_file),
         val_folder=f'{val.image_folder}/',
+        pipelines=MASK_PIPELINES if recipe.masks else '',
+        metrics=", metric=['bbox', 'segm']" if recipe.masks else '',
         thresholds=str(folder / 'thresholds.json'),
         model=_format_model(recipe, settings),
         schedule=schedule.config,
@@ -212,7 +222,9 @@ def _format_model(recipe: Recipe, settings: TrainingSettings) -> str:
     if recipe.architecture == 'two-stage' and recipe.loss == 'rs':
         comment, score_thr = RS_SCORE_COMMENT, 0.4
     text = comment + MODEL_TEMPLATES[recipe.architecture].format(
-        scale=settings.anchor_scale, score_thr=score_thr
+        scale=settings.anchor_scale,
+        score_thr=score_thr,
+        roi_head=MASK_ROI_HEAD if recipe.masks else BOX_ROI_HEAD,
     )
     if not settings.anchor_recall:
         return text

@@ -1,7 +1,7 @@
 """Reading and checking the images and annotations of a project."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +46,7 @@ def load_data(
     val_fraction: float | None = None,
     format: str | None = None,
     images: Path | None = None,
+    masks: bool = False,
     progress: Callable[[int], Callable[[], None]] = lambda total: lambda: None,
 ) -> ProjectData:
     """Read and check images for training and validation.
@@ -57,6 +58,7 @@ def load_data(
             to None: ``DEFAULT_VAL_FRACTION``, unless ``val`` or ``source`` has validation images.
         format (str, optional): Key of ``FORMATS``. Defaults to None, to detect it.
         images (Path, optional): Image folder. Defaults to None, to search for it.
+        masks (bool): Whether objects need masks. Defaults to False.
         progress (Callable): Called with the number of images; returns a function that is called
             after each.
 
@@ -72,6 +74,11 @@ def load_data(
             raise AnnotationError(f'{path} does not exist')
     detected = format or detect_format(source)
     notes.append(f'{source}: {FORMAT_NAMES[detected]} format{"" if format else " (detected)"}')
+    if masks and detected == 'voc':
+        raise AnnotationError(
+            f'{source}: masks of Pascal VOC (SegmentationObject) are not read. Convert them to '
+            'COCO, or remove --masks'
+        )
     splits = read_splits(source, detected, images, findings)
     train, val_split = splits['train'], splits.get('val')
     if val_split is not None and (val is not None or val_fraction is not None):
@@ -92,6 +99,8 @@ def load_data(
     for split in both:
         check_images(split, files, findings)
     convert_boxes_to_pixels(both, findings)
+    if detected == 'yolo' and not masks:
+        _report_polygons(both, findings)
     if val_split is not None:
         align_categories(val_split, train.classes, findings)
         check_overlap(train, val_split, files, findings)
@@ -101,10 +110,18 @@ def load_data(
         notes.append(f'validation: {fraction:.0%} of the images, chosen at random')
     for split, name in ((train, 'train'), (val_split, 'val')):
         if split is not None:
-            check_annotations(split, name, findings)
+            check_annotations(split, name, findings, masks)
         else:
             findings.error(source, f'no images for {name}')
     return ProjectData(train, val_split, findings, notes)
+
+
+def _report_polygons(splits: Iterable[Split], findings: Findings) -> None:
+    for split in splits:
+        for annotation in split.content['annotations']:
+            if 'segmentation' in annotation:
+                text = 'polygons: only their bounding boxes are trained; --masks trains masks'
+                findings.warning(split.source, text, annotation['read_from'])
 
 
 def _read_val(val: Path, format: str, images: Path | None, findings: Findings) -> dict[str, Split]:

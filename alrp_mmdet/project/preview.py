@@ -7,7 +7,8 @@ import matplotlib.pyplot as plt
 import mmcv
 from matplotlib.lines import Line2D
 
-from ..drawing import class_colours, draw_box, image_grid
+from ..datasets.masks import decode, encode
+from ..drawing import class_colours, draw_box, image_grid, paint_mask
 from .formats import Split
 
 NUM_IMAGES, COLUMNS = 12, 4
@@ -15,11 +16,12 @@ MAX_LABELLED_BOXES = 15  # with more boxes in an image, class names would hide t
 MAX_LEGEND_CLASSES = 24
 
 
-def draw_annotations(split: Split) -> bytes:
+def draw_annotations(split: Split, masks: bool = False) -> bytes:
     """Draw a few images with their boxes, dashed for crowds.
 
     Args:
         split (Split): The images. Those drawn are chosen to show many classes.
+        masks (bool): Whether to draw masks too, of crowds only the outline. Defaults to False.
 
     Returns:
         bytes: A PNG file.
@@ -34,7 +36,7 @@ def draw_annotations(split: Split) -> bytes:
     figure, axes = image_grid([(image['width'], image['height']) for image in chosen], COLUMNS)
     drawn = set()
     for axis, image in zip(axes, chosen):
-        axis.imshow(mmcv.imread(str(split.image_path(image)), channel_order='rgb'))
+        pixels = mmcv.imread(str(split.image_path(image)), channel_order='rgb')
         axis.set_title(image['file_name'], fontsize=7)
         annotations = by_image[image['id']]
         for annotation in annotations:
@@ -44,6 +46,10 @@ def draw_annotations(split: Split) -> bytes:
             style = '--' if annotation['iscrowd'] else '-'
             draw_box(axis, (x, y, x + w, y + h), palette[i], text, linewidth=1.5, linestyle=style)
             drawn.add(i)
+            if masks:
+                rle = encode(annotation['segmentation'], *pixels.shape[:2])
+                paint_mask(pixels, decode(rle), palette[i], fill=not annotation['iscrowd'])
+        axis.imshow(pixels)
     legend = [
         Line2D([], [], color=palette[i], label=categories[i]['name'])
         for i in sorted(drawn)[:MAX_LEGEND_CLASSES]

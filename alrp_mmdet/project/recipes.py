@@ -61,6 +61,7 @@ class Recipe:
         schedule (Schedule): Schedule to start from.
         max_scale (tuple[int, int]): Upper limits of the long and short side of a resized image,
             pixels.
+        masks (bool): Whether the detector has masks.
         loss (str): Key of ``LOSSES``.
     """
 
@@ -72,6 +73,7 @@ class Recipe:
     rs_anchors: Anchors | None = None
     schedule: Schedule = SCHEDULE_1X
     max_scale: tuple[int, int] = (1344, 800)
+    masks: bool = False
     loss: str = 'alrp'
 
     @property
@@ -104,6 +106,9 @@ RECIPES = {  # with aLRP Loss
     'retinanet': Recipe('RetinaNet', 'one-stage', 'retinanet_r50_fpn', 0.004, RETINANET_ANCHORS),
     'foveabox': Recipe('FoveaBox', 'anchor-free', 'fovea_r50_fpn', 0.004),
     'faster-rcnn': Recipe('Faster R-CNN', 'two-stage', 'faster-rcnn_r50_fpn', 0.006, RPN_ANCHORS),
+    'mask-rcnn': Recipe(
+        'Mask R-CNN', 'two-stage', 'mask-rcnn_r50_fpn', 0.006, RPN_ANCHORS, masks=True
+    ),
     # For machines without a GPU; trained from scratch.
     'retinanet-small': Recipe(
         'A small RetinaNet',

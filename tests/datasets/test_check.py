@@ -383,3 +383,21 @@ def test_only_the_first_process_checks(check, monkeypatch):
 
 def assert_matches(text: str, pattern: str) -> None:
     assert re.search(pattern, text, re.DOTALL), text
+
+
+def test_annotations_without_masks_are_refused_if_the_pipeline_loads_masks(
+    config, check, refused, content
+):
+    config.pop('val_dataloader')
+    config.train_dataloader.dataset.pipeline = [dict(type='LoadAnnotations', with_mask=True)]
+    for annotation in content['annotations']:
+        annotation['segmentation'] = [[2, 3, 12, 3, 12, 23]]
+    check(content)
+    del content['annotations'][1]['segmentation']
+    content['annotations'][3]['segmentation'] = []
+    message = refused(content)
+    assert "2 of 4 annotations have no mask ('segmentation')" in message
+    assert 'with_mask=True: id 1 of image 2, id 3 of image 2' in message
+    content['categories'][1]['name'] = 'dish'  # both are of a category that is no class
+    content['categories'].append(dict(id=7, name='plate'))
+    check(content)

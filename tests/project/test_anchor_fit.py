@@ -26,10 +26,12 @@ def build_generator(recipe: Recipe, base: int):
     return TASK_UTILS.build({**settings, '_scope_': 'mmdet'})
 
 
-@pytest.mark.parametrize('name', [name for name, recipe in RECIPES.items() if recipe.anchors])
+@pytest.mark.parametrize(
+    'name, loss', [*((name, 'alrp') for name in RECIPES if RECIPES[name].anchors), ('atss', 'rs')]
+)
 @pytest.mark.parametrize('base', BASE_SCALES)
-def test_best_anchor_matches_a_search_among_all(name, base):
-    recipe = RECIPES[name]
+def test_best_anchor_matches_a_search_among_all(name, loss, base):
+    recipe = RECIPES[name].with_loss(loss)
     anchors = recipe.anchors
     rng = np.random.default_rng(0)
     corner = rng.uniform(0, 1, (60, 2)) * (WIDTH - 12, HEIGHT - 12)

@@ -119,7 +119,7 @@ def test_label_errors_name_file_and_line(tmp_path, content, line, message):
     assert re.search(message, load_errors(path))
 
 
-def test_polygons_become_boxes(tmp_path, content):
+def test_polygons_are_boxes_without_masks(tmp_path, content):
     path = write_yolo(tmp_path, content)
     (tmp_path / 'labels' / '0_2.txt').write_text('1 .25 .5 .5 .25 .75 .5 .5 .75')
     assert re.search(r'polygons.*\(1x: labels/0_2\.txt:1\)', load_warnings(path))

@@ -1,13 +1,14 @@
-"""Conversion of Pascal VOC corners and YOLO fractions to COCO boxes in pixels."""
+"""Conversion of Pascal VOC corners and YOLO fractions to COCO boxes and polygons in pixels."""
 
 from collections.abc import Iterable
+from itertools import cycle
 
 from ..findings import Findings
 from .split import Split
 
 
 def convert_boxes_to_pixels(splits: Iterable[Split], findings: Findings) -> None:
-    """Set ``bbox`` and ``area`` of every annotation, in place.
+    """Set ``bbox``, ``area`` and any ``segmentation`` of every annotation, in place.
 
     Pascal VOC counts pixels from 1 and includes the last one: 1, 1, 10, 10 is a box of 10x10
     pixels in the corner of the image. Many tools write corners from 0 without saying so. A single
@@ -33,6 +34,10 @@ def convert_boxes_to_pixels(splits: Iterable[Split], findings: Findings) -> None
                 image = images[annotation['image_id']]
                 width, height = image['width'], image['height']
                 box = [(cx - w / 2) * width, (cy - h / 2) * height, w * width, h * height]
+                polygon = annotation.pop('polygon', None)
+                if polygon is not None:
+                    pixels = [x * size for x, size in zip(polygon, cycle((width, height)))]
+                    annotation['segmentation'] = [pixels]
             else:
                 continue
             annotation.update(bbox=box, area=box[2] * box[3])

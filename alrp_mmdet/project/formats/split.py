@@ -20,7 +20,7 @@ class Split:
 
     An annotation may have ``read_from``, the file and line that messages name. Before
     ``convert_boxes_to_pixels``, it may have ``corners`` (Pascal VOC) or ``fractions`` (YOLO)
-    instead of ``bbox``.
+    instead of ``bbox``, and ``polygon``, fractions too, instead of ``segmentation``.
 
     Attributes:
         source (str): The folder or file that was read, for messages.
@@ -40,6 +40,11 @@ class Split:
 
     def image_path(self, image: dict) -> Path:
         return self.image_folder / image['file_name']
+
+    @staticmethod
+    def place_of(annotation: dict, image: dict) -> str:
+        """What messages call an annotation: its file and line, or its id and image."""
+        return annotation.get('read_from') or f'id {annotation["id"]} of {image["file_name"]}'
 
     def annotations_by_image(self) -> dict[int, list[dict]]:
         """The annotations of each image by image id; an empty list for images without any."""

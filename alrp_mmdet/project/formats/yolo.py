@@ -39,7 +39,7 @@ def find_class_file(folder: Path) -> Path | None:
 def read_yolo(path: Path, images: Path | None, findings: Findings) -> dict[str, Split]:
     """Read a ``data.yaml``, or a folder of labels with a file of class names.
 
-    Polygons become their bounding boxes. An image without a label file has no objects.
+    A polygon is an object's mask and gives its box. An image without a label file has no objects.
 
     Args:
         path (Path): The file or folder.
@@ -48,7 +48,7 @@ def read_yolo(path: Path, images: Path | None, findings: Findings) -> dict[str, 
 
     Returns:
         dict[str, Split]: ``train``, and ``val`` and ``test`` if there are such splits. Boxes are
-        ``fractions``.
+        ``fractions``, and masks ``polygon``.
 
     Raises:
         AnnotationError: If classes or images are not found, or ``images`` contradicts a

@@ -32,7 +32,8 @@ def read_labels(
         findings (Findings): Collects problems.
 
     Returns:
-        list[dict]: Annotations with ``label``, ``fractions`` and ``read_from``.
+        list[dict]: Annotations with ``label``, ``fractions``, ``read_from`` and, of a polygon,
+        ``polygon``.
     """
     if not label_file.is_file():
         findings.warning(place, 'images without a label file: treated as empty', image.name)
@@ -47,8 +48,6 @@ def read_labels(
         if problem is not None:
             findings.error(place, problem, f'{where} {line.strip():.60}')
         else:
-            if len(values) > 5:
-                findings.warning(place, 'polygons, replaced by their bounding boxes', where)
             objects.append(dict(**entry, read_from=where))
     return objects
 
@@ -72,8 +71,9 @@ def _parse_line(values: list[str], num_classes: int) -> tuple[str | None, dict]:
         return 'lines that are not "class x y width height"', {}
     if not all(map(isfinite, numbers)) or max(map(abs, numbers)) > 2:
         return 'lines with coordinates that are not fractions of the image size', {}
+    entry = dict(label=int(values[0]), fractions=numbers)
     if len(numbers) > 4:
         xs, ys = numbers[::2], numbers[1::2]
         w, h = max(xs) - min(xs), max(ys) - min(ys)
-        numbers = [min(xs) + w / 2, min(ys) + h / 2, w, h]
-    return None, dict(label=int(values[0]), fractions=numbers)
+        entry.update(fractions=[min(xs) + w / 2, min(ys) + h / 2, w, h], polygon=numbers)
+    return None, entry
