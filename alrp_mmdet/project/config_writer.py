@@ -16,7 +16,7 @@ CONFIG_TEMPLATE = """\
 # Training images with objects: {num_train:,}; validation images: {num_val:,}. Edit as you like.
 _base_ = [
     'alrp_mmdet::_base_/models/{model_config}',
-    'alrp_mmdet::_base_/datasets/coco_1333x800.py',
+    'alrp_mmdet::_base_/datasets/{data_config}',
     'alrp_mmdet::_base_/schedules/{schedule}',
     'alrp_mmdet::_base_/default_runtime.py',
 ]
@@ -32,7 +32,7 @@ train_pipeline = _base_.train_pipeline
 train_pipeline[2]['scale'] = image_scale
 test_pipeline = _base_.test_pipeline
 test_pipeline[1]['scale'] = image_scale
-{pipelines}
+
 train_dataloader = dict(
     batch_size={batch_size},  # per GPU
     dataset=dict(
@@ -54,7 +54,7 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(ann_file=val_dataloader['dataset']['ann_file']{metrics})
+val_evaluator = dict(ann_file=val_dataloader['dataset']['ann_file'])
 # alrp test writes each class's LRP-optimal score threshold to this file, for use in inference.
 test_evaluator = dict(**val_evaluator, thresholds_file={thresholds!r})
 
@@ -78,9 +78,6 @@ default_hooks = dict(
 {start}
 """
 
-MASK_PIPELINES = """\
-train_pipeline[1]['with_mask'] = test_pipeline[2]['with_mask'] = True
-"""
 EPOCHS_CHOSEN = """\
 # 1100 / sqrt(images) epochs, at least 12 (MMDetection's 1x schedule) and at most 150: with a
 # hundredth of the images, each is seen ten times as often, in a tenth of the steps."""
@@ -167,6 +164,7 @@ def format_config(
         num_val=len(val.content['images']),
         source=source,
         model_config=recipe.model_config,
+        data_config='coco_1333x800_instance.py' if recipe.masks else 'coco_1333x800.py',
         classes=_format_classes(train.classes),
         metainfo='classes=classes' + (', palette=None' if needs_palette else ''),
         work_dir=str(folder / 'work_dir'),
@@ -178,8 +176,6 @@ def format_config(
         train_folder=f'{train.image_folder}/',
         val_file=str(val.ann_file),
         val_folder=f'{val.image_folder}/',
-        pipelines=MASK_PIPELINES if recipe.masks else '',
-        metrics=", metric=['bbox', 'segm']" if recipe.masks else '',
         thresholds=str(folder / 'thresholds.json'),
         model=_format_model(recipe, settings),
         schedule=schedule.config,

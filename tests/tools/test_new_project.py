@@ -12,9 +12,19 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from format_writers import CLASSES, by_file, make_coco, write_coco, write_voc, write_yolo
+from format_writers import (
+    CLASSES,
+    add_triangles,
+    by_file,
+    make_coco,
+    write_coco,
+    write_voc,
+    write_yolo,
+)
 from mmdet.registry import DATASETS, MODELS, PARAM_SCHEDULERS
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.optim import build_optim_wrapper
 
 from alrp_mmdet.datasets import check_datasets
 from alrp_mmdet.project.formats import Split
@@ -30,7 +40,7 @@ LRS = {  # published, for 16 images; for the small RetinaNet with AdamW as for B
 }
 
 
-DAILY = ('atss', 'rs'), ('faster-rcnn', 'rs'), ('foveabox', 'ap')  # the others are slow tests
+DAILY = ('atss', 'rs'), ('mask-rcnn', 'rs'), ('foveabox', 'ap')  # the others are slow tests
 PAIRS = [
     pytest.param(*pair, marks=[] if pair[1] == 'alrp' or pair in DAILY else pytest.mark.slow)
     for pair in itertools.product(RECIPES, LOSSES)
@@ -39,8 +49,9 @@ PAIRS = [
 
 @pytest.mark.parametrize('detector, loss', PAIRS)
 def test_config_suits_the_data(new_project, source, detector, loss, capsys):
-    args = '--out', 'mine', '--val-fraction', '.5', '--detector', detector, '--loss', loss
-    new_project(source, *args)
+    add_triangles(source)
+    chosen = ['--masks'] if detector == 'mask-rcnn' else ['--detector', detector]
+    new_project(source, '--out', 'mine', '--val-fraction', '.5', *chosen, '--loss', loss)
     path = Path('mine', f'{loss}_{detector}_mine.py')
     assert len(path.read_text().splitlines()) < 80
     assert max(map(len, path.read_text().splitlines())) <= 220  # paths may be long
@@ -56,19 +67,20 @@ def test_config_suits_the_data(new_project, source, detector, loss, capsys):
     cfg.model.backbone.update(depth=18, init_cfg=None)  # for speed
     cfg.model.neck.in_channels = [64, 128, 256, 512]
     model = MODELS.build({**cfg.model, '_scope_': 'mmdet'})
-    head = model.roi_head.bbox_head if detector == 'faster-rcnn' else model.bbox_head
+    two_stages = detector in ('faster-rcnn', 'mask-rcnn')
+    head = model.roi_head.bbox_head if two_stages else model.bbox_head
     assert head.num_classes == 3
-    heads = [head, *([model.rpn_head] if detector == 'faster-rcnn' else [])]
+    heads = [head, *([model.rpn_head] if two_stages else [])]
     assert {type(head.loss_cls).__name__ for head in heads} == {LOSS_TYPES[loss]}
     assert LOSSES[loss] in path.read_text().splitlines()[0]
     test_cfg = cfg.model.test_cfg.get('rcnn', cfg.model.test_cfg)
-    published = detector == 'faster-rcnn' and loss == 'rs'
-    assert test_cfg.score_thr == (0.4 if published else 0)
-    if detector == 'faster-rcnn':
+    assert test_cfg.score_thr == (0.4 if two_stages and loss == 'rs' else 0)
+    if two_stages:
         assert cfg.model.roi_head.bbox_head.get('bias_prob') == (0.5 if loss == 'rs' else None)
         assert [head.loss_cls.loss_weight for head in heads] == [1, 0.2]
     images, lr = RECIPES[detector].schedule.base_batch_size, cfg.optim_wrapper.optimizer.lr
-    assert lr == LRS.get(detector, LRS['atss'])[loss]
+    name = 'faster-rcnn' if two_stages else detector
+    assert lr == LRS.get(name, LRS['atss'])[loss]
     assert cfg.optim_wrapper.optimizer.type == ('AdamW' if 'small' in detector else 'SGD')
     assert cfg.auto_scale_lr.enable and cfg.auto_scale_lr.base_batch_size == images
     stated = re.search(rf'# For {images} images per step.*\(([\d.]+) on one GPU', path.read_text())
@@ -79,6 +91,11 @@ def test_config_suits_the_data(new_project, source, detector, loss, capsys):
     assert cfg.test_evaluator.type == cfg.val_evaluator.type == 'CocoLRPMetric'
     assert Path(cfg.test_evaluator.thresholds_file) == Path('mine/thresholds.json').resolve()
     assert 'thresholds_file' not in cfg.val_evaluator
+    metrics = ['bbox', 'segm'] if detector == 'mask-rcnn' else 'bbox'
+    assert cfg.test_evaluator.metric == cfg.val_evaluator.metric == metrics
+    assert ('masks' in train[0]['data_samples'].gt_instances) == (detector == 'mask-rcnn')
+    if detector == 'mask-rcnn':
+        assert model.roi_head.mask_head.num_classes == 3
     generator = getattr(model, 'rpn_head', head)
     recipe = RECIPES[detector].with_loss(loss)
     if recipe.anchors:
@@ -87,6 +104,30 @@ def test_config_suits_the_data(new_project, source, detector, loss, capsys):
         sides = (generator.prior_generator.base_anchors[0][:, 2:] * 2).prod(dim=1).sqrt()
         base = float(sides.min()) / recipe.anchors.strides[0]
         assert re.search(rf'scale {base:g} \(chosen\)', capsys.readouterr().out)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('detector, loss', [*itertools.product(RECIPES, LOSSES)])
+def test_every_detector_trains_with_every_loss(new_project, source, detector, loss):
+    add_triangles(source)
+    chosen = ['--masks'] if detector == 'mask-rcnn' else ['--detector', detector]
+    new_project(source, '--out', 'mine', *chosen, '--loss', loss)
+    cfg = Config.fromfile(f'mine/{loss}_{detector}_mine.py')
+    cfg.train_dataloader.dataset.pipeline[2].scale = (96, 64)
+    cfg.model.backbone.update(depth=18, init_cfg=None)
+    cfg.model.neck.in_channels = [64, 128, 256, 512]
+    if 'rpn_proposal' in cfg.model.train_cfg:
+        cfg.model.train_cfg.rpn_proposal.max_per_img = 50
+    torch.manual_seed(0)
+    model = MODELS.build({**cfg.model, '_scope_': 'mmdet'}).train()
+    dataset = DATASETS.build({**cfg.train_dataloader.dataset, '_scope_': 'mmdet'})
+    optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
+    for _ in range(2):
+        losses = model.train_step(pseudo_collate([dataset[0], dataset[1]]), optimizer)
+        assert all(value.isfinite().all() for value in losses.values())
+    sort = {name for name in losses if 'loss_sort' in name}
+    assert bool(sort) == (loss == 'rs')
+    assert ('loss_mask' in losses) == (detector == 'mask-rcnn')
 
 
 @pytest.mark.parametrize('detector', ['atss', 'retinanet-small'])
