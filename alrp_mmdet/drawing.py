@@ -15,6 +15,7 @@ from mmdet.visualization import get_palette
 CELL_HEIGHT = 3.3  # inches
 CELL_WIDTH = 2.2, 5.5
 MASK_ALPHA = 0.45
+OUTLINES = 400  # width of an outline: the long side of the image over this
 
 
 def image_grid(image_sizes: Sequence[tuple[int, int]], max_columns: int) -> tuple:
@@ -69,4 +70,5 @@ def paint_mask(image: np.ndarray, mask: np.ndarray, colour, fill: bool = True) -
     if fill:
         image[mask] = ((1 - MASK_ALPHA) * image[mask] + MASK_ALPHA * rgb).round()
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(image, contours, -1, rgb.tolist(), 1)
+    thickness = max(1, round(max(mask.shape) / OUTLINES))
+    cv2.drawContours(image, contours, -1, rgb.tolist(), thickness)

@@ -25,6 +25,14 @@ HEADS['faster-rcnn'] = dict(
         bbox_roi_extractor=dict(out_channels=8), bbox_head=dict(in_channels=8, fc_out_channels=16)
     ),
 )
+HEADS['mask-rcnn'] = dict(
+    rpn_head=SMALL,
+    roi_head=dict(
+        **HEADS['faster-rcnn']['roi_head'],
+        mask_roi_extractor=dict(out_channels=8),
+        mask_head=dict(num_convs=1, in_channels=8, conv_out_channels=8),
+    ),
+)
 # What a ranking head becomes with MMDetection's own losses.
 STOCK = dict(
     retinanet=('RetinaHead', dict(type='FocalLoss', use_sigmoid=True)),
@@ -40,7 +48,7 @@ def _base(name: str) -> Config:
 
 def tiny_config(family: str, num_classes: int, stock: bool = False, depth: int = 18) -> Config:
     """Config of a detector of a few channels; ``stock``: with MMDetection's own head and loss."""
-    of_ranking = not (stock and family == 'faster-rcnn')
+    of_ranking = not (stock and family in ('faster-rcnn', 'mask-rcnn'))
     cfg = copy.deepcopy(_base(f'{"alrp" if of_ranking else "ce_l1"}_{family}'))
     channels = [4, 8, 16, 32] if depth == 18 else [16, 32, 64, 128]
     backbone = dict(depth=depth, stem_channels=4, base_channels=4, init_cfg=None)
@@ -49,6 +57,8 @@ def tiny_config(family: str, num_classes: int, stock: bool = False, depth: int =
     cfg.merge_from_dict(dict(model=HEADS[family]))
     bbox_head = cfg.model.get('roi_head', cfg.model).bbox_head
     bbox_head.num_classes = num_classes
+    if family == 'mask-rcnn':
+        cfg.model.roi_head.mask_head.num_classes = num_classes
     if stock and family in STOCK:
         bbox_head.type, bbox_head.loss_cls = STOCK[family]
         if family == 'atss':

@@ -39,6 +39,24 @@ def test_other_number_of_classes(family, stock):
 
 
 @pytest.mark.parametrize('stock', [False, True])
+@pytest.mark.parametrize('keep', [False, True])
+def test_masks_of_other_classes(stock, keep):
+    checkpoint = checkpoint_of(
+        tiny_detector('mask-rcnn', 3, stock=stock, seed=1), CHECKPOINT_CLASSES[:3]
+    )
+    model = tiny_detector('mask-rcnn', 3)
+    name = 'roi_head.mask_head.conv_logits.weight'
+    own, trained = model.state_dict()[name].clone(), checkpoint['state_dict'][name].clone()
+    after, text = load(model, checkpoint, CLASSES, keep_matching_classes=keep)
+    expected = [trained[2], trained[0], own[2]] if keep else own  # cat, dog, eel
+    for found, wanted in zip(after[name], expected):
+        assert torch.equal(found, wanted)
+    assert has_line(text, 'roi_head.mask_head.conv_logits', 'dog, cow, cat') != keep
+    upsample = 'roi_head.mask_head.upsample.weight'
+    assert torch.equal(after[upsample], checkpoint['state_dict'][upsample])
+
+
+@pytest.mark.parametrize('stock', [False, True])
 @pytest.mark.parametrize('family', FAMILIES)
 def test_matching_classes_are_loaded_by_name(family, stock):
     checkpoint = checkpoint_of(tiny_detector(family, 4, stock=stock, seed=1), CHECKPOINT_CLASSES)

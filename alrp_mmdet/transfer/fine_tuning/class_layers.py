@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mmdet.models import AnchorFreeHead, AnchorHead, BBoxHead, RPNHead
+from mmdet.models import AnchorFreeHead, AnchorHead, BBoxHead, FCNMaskHead, RPNHead
 from torch import Tensor, nn
 
 from alrp.text import format_list
@@ -147,6 +147,11 @@ def class_layers(
                 fits = theirs and len(theirs) == rows(boxes, found)
                 ours = OutputLayout(1, ours.classes, values)
                 yield ClassLayer(boxes, ours, theirs if fits else None)
+        elif isinstance(head, FCNMaskHead) and not head.class_agnostic:
+            masks = f'{path}.conv_logits'
+            if rows(masks, found):
+                ours, theirs = head.num_classes, rows(masks, found)
+                yield ClassLayer(masks, OutputLayout(1, ours), OutputLayout(1, theirs))
         elif isinstance(head, (AnchorHead, AnchorFreeHead)):
             for child in head._modules:
                 logits, boxes = f'{path}.{child}', f'{path}.{child.removesuffix("_cls")}_reg'
