@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,25 @@ from mmengine.config import Config
 
 from alrp_mmdet.project.formats import Split
 from alrp_mmdet.project.preview import draw_annotations
+
+TOOLS = Path(__file__).parents[2] / 'tools'
+SHRUNK = """
+image_scale = train_pipeline[2]['scale'] = test_pipeline[1]['scale'] = (64, 64)
+model['backbone'] = dict(depth=18, init_cfg=None)
+model['neck'] = dict(in_channels=[64, 128, 256, 512], out_channels=16)
+model['rpn_head'].update(in_channels=16, feat_channels=16)
+roi_head = model['roi_head']
+roi_head.update(
+    bbox_roi_extractor=dict(out_channels=16), mask_roi_extractor=dict(out_channels=16)
+)
+roi_head['bbox_head'].update(in_channels=16, fc_out_channels=16)
+roi_head['mask_head'].update(in_channels=16, conv_out_channels=16)
+model['train_cfg'] = dict(rpn_proposal=dict(max_per_img=50))
+model['test_cfg'] = dict(rpn=dict(max_per_img=50), rcnn=dict(score_thr=0.0, max_per_img=10))
+train_dataloader['num_workers'] = val_dataloader['num_workers'] = 0
+val_dataloader['persistent_workers'] = False
+train_cfg['max_epochs'] = 1
+"""
 
 
 def test_masks_are_resized_and_flipped_with_their_boxes(new_project, source):
@@ -53,3 +73,27 @@ def test_preview_shows_the_masks(tmp_path):
     plain, masked = (cv2.imdecode(np.frombuffer(png, np.uint8), 1) for png in pictures)
     assert plain.shape == masked.shape
     assert 0.01 < (plain != masked).any(axis=-1).mean() < 0.5
+
+
+@pytest.mark.slow
+def test_printed_commands_run_with_masks(command, source, tmp_path):
+    add_triangles(source)
+    args = source, '--out', 'bolts', '--masks', '--loss', 'rs', '--val-fraction', '.5'
+    result = command(sys.executable, TOOLS / 'new_project.py', *args)
+    assert result.returncode == 0, result.stderr
+    config = tmp_path / 'bolts' / 'rs_mask-rcnn_bolts.py'
+    config.write_text(config.read_text() + SHRUNK)
+    outputs = []
+    for line in re.findall(r'^  python (.*)', result.stdout, re.MULTILINE):
+        outputs.append(command('bash', '-c', f'{sys.executable} {line}'))
+        assert outputs[-1].returncode == 0, outputs[-1].stderr
+    assert len(outputs) == 4
+    assert 'loss_mask' in outputs[0].stdout and 'loss_sort' in outputs[0].stdout
+    assert 'coco/bbox_oLRP' in outputs[1].stdout and 'coco/segm_oLRP' in outputs[1].stdout
+    assert cv2.imread(str(tmp_path / 'bolts' / 'detections.png')).std() > 5
+    [best] = (tmp_path / 'bolts' / 'work_dir').glob('best_*.pth')
+    args = 'images/0_3.png', best, '--out', 'found', '--score-thr', 0, '--config', config
+    result = command(sys.executable, TOOLS / 'infer.py', *args)
+    assert result.returncode == 0, result.stderr
+    found = json.loads((tmp_path / 'found' / 'detections.json').read_text())
+    assert found and all(entry['segmentation']['size'] == [90, 50] for entry in found)
