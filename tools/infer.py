@@ -60,7 +60,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--batch-size', type=int, default=1, help='images per batch')
     parser.add_argument('--device', help='such as cuda:1 or cpu; default: the GPU, if there is one')
     parser.add_argument(
-        '--format', choices=['coco', 'csv'], default='coco', help='format of the results'
+        '--format',
+        choices=['coco', 'csv'],
+        default='coco',
+        help='format of the results; csv has no masks (default: %(default)s)',
     )
     parser.add_argument(
         '--ann-file', help='COCO file with the image and category ids to use in the results'

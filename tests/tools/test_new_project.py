@@ -72,6 +72,9 @@ def test_config_suits_the_data(new_project, source, detector, loss, capsys):
     assert head.num_classes == 3
     heads = [head, *([model.rpn_head] if two_stages else [])]
     assert {type(head.loss_cls).__name__ for head in heads} == {LOSS_TYPES[loss]}
+    smooth = loss == 'ap' and not two_stages and detector != 'atss'  # as published
+    box_losses = {type(head.loss_bbox).__name__ for head in heads}
+    assert box_losses == {'SmoothL1Loss' if smooth else 'GIoULoss'}
     assert LOSSES[loss] in path.read_text().splitlines()[0]
     test_cfg = cfg.model.test_cfg.get('rcnn', cfg.model.test_cfg)
     assert test_cfg.score_thr == (0.4 if two_stages and loss == 'rs' else 0)
