@@ -217,7 +217,7 @@ def test_yolo_polygons_are_masks(tmp_path):
     content, path = yolo_polygons(tmp_path)
     data = load(path)
     assert all('label file' in text for _, text in data.findings.warnings)
-    assert re.search(r'polygons.*boxes.*--masks \(', str(load_data(path).findings))
+    assert re.search(r'polygons.*boxes.*--masks.*\(\d+x: labels', str(load_data(path).findings))
     found = annotations_of(data)
     assert len(found) == len(content['annotations'])
     for a in content['annotations']:
