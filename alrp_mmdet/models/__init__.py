@@ -6,6 +6,7 @@ from .dense_heads import (
     ALRPPAAHead,
     ALRPRetinaHead,
     ALRPRPNHead,
+    ALRPSOLOV2Head,
 )
 from .dense_ranking_head import AnchorRankingMixin, DenseRankingMixin
 from .losses import APLoss, RankedBatch, RankingLoss, RankSortLoss, SelfBalance, aLRPLoss
@@ -20,6 +21,7 @@ __all__ = [
     'ALRPPAAHead',
     'ALRPRPNHead',
     'ALRPRetinaHead',
+    'ALRPSOLOV2Head',
     'APLoss',
     'AnchorRankingMixin',
     'DenseRankingMixin',
