@@ -7,14 +7,17 @@ from .dense_heads import (
     ALRPRetinaHead,
     ALRPRPNHead,
     ALRPSOLOV2Head,
+    ALRPYOLACTHead,
 )
 from .dense_ranking_head import AnchorRankingMixin, DenseRankingMixin
+from .detectors import ALRPYOLACT
 from .losses import APLoss, RankedBatch, RankingLoss, RankSortLoss, SelfBalance, aLRPLoss
 from .ranking_head import RankingHeadMixin
 from .roi_heads import ALRPBBoxHead
 from .structures import Predictions, Targets
 
 __all__ = [
+    'ALRPYOLACT',
     'ALRPATSSHead',
     'ALRPBBoxHead',
     'ALRPFoveaHead',
@@ -22,6 +25,7 @@ __all__ = [
     'ALRPRPNHead',
     'ALRPRetinaHead',
     'ALRPSOLOV2Head',
+    'ALRPYOLACTHead',
     'APLoss',
     'AnchorRankingMixin',
     'DenseRankingMixin',

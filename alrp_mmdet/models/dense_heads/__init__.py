@@ -4,6 +4,7 @@ from .alrp_paa_head import ALRPPAAHead
 from .alrp_retina_head import ALRPRetinaHead
 from .alrp_rpn_head import ALRPRPNHead
 from .alrp_solov2_head import ALRPSOLOV2Head
+from .alrp_yolact_head import ALRPYOLACTHead
 
 __all__ = [
     'ALRPATSSHead',
@@ -12,4 +13,5 @@ __all__ = [
     'ALRPRPNHead',
     'ALRPRetinaHead',
     'ALRPSOLOV2Head',
+    'ALRPYOLACTHead',
 ]
