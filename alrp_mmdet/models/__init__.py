@@ -13,14 +13,15 @@ from .dense_ranking_head import AnchorRankingMixin, DenseRankingMixin
 from .detectors import ALRPYOLACT
 from .losses import APLoss, RankedBatch, RankingLoss, RankSortLoss, SelfBalance, aLRPLoss
 from .ranking_head import RankingHeadMixin
-from .roi_heads import ALRPBBoxHead
-from .structures import Predictions, Targets
+from .roi_heads import ALRPBBoxHead, ALRPMaskRoIHead
+from .structures import MaskLosses, Predictions, Targets
 
 __all__ = [
     'ALRPYOLACT',
     'ALRPATSSHead',
     'ALRPBBoxHead',
     'ALRPFoveaHead',
+    'ALRPMaskRoIHead',
     'ALRPPAAHead',
     'ALRPRPNHead',
     'ALRPRetinaHead',
@@ -29,6 +30,7 @@ __all__ = [
     'APLoss',
     'AnchorRankingMixin',
     'DenseRankingMixin',
+    'MaskLosses',
     'Predictions',
     'RankSortLoss',
     'RankedBatch',
