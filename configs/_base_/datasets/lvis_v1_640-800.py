@@ -1,5 +1,5 @@
 # LVIS v1 with repeat factor sampling, short sides of 640 to 800 pixels for training.
-# Its dataset and its metric need the package lvis.
+# The dataset and its metric need the package lvis. lvis 0.5.3 evaluates only with NumPy below 1.24.
 _base_ = './coco_640-800_instance.py'
 
 data_root = 'data/lvis_v1/'
