@@ -16,7 +16,7 @@ TWO = ((4, 4, 36, 36, 0), (44, 8, 92, 56, 2))
 ONE = ((20, 12, 68, 60, 1),)
 
 
-def config(loss: str = 'RankSortLoss', max_masks: int = 100) -> dict:
+def config(loss: str = 'RankSortLoss', max_masks: int = 100, bbox_head: dict | None = None) -> dict:
     cfg = Config.fromfile(BASE / 'rs_yolact_r50_fpn.py').model
     init_default_scope('mmdet')
     anchors = dict(octave_base_scale=4, strides=[8, 16, 32], base_sizes=[8, 16, 32], centers=None)
@@ -29,7 +29,7 @@ def config(loss: str = 'RankSortLoss', max_masks: int = 100) -> dict:
             feat_channels=8,
             num_protos=4,
             anchor_generator=anchors,
-            loss_cls=dict(_delete_=True, type=loss),
+            **{**(bbox_head or {}), 'loss_cls': dict(_delete_=True, type=loss)},
         ),
         mask_head=dict(
             num_classes=CLASSES,
