@@ -1,5 +1,8 @@
 """The part that all detection heads trained by ranking share."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from mmdet.registry import MODELS
 from mmdet.structures.bbox import bbox_overlaps, get_box_tensor
 from mmengine.logging import MessageHub
@@ -93,7 +96,7 @@ class RankingHeadMixin:
             pos_boxes = self.decode(predictions.priors[pos_inds], pos_boxes)
             ious = bbox_overlaps(pos_boxes.detach(), pos_targets, is_aligned=True)
         quality = None if targets.quality is None else targets.quality[pos_inds].detach()
-        try:
+        with naming_iteration():
             results = self.loss_cls(
                 predictions.logits,
                 labels,
@@ -102,11 +105,6 @@ class RankingHeadMixin:
                 quality,
                 mask_losses,
             )
-        except FloatingPointError as error:
-            iteration = MessageHub.get_current_instance().get_info('iter')
-            if iteration is None:  # no runner
-                raise
-            raise type(error)(f'Training stopped at iteration {iteration + 1}: {error}') from error
         return {f'{prefix}{name}': value for name, value in results.items()}
 
     def decode(self, priors: Tensor, boxes: Tensor) -> Tensor:
@@ -125,6 +123,18 @@ class RankingHeadMixin:
         losses = self.loss_bbox(preds, targets, reduction_override='none')
         losses = losses if losses.dim() == 1 else losses.sum(dim=1)
         return losses / self.loc_scale
+
+
+@contextmanager
+def naming_iteration() -> Iterator[None]:
+    """Name the training iteration in a FloatingPointError."""
+    try:
+        yield
+    except FloatingPointError as error:
+        iteration = MessageHub.get_current_instance().get_info('iter')
+        if iteration is None:  # no runner
+            raise
+        raise type(error)(f'Training stopped at iteration {iteration + 1}: {error}') from error
 
 
 def ranking_loss_type(head: str, loss_cls: dict) -> type[RankingLoss]:

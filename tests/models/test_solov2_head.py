@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MessageHub
 from solov2_helpers import (
     CLASSES,
     GRIDS,
@@ -150,8 +151,11 @@ def test_a_broken_mask_stops_training():
     head = build()
     kernels, scores, feats = head(features(1))
     feats[0, 0, 0, 0] = float('nan')
-    with pytest.raises(FloatingPointError):
+    hub = MessageHub.get_current_instance()
+    hub.update_info('iter', 41)
+    with pytest.raises(FloatingPointError, match='iteration 42'):
         head.loss_by_feat(kernels, scores, feats, [objects(*TWO)], [{}])
+    hub.pop_info('iter')
 
 
 def test_learns_and_predicts_masks():

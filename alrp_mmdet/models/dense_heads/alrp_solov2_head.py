@@ -6,7 +6,7 @@ from mmdet.utils import InstanceList
 from torch import Tensor
 
 from ..losses.ranking_loss import RankingLoss
-from ..ranking_head import ranking_loss_type, type_name
+from ..ranking_head import naming_iteration, ranking_loss_type, type_name
 
 
 @MODELS.register_module()
@@ -67,7 +67,7 @@ class ALRPSOLOV2Head(SOLOV2Head):
             ``loss_bbox``, and ``ranked_iou`` of masks.
 
         Raises:
-            FloatingPointError: If a logit or a mask is NaN or infinite.
+            FloatingPointError: If a logit or a mask is NaN or infinite. Names the iteration.
         """
         masks, labels, _, cells = multi_apply(
             self._get_targets_single, batch_gt_instances, featmap_sizes=mask_feats.shape[-2:]
@@ -85,9 +85,14 @@ class ALRPSOLOV2Head(SOLOV2Head):
                 ious.append(_mask_ious(pos_masks.detach() > 0, targets > 0))
         logits = [x.permute(0, 2, 3, 1).reshape(-1, self.num_classes) for x in mlvl_cls_preds]
         losses = torch.cat(losses)
-        results = self.loss_cls(
-            torch.cat(logits), torch.cat(all_labels), losses, torch.cat(ious), 1 - losses.detach()
-        )
+        with naming_iteration():
+            results = self.loss_cls(
+                torch.cat(logits),
+                torch.cat(all_labels),
+                losses,
+                torch.cat(ious),
+                1 - losses.detach(),
+            )
         results['loss_mask'] = results.pop('loss_bbox')
         return results
 
