@@ -26,3 +26,7 @@ model = dict(
 )
 val_evaluator = dict(metric='segm')  # SOLOv2 has no boxes
 test_evaluator = val_evaluator
+
+train_cfg = dict(max_epochs=8, val_interval=4)
+param_scheduler = _base_.param_scheduler
+param_scheduler[1]['end'] = 8

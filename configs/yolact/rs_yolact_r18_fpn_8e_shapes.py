@@ -29,3 +29,7 @@ model = dict(
     ),
     test_cfg=dict(score_thr=0.0),  # see alrp_retinanet_r18_fpn_small.py
 )
+
+train_cfg = dict(max_epochs=8, val_interval=4)
+param_scheduler = _base_.param_scheduler
+param_scheduler[1]['end'] = 8
