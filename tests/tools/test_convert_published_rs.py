@@ -108,19 +108,22 @@ PUBLISHED = [
     ('atss', {}, 'atss/rs_atss_r50_fpn_1x_coco'),
     ('paa', {}, 'paa/rs_paa_r50_fpn_1x_coco'),
     ('faster-rcnn', {}, f'{FASTER}_r50_fpn_1x_coco'),
-    ('faster-rcnn', CARAFE, f'{FASTER}_r50_fpn-carafe_1x_coco'),
-    ('faster-rcnn', DCN, f'{FASTER}_r101-dconv-c3-c5_fpn_ms-3x_coco'),
-    ('faster-rcnn', DCN | CARAFE, f'{FASTER}_r101-dconv-c3-c5_fpn-carafe_ms-3x_coco'),
     ('cascade-rcnn', {}, 'cascade_rcnn/rs_cascade-rcnn_r50_fpn_1x_coco'),
     ('mask-rcnn', {}, f'{MASK}_r50_fpn_1x_coco'),
-    ('mask-rcnn', CARAFE, f'{MASK}_r50_fpn-carafe_1x_coco'),
-    ('mask-rcnn', R101, f'{MASK}_r101_fpn_ms-640-800-3x_coco'),
-    ('mask-rcnn', R101 | CARAFE, f'{MASK}_r101_fpn-carafe_ms-3x_coco'),
-    ('mask-rcnn', DCN | CARAFE, f'{MASK}_r101-dconv-c3-c5_fpn-carafe_ms-3x_coco'),
     ('mask-rcnn', X101 | CARAFE, f'{MASK}_x101-64x4d-dconv-c3-c5_fpn-carafe_ms-3x_coco'),
     ('mask-rcnn', dict(classes=1203), f'{MASK}_r50_fpn_sample1e-3_ms-1x_lvis-v1'),
     ('yolact', {}, 'yolact/rs_yolact_r50_fpn_55e_coco'),
 ]
+PUBLISHED_TOO = [
+    ('faster-rcnn', CARAFE, f'{FASTER}_r50_fpn-carafe_1x_coco'),
+    ('faster-rcnn', DCN, f'{FASTER}_r101-dconv-c3-c5_fpn_ms-3x_coco'),
+    ('faster-rcnn', DCN | CARAFE, f'{FASTER}_r101-dconv-c3-c5_fpn-carafe_ms-3x_coco'),
+    ('mask-rcnn', CARAFE, f'{MASK}_r50_fpn-carafe_1x_coco'),
+    ('mask-rcnn', R101, f'{MASK}_r101_fpn_ms-640-800-3x_coco'),
+    ('mask-rcnn', R101 | CARAFE, f'{MASK}_r101_fpn-carafe_ms-3x_coco'),
+    ('mask-rcnn', DCN | CARAFE, f'{MASK}_r101-dconv-c3-c5_fpn-carafe_ms-3x_coco'),
+]
+PUBLISHED += [pytest.param(*values, marks=pytest.mark.slow) for values in PUBLISHED_TOO]
 
 
 @pytest.mark.parametrize('detector, options, config', PUBLISHED, ids=lambda x: str(x)[-40:])
