@@ -10,7 +10,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmcv.ops import CARAFEPack
-from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
@@ -30,6 +29,7 @@ SMALL = (
     'fovea_r18',
     'rs_paa_r18',
     'rs_cascade-rcnn_r18',
+    'rs_mask-rcnn_r18',
     'rs_retinanet_mobilenetv2',
     'alrp_retinanet_r50',
 )
@@ -68,6 +68,9 @@ def annotate(folder: Path, classes: tuple[str, ...]) -> str:
     content = json.loads((folder / 'boxes.json').read_text())
     for i, box in enumerate(content['annotations']):
         box['category_id'] = i % len(classes)
+        x, y, w, h = box['bbox']
+        triangle = [x, y, x + w, y, x, y + h]
+        box.setdefault('segmentation', [triangle])
     content['categories'] = [dict(id=i, name=name) for i, name in enumerate(classes)]
     path = folder / f'{len(classes)}_classes.json'
     path.write_text(json.dumps(content))
@@ -85,10 +88,16 @@ def load(name: str, pictures: Path, tmp_path: Path) -> Config:
         cfg.model.train_cfg.rpn.allowed_border = -1  # large anchors do not fit into small images
     cfg.model.test_cfg.get('rcnn', cfg.model.test_cfg).score_thr = 0.0  # untrained models score low
     for split in ('train', 'val'):
-        dataset = cfg[f'{split}_dataloader'].dataset
-        if dataset.type == 'CocoDataset':
-            classes = dataset.get('metainfo', CocoDataset.METAINFO)['classes']
+        loader = cfg[f'{split}_dataloader']
+        if loader.dataset.type == 'ClassBalancedDataset':
+            loader.dataset = loader.dataset.dataset
+        dataset = loader.dataset
+        if dataset.type in ('CocoDataset', 'LVISV1Dataset'):
+            metainfo = DATASETS.get(dataset.type).METAINFO
+            classes = dataset.get('metainfo', metainfo)['classes']
             dataset.update(data_root=str(pictures), data_prefix=dict(img=''))
+            # LVISV1Dataset needs a package that reads the same format.
+            dataset.update(type='CocoDataset', metainfo=dict(classes=classes))
             dataset.ann_file = annotate(pictures, classes)
         else:
             dataset.update(data_root=str(tmp_path), num_images=4)
@@ -160,3 +169,5 @@ def test_config_trains_and_predicts(name, pictures, tmp_path, monkeypatch):
         assert len(boxes) > 0
         assert boxes.isfinite().all() and (boxes >= 0).all()
         assert (boxes <= torch.tensor([width, height, width, height]) + 1e-3).all()
+        if getattr(model, 'with_mask', False):
+            assert result.pred_instances.masks.shape == (len(boxes), height, width)

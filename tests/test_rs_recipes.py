@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mmengine.config import Config
 
@@ -21,6 +22,25 @@ PUBLISHED = {
         'FPN_CARAFE',
     ),
     'cascade_rcnn/rs_cascade-rcnn_r50_fpn_1x_coco': (50, 12, 0.012, False, 'FPN'),
+    'mask_rcnn/rs_mask-rcnn_r50_fpn_1x_coco': (50, 12, 0.012, False, 'FPN'),
+    'mask_rcnn/rs_mask-rcnn_r50_fpn-carafe_1x_coco': (50, 12, 0.012, False, 'FPN_CARAFE'),
+    'mask_rcnn/rs_mask-rcnn_r101_fpn_ms-640-800-3x_coco': (101, 36, 0.012, False, 'FPN'),
+    'mask_rcnn/rs_mask-rcnn_r101_fpn-carafe_ms-3x_coco': (101, 36, 0.012, False, 'FPN_CARAFE'),
+    'mask_rcnn/rs_mask-rcnn_r101-dconv-c3-c5_fpn-carafe_ms-3x_coco': (
+        101,
+        36,
+        0.012,
+        True,
+        'FPN_CARAFE',
+    ),
+    'mask_rcnn/rs_mask-rcnn_x101-64x4d-dconv-c3-c5_fpn-carafe_ms-3x_coco': (
+        101,
+        36,
+        0.012,
+        True,
+        'FPN_CARAFE',
+    ),
+    'mask_rcnn/rs_mask-rcnn_r50_fpn_sample1e-3_ms-1x_lvis-v1': (50, 12, 0.012, False, 'FPN'),
 }
 RS = dict(type='RankSortLoss', delta=0.5)
 STDS = [0.1, 0.1, 0.2, 0.2]
@@ -42,11 +62,15 @@ def test_published_recipe(name):
     assert cfg.optim_wrapper.optimizer == dict(type='SGD', lr=lr, momentum=0.9, weight_decay=0.0001)
     assert (cfg.train_dataloader.batch_size, cfg.auto_scale_lr.base_batch_size) == (4, 16)
 
-    resize = cfg.train_dataloader.dataset.pipeline[2]
-    if epochs == 12:
+    dataset = cfg.train_dataloader.dataset
+    _, annotations, resize, *_ = dataset.get('dataset', dataset).pipeline
+    assert annotations.get('with_mask', False) == ('mask' in name)
+    if '_ms-' not in name:
         assert resize == dict(type='Resize', scale=(1333, 800), keep_ratio=True)
     else:
         sides = [480, 560, 640, 720, 800, 880, 960]
+        if '640-800' in name or 'lvis' in name:
+            sides = [640, 672, 704, 736, 768, 800]
         scales = [(1333, side) for side in sides]
         assert resize == dict(type='RandomChoiceResize', scales=scales, keep_ratio=True)
     assert cfg.test_dataloader.dataset.pipeline[1].scale == (1333, 800)
@@ -79,7 +103,8 @@ def test_published_stages(name):
     assert (rpn.loss_cls, rpn.loss_bbox) == (dict(RS, loss_weight=0.2), dict(type='GIoULoss'))
     assert rpn.bbox_coder.target_stds == STDS
     assert model.train_cfg.rpn.sampler.type == 'PseudoSampler'
-    assert model.test_cfg.rcnn.score_thr == 0.4
+    assert model.test_cfg.rcnn.score_thr == (0.6 if 'lvis' in name else 0.4)
+    assert model.test_cfg.rcnn.max_per_img == (300 if 'lvis' in name else 100)
     heads, stages, ious = [roi_head.bbox_head], [model.train_cfg.rcnn], [0.5]
     if 'cascade' in name:
         assert (roi_head.num_stages, roi_head.stage_loss_weights) == (3, [1, 1, 1])
@@ -92,6 +117,23 @@ def test_published_stages(name):
         assert head.bias_prob == 0.5
         assert stage.sampler.add_gt_as_proposals and stage.sampler.num > 1_000_000
         assert stage.assigner.pos_iou_thr == stage.assigner.neg_iou_thr == iou
+
+
+@pytest.mark.parametrize('name', [name for name in PUBLISHED if 'mask' in name])
+def test_published_masks(name):
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    roi_head, rcnn = cfg.model.roi_head, cfg.model.train_cfg.rcnn
+    assert (cfg.model.type, roi_head.type) == ('MaskRCNN', 'ALRPMaskRoIHead')
+    assert (roi_head.max_masks, rcnn.mask_size) == (200, 28)
+    head = roi_head.mask_head
+    assert (head.type, head.num_convs, head.loss_mask) == ('FCNMaskHead', 4, dict(type='DiceLoss'))
+    assert head.num_classes == roi_head.bbox_head.num_classes == (1203 if 'lvis' in name else 80)
+    assert roi_head.mask_roi_extractor.roi_layer.output_size == 14
+    assert cfg.val_evaluator.metric == ['bbox', 'segm']
+    if 'lvis' in name:
+        dataset = cfg.train_dataloader.dataset
+        assert (dataset.type, dataset.oversample_thr) == ('ClassBalancedDataset', 1e-3)
+        assert cfg.val_evaluator.type == 'LVISMetric'
 
 
 def test_published_figures_are_in_the_metafiles():
@@ -107,6 +149,16 @@ def test_published_figures_are_in_the_metafiles():
         ('rs_faster-rcnn_r101-dconv-c3-c5_fpn_ms-3x_coco', 47.6, 61.1),
         ('rs_faster-rcnn_r101-dconv-c3-c5_fpn-carafe_ms-3x_coco', 47.7, 60.9),
         ('rs_cascade-rcnn_r50_fpn_1x_coco', 41.3, 66.6),
+        ('rs_mask-rcnn_r50_fpn_1x_coco', (40.0, 36.4), (67.5, 70.1)),
+        ('rs_mask-rcnn_r50_fpn-carafe_1x_coco', (41.1, 37.3), ()),
+        ('rs_mask-rcnn_r101_fpn_ms-640-800-3x_coco', (44.7, 40.3), (63.7, 66.9)),
+        ('rs_mask-rcnn_r101_fpn-carafe_ms-3x_coco', (46.2, 41.5), ()),
+        ('rs_mask-rcnn_r101-dconv-c3-c5_fpn-carafe_ms-3x_coco', (48.8, 43.6), ()),
+        ('rs_mask-rcnn_x101-64x4d-dconv-c3-c5_fpn-carafe_ms-3x_coco', (49.9, 44.4), ()),
+        ('rs_mask-rcnn_r50_fpn_sample1e-3_ms-1x_lvis-v1', (25.9, 25.2), ()),
     ):
+        box, *mask = np.atleast_1d(ap)
         assert 'Figures: published' in figures[name]
-        assert f'box AP: {ap}' in figures[name] and f'oLRP: {olrp}' in figures[name]
+        assert f'box AP: {box}' in figures[name]
+        assert all(f'mask AP: {value}' in figures[name] for value in mask)
+        assert all(f'oLRP: {value}' in figures[name] for value in np.atleast_1d(olrp))

@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
+from pycocotools import mask as mask_utils
 
 from .scene import CLASSES, HEIGHT, WIDTH, draw_scene
 
-VERSION = 5  # of the pictures; changes whenever they do
+VERSION = 6  # of pictures and annotations; changes whenever they do
 SPLITS = ('train', 'val', 'test')
 
 
@@ -19,10 +20,10 @@ class ShapesDataset(CocoDataset):
 
     The four classes differ by shape, not by colour. Objects of 28 to 130 pixels in pictures of
     256x192 are rotated, distorted, textured and partly hidden, among strokes and scraps that are
-    not objects, under noise. Boxes are tight around the visible pixels. The first use generates the
-    images and a COCO annotation file (``SPLIT/annotations.json``) in ``data_root``, which
-    ``CocoMetric`` can evaluate. Annotations are the same on all machines; pictures may differ in a
-    few pixels along edges between versions of OpenCV.
+    not objects, under noise. Masks are the visible pixels, and boxes are tight around them. The
+    first use generates the images and a COCO annotation file (``SPLIT/annotations.json``) in
+    ``data_root``, which ``CocoMetric`` can evaluate. Annotations are the same on all machines;
+    pictures may differ in a few pixels along edges between versions of OpenCV.
 
     Args:
         data_root (str): Folder of the splits, created if needed. Other content is never
@@ -115,8 +116,23 @@ def _write_split(folder: Path, recipe: dict) -> None:
         images.append(dict(id=i + 1, file_name=name, width=WIDTH, height=HEIGHT))
         for label, mask in objects:
             x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
-            annotation = dict(id=len(annotations) + 1, image_id=i + 1, category_id=label + 1)
-            annotations.append({**annotation, 'bbox': [x, y, w, h], 'area': w * h, 'iscrowd': 0})
+            annotations.append(
+                dict(
+                    id=len(annotations) + 1,
+                    image_id=i + 1,
+                    category_id=label + 1,
+                    bbox=[x, y, w, h],
+                    area=int(mask.sum()),
+                    segmentation=_encode(mask),
+                    iscrowd=0,
+                )
+            )
     categories = [dict(id=i + 1, name=name) for i, name in enumerate(CLASSES)]
     content = dict(info=recipe, images=images, annotations=annotations, categories=categories)
     (folder / 'annotations.json').write_text(json.dumps(content))
+
+
+def _encode(mask: np.ndarray) -> dict:
+    """A mask, shape (H, W), as COCO's run-length encoding in JSON."""
+    encoded = mask_utils.encode(np.asfortranarray(mask, np.uint8))
+    return dict(size=encoded['size'], counts=encoded['counts'].decode())

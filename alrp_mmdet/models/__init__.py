@@ -10,19 +10,21 @@ from .dense_heads import (
 from .dense_ranking_head import AnchorRankingMixin, DenseRankingMixin
 from .losses import APLoss, RankedBatch, RankingLoss, RankSortLoss, SelfBalance, aLRPLoss
 from .ranking_head import RankingHeadMixin
-from .roi_heads import ALRPBBoxHead
-from .structures import Predictions, Targets
+from .roi_heads import ALRPBBoxHead, ALRPMaskRoIHead
+from .structures import MaskLosses, Predictions, Targets
 
 __all__ = [
     'ALRPATSSHead',
     'ALRPBBoxHead',
     'ALRPFoveaHead',
+    'ALRPMaskRoIHead',
     'ALRPPAAHead',
     'ALRPRPNHead',
     'ALRPRetinaHead',
     'APLoss',
     'AnchorRankingMixin',
     'DenseRankingMixin',
+    'MaskLosses',
     'Predictions',
     'RankSortLoss',
     'RankedBatch',

@@ -6,7 +6,7 @@ from mmengine.logging import MessageHub
 from torch import Tensor
 
 from .losses.ranking_loss import RankingLoss
-from .structures import Predictions, Targets
+from .structures import MaskLosses, Predictions, Targets
 
 # Upper bounds of MMDetection's bounded localisation losses.
 UPPER_BOUND = dict(IoULoss=1.0, GIoULoss=2.0, DIoULoss=2.0, CIoULoss=2.0, SIoULoss=2.0)
@@ -65,7 +65,11 @@ class RankingHeadMixin:
         self.loc_scale = _upper_bound(loss_bbox) if loss_type.needs_bounded_boxes else 1.0
 
     def rank(
-        self, predictions: Predictions, targets: Targets, prefix: str = ''
+        self,
+        predictions: Predictions,
+        targets: Targets,
+        prefix: str = '',
+        mask_losses: MaskLosses | None = None,
     ) -> dict[str, Tensor]:
         """Losses of a batch by one ranking over all its logits.
 
@@ -73,15 +77,18 @@ class RankingHeadMixin:
             predictions (Predictions): Predictions of all priors.
             targets (Targets): Their targets.
             prefix (str): Put before the name of each result, such as ``'rpn_'``. Defaults to ''.
+            mask_losses (MaskLosses, optional): Mask losses of some of the positives.
 
         Returns:
-            dict[str, Tensor]: Scalars ``loss_cls`` and ``loss_bbox``. To be logged: ``num_pos``;
-            ``ranked_iou`` if ``loss_bbox`` compares boxes; further values of the loss, such as
-            ``self_balance`` of ``aLRPLoss``. Without positives both losses are 0 and still have a
-            gradient for every prediction, as distributed training needs.
+            dict[str, Tensor]: Scalars ``loss_cls``, ``loss_bbox`` and, given ``mask_losses``,
+            ``loss_mask``. To be logged: ``num_pos``; ``ranked_iou`` if ``loss_bbox`` compares
+            boxes; further values of the loss, such as ``self_balance`` of ``aLRPLoss``. Without
+            positives all losses are 0 and still have a gradient for every prediction, as
+            distributed training needs.
 
         Raises:
-            FloatingPointError: If a logit or a box is NaN or infinite. Names the iteration.
+            FloatingPointError: If a logit, a box or a mask loss is NaN or infinite. Names the
+                iteration.
         """
         num_classes = predictions.logits.shape[1]
         labels = targets.labels
@@ -94,7 +101,12 @@ class RankingHeadMixin:
         quality = None if targets.quality is None else targets.quality[pos_inds].detach()
         try:
             results = self.loss_cls(
-                predictions.logits, labels, self._loc_losses(pos_boxes, pos_targets), ious, quality
+                predictions.logits,
+                labels,
+                self._loc_losses(pos_boxes, pos_targets),
+                ious,
+                quality,
+                mask_losses,
             )
         except FloatingPointError as error:
             iteration = MessageHub.get_current_instance().get_info('iter')

@@ -1,4 +1,4 @@
-"""The predictions and targets that a head passes to ``RankingHeadMixin.rank``."""
+"""What a head passes to ``RankingHeadMixin.rank``."""
 
 from dataclasses import dataclass
 
@@ -41,3 +41,16 @@ class Targets:
     labels: Tensor
     boxes: Tensor
     quality: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class MaskLosses:
+    """Mask losses of K of the P positives.
+
+    Attributes:
+        losses (Tensor): Shape (K,), the loss of each mask, such as its Dice loss.
+        inds (Tensor): Shape (K,), int64, the index of each among the positives.
+    """
+
+    losses: Tensor
+    inds: Tensor

@@ -68,7 +68,7 @@ def test_files_hold_what_was_drawn_and_splits_share_no_picture(tmp_path):
     assert len(set(pictures)) == len(pictures) == 9
 
 
-def test_boxes_are_tight_around_visible_pixels_and_within_the_picture(tmp_path):
+def test_masks_are_the_visible_pixels_and_boxes_are_tight_around_them(tmp_path):
     generate_shapes(tmp_path, 'val', 12, 0)
     coco = COCO(str(tmp_path / 'val' / 'annotations.json'))
     for index, image_id in enumerate(coco.getImgIds()):
@@ -82,7 +82,8 @@ def test_boxes_are_tight_around_visible_pixels_and_within_the_picture(tmp_path):
             assert (x, y) == (columns[0], rows[0])
             assert (x + w - 1, y + h - 1) == (columns[-1], rows[-1])
             assert annotation['category_id'] == label + 1
-            assert annotation['area'] == w * h
+            assert np.array_equal(coco.annToMask(annotation), mask)
+            assert annotation['area'] == mask.sum()
             taken += mask
         assert taken.max() <= 1  # a pixel shows one object
 
@@ -222,7 +223,7 @@ def test_another_recipe_in_the_folder_is_refused(tmp_path, other):
 def test_pictures_of_another_version_are_refused(tmp_path, monkeypatch):
     build(tmp_path)
     monkeypatch.setattr('alrp_mmdet.datasets.shapes.VERSION', -1)
-    with pytest.raises(ValueError, match=r"'version': 5.*'version': -1.*data_root"):
+    with pytest.raises(ValueError, match=r"'version': 6.*'version': -1.*data_root"):
         build(tmp_path)
 
 

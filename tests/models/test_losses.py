@@ -3,7 +3,7 @@ import torch
 from mmdet.registry import MODELS
 
 from alrp.ranking import Ranking, alrp_loss, ap_loss, rank_sort_loss
-from alrp_mmdet.models import APLoss, RankingLoss, RankSortLoss, aLRPLoss
+from alrp_mmdet.models import APLoss, MaskLosses, RankingLoss, RankSortLoss, aLRPLoss
 
 NUM_CLASSES = 3
 
@@ -81,6 +81,68 @@ def test_rank_sort_matches_the_core_and_balances_each_step(batch, loss_weight):
     [grad] = torch.autograd.grad(results['loss_rank'] + results['loss_sort'], logits)
     [truth] = torch.autograd.grad(loss_weight * sum(expected), logits)
     torch.testing.assert_close(grad, truth)
+
+
+def mask_losses_of(loc_losses, inds):
+    values = torch.rand(len(inds), generator=torch.Generator().manual_seed(3)).requires_grad_()
+    return MaskLosses(values.to(loc_losses), torch.tensor(inds)), values
+
+
+@pytest.mark.parametrize('inds', [[7, 2, 11], list(range(40))])
+def test_rank_sort_weights_masks_by_score_and_balances_them(batch, inds):
+    logits, labels, loc_losses = batch
+    inds = inds[: len(loc_losses)]
+    masks, values = mask_losses_of(loc_losses, inds)
+    ious = torch.rand(len(loc_losses), generator=torch.Generator().manual_seed(1))
+    results = RankSortLoss(loss_weight=0.5)(
+        logits, labels, loc_losses, ious=ious, mask_losses=masks
+    )
+    magnitude = (results['loss_rank'] + results['loss_sort']).item()
+    assert results['loss_mask'].item() == pytest.approx(magnitude)
+    scores = logits[(labels >= 0) & (labels < NUM_CLASSES)].sigmoid().amax(dim=1)[inds]
+    [grad] = torch.autograd.grad(results['loss_mask'], values)
+    expected = magnitude * scores / (scores * values).sum()
+    torch.testing.assert_close(grad, expected.detach())
+
+
+def test_alrp_weights_masks_by_rank(batch):
+    logits, labels, loc_losses = batch
+    everything = list(range(len(loc_losses)))
+    masks, values = mask_losses_of(loc_losses, everything)
+    loss = aLRPLoss(self_balance=dict(start_weight=7), loss_weight=0.5)
+    results = loss(logits, labels, loc_losses, mask_losses=masks)
+    ranking = Ranking(*flattened(logits, labels))
+    expected = 0.0
+    for score, rank in zip(ranking.pos_logits, ranking.rank):
+        expected += values[ranking.pos_logits >= score].sum() / rank
+    assert results['loss_mask'].item() == pytest.approx(
+        3.5 * expected.item() / len(values), rel=1e-5
+    )
+
+
+def test_a_sample_of_the_masks_has_the_weight_of_all_in_alrp(batch):
+    logits, labels, loc_losses = batch
+    losses = []
+    for count in (len(loc_losses), 4):
+        masks = MaskLosses(torch.full((count,), 0.3), torch.arange(count))
+        losses.append(aLRPLoss()(logits, labels, loc_losses, mask_losses=masks)['loss_mask'])
+    assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-5)
+    assert losses[0] > 0
+
+
+def test_ap_averages_masks(batch):
+    logits, labels, loc_losses = batch
+    masks, values = mask_losses_of(loc_losses, [3, 1])
+    results = APLoss()(logits, labels, loc_losses, mask_losses=masks)
+    assert results['loss_mask'].item() == pytest.approx(values.mean().item())
+
+
+@pytest.mark.parametrize('loss', [aLRPLoss(), APLoss(), RankSortLoss()])
+def test_a_broken_mask_stops_training(batch, loss):
+    logits, labels, loc_losses = batch
+    masks = MaskLosses(torch.tensor([0.1, float('nan')]), torch.tensor([0, 1]))
+    with pytest.raises(FloatingPointError, match='mask loss'):
+        loss(logits, labels, loc_losses, torch.rand(len(loc_losses)), mask_losses=masks)
 
 
 @pytest.mark.parametrize('loss', [aLRPLoss(), APLoss(), RankSortLoss()])

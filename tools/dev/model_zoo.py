@@ -30,17 +30,18 @@ def models() -> list[dict]:
 
 def table(entries: list[dict]) -> str:
     """The models as a Markdown table."""
-    rows = ['| config | evaluated on | AP | oLRP | figures |', '|---|---|---|---|---|']
+    rows = [
+        '| config | evaluated on | box AP | box oLRP | mask AP | mask oLRP | figures |',
+        '|---|---|---|---|---|---|---|',
+    ]
     for model in entries:
-        [result] = model.get('Results', [{}])
-        metrics = result.get('Metrics', {})
-        cells = [
-            f'[{model["Name"]}](../{model["Config"]})',
-            result.get('Dataset', ''),
-            metrics.get('box AP', ''),
-            metrics.get('oLRP', ''),
-            model['Metadata']['Figures'],
-        ]
+        results = {result['Task']: result for result in model.get('Results', [])}
+        [dataset] = {result['Dataset'] for result in results.values()} or ['']
+        cells = [f'[{model["Name"]}](../{model["Config"]})', dataset]
+        for task, name in (('Object Detection', 'box AP'), ('Instance Segmentation', 'mask AP')):
+            metrics = results.get(task, {}).get('Metrics', {})
+            cells += [metrics.get(name, ''), metrics.get('oLRP', '')]
+        cells.append(model['Metadata']['Figures'])
         rows.append(f'| {" | ".join(map(str, cells))} |')
     return '\n'.join(rows) + '\n'
 

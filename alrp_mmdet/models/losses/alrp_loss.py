@@ -1,7 +1,7 @@
 from mmdet.registry import MODELS
 from torch import Tensor
 
-from alrp.ranking import alrp_loss_from_ranking
+from alrp.ranking import alrp_loss_from_ranking, localisation_weights
 
 from .ranking_loss import RankedBatch, RankingLoss
 
@@ -11,7 +11,8 @@ class aLRPLoss(RankingLoss):  # noqa: N801 - the paper's spelling
     """aLRP Loss (arXiv 2009.13592): classification and localisation by one ranking.
 
     The localisation error of a positive is its localisation loss, scaled to [0, 1], over
-    ``1 - tau``.
+    ``1 - tau``. Masks are weighted like boxes: the higher a positive ranks, the more its mask
+    counts.
 
     Args:
         delta (float): Half the width of the smoothed step, in units of the logits. Defaults to 1.
@@ -41,8 +42,16 @@ class aLRPLoss(RankingLoss):  # noqa: N801 - the paper's spelling
         loc_errors = batch.loc_losses / (1 - self.tau)
         loss_cls, loss_loc = alrp_loss_from_ranking(batch.ranking, loc_errors)
         weight = self.self_balance(loss_cls, loss_loc)
-        return dict(
+        results = dict(
             loss_cls=self.loss_weight * loss_cls,
             loss_bbox=self.loss_weight * weight * loss_loc,
             self_balance=weight,
         )
+        if batch.mask_losses is not None:
+            masks = batch.mask_losses
+            all_weights = localisation_weights(batch.ranking).to(masks.losses.dtype)
+            weights = all_weights[masks.inds]
+            # A sample of the masks has the weight of all.
+            weights = weights * (all_weights.sum() / weights.sum().clamp(min=1e-10))
+            results['loss_mask'] = self.loss_weight * weight * (weights * masks.losses).sum()
+        return results

@@ -12,7 +12,7 @@ class RankSortLoss(RankingLoss):
 
     Boxes: the mean localisation loss, weighted by the highest class score of each positive, times
     ``(loss_rank + loss_sort) / loss_bbox`` of the same step, so that localisation always has the
-    magnitude of classification. There is no state and nothing to tune.
+    magnitude of classification. Masks: likewise. There is no state and nothing to tune.
 
     Args:
         delta (float): Half the width of the smoothed step, in units of the logits. Defaults to 0.5.
@@ -29,14 +29,24 @@ class RankSortLoss(RankingLoss):
         super().__init__(delta, **kwargs)
 
     def losses(self, batch: RankedBatch) -> dict[str, Tensor]:
-        """``loss_rank``, ``loss_sort`` and ``loss_bbox``."""
+        """``loss_rank``, ``loss_sort``, ``loss_bbox`` and, with masks, ``loss_mask``."""
         loss_rank, loss_sort = rank_sort_loss_from_ranking(batch.ranking, batch.ious)
-        weights = batch.pos_scores.amax(dim=1).to(batch.loc_losses.dtype)
-        loss_bbox = (weights * batch.loc_losses).sum() / weights.sum().clamp(min=1e-10)
-        # Bounded, so that a batch of nearly perfect boxes does not get a huge gradient.
-        balance = (loss_rank + loss_sort).detach() / loss_bbox.detach().clamp(min=1e-3)
-        return dict(
-            loss_rank=self.loss_weight * loss_rank,
-            loss_sort=self.loss_weight * loss_sort,
-            loss_bbox=self.loss_weight * balance * loss_bbox,
+        magnitude = (loss_rank + loss_sort).detach()
+        scores = batch.pos_scores.amax(dim=1)
+        results = dict(
+            loss_rank=loss_rank,
+            loss_sort=loss_sort,
+            loss_bbox=_balanced(batch.loc_losses, scores, magnitude),
         )
+        if batch.mask_losses is not None:
+            masks = batch.mask_losses
+            results['loss_mask'] = _balanced(masks.losses, scores[masks.inds], magnitude)
+        return {name: self.loss_weight * value for name, value in results.items()}
+
+
+def _balanced(losses: Tensor, weights: Tensor, magnitude: Tensor) -> Tensor:
+    """The weighted mean of losses, scaled to a magnitude."""
+    weights = weights.to(losses.dtype)
+    mean = (weights * losses).sum() / weights.sum().clamp(min=1e-10)
+    # Bounded, so that a batch of nearly perfect boxes does not get a huge gradient.
+    return magnitude / mean.detach().clamp(min=1e-3) * mean

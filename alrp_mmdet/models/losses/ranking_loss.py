@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from alrp.ranking import Ranking, localisation_weights
 from alrp.ranking.step_sums import check_delta
 
+from ..structures import MaskLosses
+
 
 @dataclass(frozen=True)
 class RankedBatch:
@@ -22,6 +24,8 @@ class RankedBatch:
         ious (Tensor | None): Shape (P,), IoU of each positive's predicted box with its target, or
             ``Targets.quality`` if the head sets it; None if ``loss_bbox`` does not compare boxes.
         pos_scores (Tensor): Shape (P, C), scores of all classes of each positive, detached.
+        mask_losses (MaskLosses | None): Mask losses of some of the positives, if the detector has
+            masks.
     """
 
     logits: Tensor
@@ -29,6 +33,7 @@ class RankedBatch:
     loc_losses: Tensor
     ious: Tensor | None
     pos_scores: Tensor
+    mask_losses: MaskLosses | None = None
 
 
 class RankingLoss(nn.Module):
@@ -66,7 +71,10 @@ class RankingLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def losses(self, batch: RankedBatch) -> dict[str, Tensor]:
-        """``loss_cls`` and ``loss_bbox`` of a batch, and any other scalars to be logged."""
+        """``loss_cls`` and ``loss_bbox`` of a batch, and any other scalars to be logged.
+
+        A loss that weights masks returns ``loss_mask``, too. The default is their mean.
+        """
         raise NotImplementedError
 
     def forward(
@@ -76,6 +84,7 @@ class RankingLoss(nn.Module):
         loc_losses: Tensor,
         ious: Tensor | None = None,
         quality: Tensor | None = None,
+        mask_losses: MaskLosses | None = None,
     ) -> dict[str, Tensor]:
         """Compute the losses of a batch.
 
@@ -87,18 +96,17 @@ class RankingLoss(nn.Module):
                 order.
             ious (Tensor, optional): Shape (P,), IoU of each positive prior's box.
             quality (Tensor, optional): Shape (P,), passed on instead of ``ious``.
+            mask_losses (MaskLosses, optional): Mask losses of some of the positives.
 
         Returns:
-            dict[str, Tensor]: Scalars: what ``losses`` returns, ``num_pos`` and, given ``ious``,
-            ``ranked_iou``: the mean IoU of the positives, weighted towards the top of the ranking.
+            dict[str, Tensor]: Scalars: what ``losses`` returns, ``loss_mask`` if there are mask
+            losses, ``num_pos`` and, given ``ious``, ``ranked_iou``: the mean IoU of the positives,
+            weighted towards the top of the ranking.
 
         Raises:
-            FloatingPointError: If a logit or a localisation loss is NaN or infinite.
+            FloatingPointError: If a logit, a localisation loss or a mask loss is NaN or infinite.
         """
-        if not loc_losses.isfinite().all():
-            raise FloatingPointError(
-                'a localisation loss is NaN or infinite: training has diverged, or a box is broken'
-            )
+        _check_finite(loc_losses, mask_losses)
         num_classes = cls_scores.shape[1]
         classes = torch.arange(num_classes, device=labels.device)
         binary_labels = (labels[:, None] == classes).to(torch.int8)
@@ -108,7 +116,11 @@ class RankingLoss(nn.Module):
         pos_scores = cls_scores.detach()[ranking.pos_inds // num_classes].sigmoid()
 
         measure = ious if quality is None else quality
-        results = self.losses(RankedBatch(logits, ranking, loc_losses, measure, pos_scores))
+        results = self.losses(
+            RankedBatch(logits, ranking, loc_losses, measure, pos_scores, mask_losses)
+        )
+        if mask_losses is not None and 'loss_mask' not in results:
+            results['loss_mask'] = mask_losses.losses.sum() / max(len(mask_losses.losses), 1)
         results['num_pos'] = loc_losses.new_full((), len(ranking))
         if ious is not None:
             weights = localisation_weights(ranking)
@@ -129,3 +141,14 @@ class RankingLoss(nn.Module):
             Tensor: Shape (R, C + 1), scores in [0, 1], the last column 0.
         """
         return F.pad(cls_score.sigmoid(), (0, 1))
+
+
+def _check_finite(loc_losses: Tensor, mask_losses: MaskLosses | None) -> None:
+    losses = loc_losses.detach()
+    if mask_losses is not None:  # one transfer from the device instead of two
+        losses = torch.cat([losses, mask_losses.losses.detach().to(losses)])
+    if not losses.isfinite().all():
+        raise FloatingPointError(
+            'a localisation loss or a mask loss is NaN or infinite: training has diverged, or a '
+            'box is broken'
+        )

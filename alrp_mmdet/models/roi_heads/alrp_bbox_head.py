@@ -3,12 +3,12 @@ from mmdet.registry import MODELS
 from torch import Tensor
 
 from ..ranking_head import RankingHeadMixin
-from ..structures import Predictions, Targets
+from ..structures import MaskLosses, Predictions, Targets
 
 
 @MODELS.register_module()
 class ALRPBBoxHead(RankingHeadMixin, Shared2FCBBoxHead):
-    """Box head of Faster and Cascade R-CNN, trained by one ranking over all RoIs of the batch.
+    """Box head of R-CNN detectors, trained by one ranking over all RoIs of the batch.
 
     Second stage of aLRP Faster R-CNN (arXiv 2009.13592, Section 5 and supplement), and of RS R-CNN
     (arXiv 2107.11669). It has one sigmoid logit per class and none for background instead of a
@@ -58,6 +58,7 @@ class ALRPBBoxHead(RankingHeadMixin, Shared2FCBBoxHead):
         bbox_targets: Tensor,
         bbox_weights: Tensor,
         reduction_override: str | None = None,
+        mask_losses: MaskLosses | None = None,
     ) -> dict[str, Tensor]:
         """Losses of a batch.
 
@@ -70,6 +71,7 @@ class ALRPBBoxHead(RankingHeadMixin, Shared2FCBBoxHead):
             bbox_targets (Tensor): Shape (R, 4).
             bbox_weights (Tensor): Unused: only positives have boxes.
             reduction_override (str, optional): Must be None.
+            mask_losses (MaskLosses, optional): Mask losses of some of the positive RoIs.
 
         Returns:
             dict[str, Tensor]: Scalars, see ``RankingHeadMixin.rank``.
@@ -87,4 +89,4 @@ class ALRPBBoxHead(RankingHeadMixin, Shared2FCBBoxHead):
             bbox_pred = bbox_pred.view(-1, self.num_classes, 4).gather(1, own_class).squeeze(1)
         labels = labels.masked_fill(label_weights == 0, -1)
         predictions = Predictions(cls_score, bbox_pred, rois[:, 1:], rois[:, 0].long())
-        return self.rank(predictions, Targets(labels, bbox_targets))
+        return self.rank(predictions, Targets(labels, bbox_targets), mask_losses=mask_losses)

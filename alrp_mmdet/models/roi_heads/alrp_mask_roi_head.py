@@ -1,0 +1,118 @@
+import torch
+from mmdet.models import DiceLoss, StandardRoIHead
+from mmdet.models.task_modules import SamplingResult
+from mmdet.registry import MODELS
+from mmdet.structures.bbox import bbox2roi
+from mmdet.structures.mask import mask_target
+from mmdet.utils import InstanceList
+from torch import Tensor
+
+from ..ranking_head import RankingHeadMixin
+from ..structures import MaskLosses
+
+
+@MODELS.register_module()
+class ALRPMaskRoIHead(StandardRoIHead):
+    """Second stage of Mask R-CNN with one ranking for classes, boxes and masks.
+
+    As in RS Mask R-CNN (arXiv 2107.11669, Section 5 and supplement), the ranking loss of the box
+    head weights the Dice loss of each mask as it weights the boxes, and balances the masks with the
+    classification. All RoIs are ranked. Masks are predicted for a sample of the positives, for the
+    sake of memory.
+
+    Args:
+        max_masks (int): The largest number of masks in a batch. Defaults to 200, as published.
+        **kwargs: Arguments of ``StandardRoIHead``. ``bbox_head`` must be trained by ranking, such
+            as ``ALRPBBoxHead``, and ``mask_head.loss_mask`` must be ``DiceLoss``.
+
+    Raises:
+        ValueError: If an argument is not as described.
+    """
+
+    def __init__(self, *args, max_masks: int = 200, **kwargs):
+        super().__init__(*args, **kwargs)
+        if max_masks < 1:
+            raise ValueError(f'max_masks must be at least 1, got {max_masks}')
+        if not self.with_mask or not isinstance(self.bbox_head, RankingHeadMixin):
+            raise ValueError(
+                f'{type(self).__name__} needs a mask_head and a bbox_head trained by ranking, such '
+                'as ALRPBBoxHead; otherwise use StandardRoIHead'
+            )
+        if not isinstance(self.mask_head.loss_mask, DiceLoss):
+            raise ValueError(
+                f'{type(self).__name__} weights the loss of each mask, which must be in [0, 1]: '
+                "set mask_head.loss_mask=dict(_delete_=True, type='DiceLoss'), got "
+                f'{type(self.mask_head.loss_mask).__name__}'
+            )
+        self.max_masks = max_masks
+
+    def bbox_loss(self, x: tuple[Tensor], sampling_results: list[SamplingResult]) -> dict:
+        """Nothing yet: ``mask_loss`` ranks boxes and masks together."""
+        return dict(loss_bbox={}, bbox_feats=None)
+
+    def mask_loss(
+        self,
+        x: tuple[Tensor],
+        sampling_results: list[SamplingResult],
+        bbox_feats: None,
+        batch_gt_instances: InstanceList,
+    ) -> dict:
+        """Losses of classes, boxes and masks.
+
+        Args:
+            x (tuple[Tensor]): Features of each level, (N, channels, H, W).
+            sampling_results (list[SamplingResult]): RoIs of each image.
+            bbox_feats (None): Unused.
+            batch_gt_instances (list[InstanceData]): Objects of each image, with ``masks``.
+
+        Returns:
+            dict: ``loss_mask``: a dict of scalars, see ``RankingHeadMixin.rank``.
+
+        Raises:
+            ValueError: If the objects have no masks.
+        """
+        rois = bbox2roi([result.priors for result in sampling_results])
+        boxes = self._bbox_forward(x, rois)
+        losses = self.bbox_head.loss(
+            boxes['cls_score'],
+            boxes['bbox_pred'],
+            rois,
+            *self.bbox_head.get_targets(sampling_results, self.train_cfg),
+            mask_losses=self._mask_losses(x, sampling_results, batch_gt_instances),
+        )
+        return dict(loss_mask=losses)
+
+    def _mask_losses(
+        self,
+        x: tuple[Tensor],
+        sampling_results: list[SamplingResult],
+        batch_gt_instances: InstanceList,
+    ) -> MaskLosses:
+        if not all('masks' in objects for objects in batch_gt_instances):
+            raise ValueError(
+                'the training images have no masks: set with_mask=True in LoadAnnotations of the '
+                'training pipeline'
+            )
+        num_pos = [len(result.pos_priors) for result in sampling_results]
+        # Drawn on the CPU, so that indexing does not wait for the device.
+        drawn = torch.zeros(sum(num_pos), dtype=torch.bool)
+        drawn[torch.randperm(len(drawn))[: self.max_masks]] = True
+        device = x[0].device
+        of_image = [part.nonzero()[:, 0].to(device) for part in drawn.split(num_pos)]
+
+        def sampled(name: str) -> list[Tensor]:
+            return [getattr(res, name)[inds] for res, inds in zip(sampling_results, of_image)]
+
+        priors, labels = sampled('pos_priors'), torch.cat(sampled('pos_gt_labels'))
+        logits = self._mask_forward(x, bbox2roi(priors))['mask_preds']
+        if self.mask_head.class_agnostic:
+            labels = torch.zeros_like(labels)
+        targets = mask_target(
+            priors,
+            sampled('pos_assigned_gt_inds'),
+            [objects.masks for objects in batch_gt_instances],
+            self.train_cfg,
+        )
+        logits = logits[torch.arange(len(labels), device=device), labels].float()
+        losses = self.mask_head.loss_mask(logits, targets, reduction_override='none')
+        return MaskLosses(losses, drawn.nonzero()[:, 0].to(device))

@@ -1,0 +1,8 @@
+# COCO with masks, 1333x800.
+_base_ = './coco_1333x800.py'
+
+train_pipeline = _base_.train_pipeline
+train_pipeline[1] = dict(type='LoadAnnotations', with_bbox=True, with_mask=True)
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_evaluator = dict(metric=['bbox', 'segm'])
+test_evaluator = val_evaluator

@@ -1,0 +1,10 @@
+# aLRP Loss with masks, in the schedule of RS Mask R-CNN.
+_base_ = [
+    '../_base_/models/alrp_mask-rcnn_r50_fpn.py',
+    '../_base_/datasets/coco_1333x800_instance.py',
+    '../_base_/schedules/schedule_1x.py',
+    '../_base_/default_runtime.py',
+]
+
+train_dataloader = dict(batch_size=4)  # published: on each of 4 GPUs
+optim_wrapper = dict(optimizer=dict(lr=0.012))

@@ -1,0 +1,16 @@
+# Published COCO minival AP: box 44.7, mask 40.3 (oLRP 63.7, 66.9).
+_base_ = [
+    '../_base_/models/rs_mask-rcnn_r50_fpn.py',
+    '../_base_/datasets/coco_640-800_instance.py',
+    '../_base_/schedules/schedule_3x.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    backbone=dict(
+        depth=101,
+        init_cfg=dict(checkpoint='https://download.pytorch.org/models/resnet101-63fe2227.pth'),
+    )
+)
+train_dataloader = dict(batch_size=4)  # published: on each of 4 GPUs
+optim_wrapper = dict(optimizer=dict(lr=0.012))

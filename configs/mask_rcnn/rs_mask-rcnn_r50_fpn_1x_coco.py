@@ -1,0 +1,11 @@
+# RS Mask R-CNN (arXiv 2107.11669).
+# Published COCO minival AP: box 40.0, mask 36.4 (oLRP 67.5, 70.1).
+_base_ = [
+    '../_base_/models/rs_mask-rcnn_r50_fpn.py',
+    '../_base_/datasets/coco_1333x800_instance.py',
+    '../_base_/schedules/schedule_1x.py',
+    '../_base_/default_runtime.py',
+]
+
+train_dataloader = dict(batch_size=4)  # published: on each of 4 GPUs
+optim_wrapper = dict(optimizer=dict(lr=0.012))
