@@ -79,8 +79,8 @@ def identify_detector(
     if head & {'conv_cls', 'fovea_cls'} and not head & {'conv_centerness', 'fcos_centerness'}:
         return 'FoveaBox'
     raise CheckpointError(
-        f'{filename} is none of {", ".join(DETECTORS)} of MMDetection 2. It has '
-        f'{summarize_modules(weights)}'
+        f'{filename} is not a supported detector of MMDetection 2 ({", ".join(DETECTORS)}). It '
+        f'has {summarize_modules(weights)}'
     )
 
 
@@ -130,7 +130,7 @@ def published_config(
 
 
 def _loss(weights: dict[str, Tensor], filename: str, detector: str, model: dict | None) -> str:
-    """The loss, as in the names of configs; 'alrp_2020' for models of the first fork."""
+    """The loss, as configs name it; 'alrp_2020' for models of the aLRP fork."""
     if model is not None:
         types = [str(name) for name in _values(model, 'type')]
         if not any(name.startswith(('RankBased', 'RankSort')) for name in types):
