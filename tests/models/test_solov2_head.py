@@ -179,6 +179,9 @@ def test_learns_and_predicts_masks():
     for mask, label in zip(found.masks[:2], found.labels[:2]):
         truth = torch.from_numpy(gt.masks.masks[gt.labels == label][0]).bool()
         assert (mask & truth).sum() / (mask | truth).sum() > 0.8
+    for mask, (x1, y1, x2, y2) in zip(found.masks, found.bboxes.int().tolist()):
+        rows, columns = mask.any(dim=1).nonzero(), mask.any(dim=0).nonzero()
+        assert (x1, x2) == (columns[0], columns[-1] + 1) and (y1, y2) == (rows[0], rows[-1] + 1)
 
 
 def test_layers_are_those_of_solov2():

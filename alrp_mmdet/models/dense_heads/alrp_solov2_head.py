@@ -2,6 +2,7 @@ import torch
 from mmdet.models import SOLOV2Head
 from mmdet.models.utils import multi_apply
 from mmdet.registry import MODELS
+from mmdet.structures.mask import mask2bbox
 from mmdet.utils import InstanceList
 from torch import Tensor
 
@@ -16,8 +17,8 @@ class ALRPSOLOV2Head(SOLOV2Head):
     The localisation loss of a positive cell is the Dice loss of its mask. RS Loss sorts cells by
     one minus that loss, the Dice coefficient, as the published RS SOLOv2 (arXiv 2107.11669) does.
     A cell at the centre of several objects is trained for the last of them, whose label
-    MMDetection's assignment gives it. Layers and prediction are SOLOv2's, so the two heads can
-    load each other's checkpoints.
+    MMDetection's assignment gives it. Layers and masks are SOLOv2's, so the two heads can load each
+    other's checkpoints. Boxes are tight around the masks, where SOLOv2's are all zero.
 
     Args:
         loss_cls (dict): Config of the ranking loss. Defaults to ``aLRPLoss`` with ``tau`` 0, since
@@ -94,6 +95,13 @@ class ALRPSOLOV2Head(SOLOV2Head):
                 1 - losses.detach(),
             )
         results['loss_mask'] = results.pop('loss_bbox')
+        return results
+
+    def predict_by_feat(self, *args, **kwargs) -> InstanceList:
+        """As in ``SOLOV2Head``, with boxes tight around the masks."""
+        results = super().predict_by_feat(*args, **kwargs)
+        for found in results:
+            found.bboxes = mask2bbox(found.masks).to(found.scores)
         return results
 
 
