@@ -152,6 +152,8 @@ def test_masks_of_half_precision_are_compared_in_single_precision(monkeypatch):
     'change, facts',
     [
         (dict(mask_head=dict(loss_mask=dict(_delete_=True, type='CrossEntropyLoss'))), 'DiceLoss'),
+        (dict(mask_head=dict(loss_mask=dict(activate=False))), 'DiceLoss.*activate=False'),
+        (dict(mask_head=dict(loss_mask=dict(loss_weight=7.0))), r'loss_mask\.loss_weight.*7\.0'),
         (dict(max_masks=0), 'max_masks'),
         (dict(mask_head=None), 'StandardRoIHead'),
         (
