@@ -173,7 +173,7 @@ def test_detections_are_drawn_with_masks(
     monkeypatch.setattr('mmdet.apis.inference_detector', without_masks)
     script('analysis/draw_detections.py', *common, '--out', 'with.png')
     filled, empty = (cv2.imread(str(tmp_path / f'{name}.png')) for name in ('masks', 'with'))
-    assert (filled != empty).any(axis=-1).mean() > 0.1  # an area, not a line
+    assert (filled != empty).any(axis=-1).mean() > 0.4  # an area; outlines cover 0.2
     content = read(tmp_path / 'annotations.json')
     for annotation in content['annotations']:
         del annotation['segmentation']
