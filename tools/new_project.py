@@ -185,8 +185,8 @@ def load_splits(args: argparse.Namespace) -> tuple[dict[str, Split], dict[str, O
             args.val_fraction,
             args.format,
             args.images,
-            RECIPES[args.detector].masks,
             progress,
+            masks=RECIPES[args.detector].masks,
         )
     print('\n'.join(data.notes))
     splits, objects = dict(train=data.train, val=data.val), {}
