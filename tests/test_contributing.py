@@ -78,7 +78,7 @@ def test_the_detector_trains_by_every_loss(documented, loss):
 def test_the_detector_labels_images_by_their_own_objects(documented):
     head = build('ALRPRetinaHead', type='BestPredictionsHead')
     gt, metas = batch(OBJECTS, OTHERS)
-    predictions = head._flatten(*head(features()))
+    predictions = head.flatten(*head(features()))
     targets = head.assign(predictions, gt, metas)
     for image, objects in enumerate(gt):
         labels = targets.labels[predictions.img_inds == image]

@@ -64,13 +64,14 @@ class DenseRankingMixin(RankingHeadMixin):
         Returns:
             dict[str, Tensor]: Scalars, see ``RankingHeadMixin.rank``.
         """
-        predictions = self._flatten(cls_scores, bbox_preds)
+        predictions = self.flatten(cls_scores, bbox_preds)
         targets = self.assign(
             predictions, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
         )
         return self.rank(predictions, targets, self.loss_prefix)
 
-    def _flatten(self, cls_scores: list[Tensor], bbox_preds: list[Tensor]) -> Predictions:
+    def flatten(self, cls_scores: list[Tensor], bbox_preds: list[Tensor]) -> Predictions:
+        """Predictions of all priors, from the maps of ``loss_by_feat``."""
         featmap_sizes = [tuple(x.shape[-2:]) for x in cls_scores]
         device = cls_scores[0].device
         priors = self.level_priors(featmap_sizes, device)
@@ -114,16 +115,22 @@ class AnchorRankingMixin(DenseRankingMixin):
         levels = self.level_targets(
             *anchors, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
         )
-        labels, label_weights, boxes, *gt_inds = (
-            torch.cat([level.flatten(0, 1) for level in target]) for target in levels
-        )
-        labels = labels.masked_fill(label_weights == 0, -1)
-        return Targets(labels, boxes, gt_inds=gt_inds[0] if gt_inds else None)
+        fields = {
+            name: torch.cat([level.flatten(0, 1) for level in field])
+            for name, field in levels.items()
+        }
+        ignored = fields.pop('label_weights') == 0
+        return Targets(labels=fields.pop('labels').masked_fill(ignored, -1), **fields)
 
-    def level_targets(self, *args) -> tuple[list[Tensor], ...]:
-        """Labels (N, A), label weights (N, A) and box targets (N, A, 4) of each level, from
-        ``get_targets`` with these arguments. A head may add ``Targets.gt_inds`` (N, A)."""
-        return self.get_targets(*args)[:3]
+    def level_targets(self, *args) -> dict[str, list[Tensor]]:
+        """Targets of each level from ``get_targets`` with these arguments.
+
+        Returns:
+            dict[str, list[Tensor]]: ``label_weights`` (N, A) and fields of ``Targets``: ``labels``
+            (N, A), ``boxes`` (N, A, 4) and any others, (N, A).
+        """
+        labels, label_weights, boxes, *_ = self.get_targets(*args)
+        return dict(labels=labels, label_weights=label_weights, boxes=boxes)
 
 
 def flatten_maps(maps: list[Tensor], channels: int) -> Tensor:

@@ -1,59 +1,17 @@
 """Mask R-CNN with one ranking for classes, boxes and masks."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from head_helpers import NOTHING, OBJECTS, SHAPE, batch, total
+from head_helpers import NOTHING, OBJECTS, OTHERS, SHAPE, total
+from mask_rcnn_helpers import build, samples
 from mmdet.models.utils import unpack_gt_instances
-from mmdet.registry import MODELS
-from mmdet.structures import DetDataSample
-from mmdet.structures.mask import BitmapMasks
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from mmdet.structures.bbox import bbox2roi, bbox_overlaps
 from mmengine.structures import InstanceData
 
-import alrp_mmdet.models  # noqa: F401 - registers
+from alrp.ranking import Ranking, localisation_weights
 
-CONFIGS = Path(__file__).parents[2] / 'configs' / 'mask_rcnn'
 LOSSES = ['aLRPLoss', 'APLoss', 'RankSortLoss']
-
-
-def build(loss: str = 'RankSortLoss', **roi_head) -> torch.nn.Module:
-    name = 'rs' if loss == 'RankSortLoss' else 'alrp'
-    cfg = Config.fromfile(CONFIGS / f'{name}_mask-rcnn_r18_fpn_8e_shapes.py')
-    cfg.merge_from_dict(dict(model=dict(roi_head=roi_head)))
-    if loss == 'APLoss':
-        for head in (cfg.model.rpn_head, cfg.model.roi_head.bbox_head):
-            head.loss_cls = dict(type=loss)
-    init_default_scope(cfg.default_scope)
-    torch.manual_seed(0)
-    detector = MODELS.build(cfg.model)
-    detector.init_weights()
-    return detector
-
-
-def ellipses(boxes) -> BitmapMasks:
-    """One mask per box, an ellipse that touches its sides."""
-    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]] + 0.5
-    masks = np.zeros((len(boxes), *SHAPE), np.uint8)
-    for mask, (x1, y1, x2, y2) in zip(masks, np.asarray(boxes).reshape(-1, 4)):
-        radius = ((2 * x - x1 - x2) / (x2 - x1)) ** 2 + ((2 * y - y1 - y2) / (y2 - y1)) ** 2
-        mask[radius <= 1] = 1
-    return BitmapMasks(masks, *SHAPE)
-
-
-def samples(*objects, with_masks: bool = True) -> tuple[torch.Tensor, list[DetDataSample]]:
-    data_samples = []
-    for gt_instances, meta in zip(*batch(*objects)):
-        sample = DetDataSample(metainfo=dict(meta, batch_input_shape=SHAPE, ori_shape=SHAPE))
-        if with_masks:
-            gt_instances.masks = ellipses(gt_instances.bboxes)
-        sample.gt_instances = gt_instances
-        data_samples.append(sample)
-    pictures = torch.randn(len(objects), 3, *SHAPE, generator=torch.Generator().manual_seed(1))
-    return pictures, data_samples
 
 
 def sampled(detector, data_samples):
@@ -67,6 +25,15 @@ def sampled(detector, data_samples):
         assigned = head.bbox_assigner.assign(proposals, of_image)
         results.append(head.bbox_sampler.sample(assigned, proposals, of_image))
     return results, objects
+
+
+def dice_loss(head, features, roi, label, objects, gt_ind) -> torch.Tensor:
+    """Of the mask of a RoI (image, x1, y1, x2, y2), by definition."""
+    prob = head._mask_forward(features, roi[None])['mask_preds'][0, label].sigmoid()
+    corners = roi[None, 1:].numpy().clip(0, [SHAPE[1], SHAPE[0]] * 2)
+    target = objects.masks.crop_and_resize(corners, (28, 28), np.array([int(gt_ind)]), 'cpu')
+    target = target.to_tensor(torch.float, 'cpu')
+    return 1 - 2 * (prob * target).sum() / ((prob**2).sum() + (target**2).sum() + 0.002)
 
 
 @pytest.mark.parametrize('loss', LOSSES)
@@ -122,17 +89,73 @@ def test_mask_losses_are_dice_losses_of_the_positives(class_agnostic):
     features = detector.extract_feat(pictures)
     results, objects = sampled(detector, data_samples)
     losses = head._mask_losses(features, results, objects).losses
-    result, masks = results[0], objects[0].masks
+    result = results[0]
     assert len(losses) == len(result.pos_priors)
     for i, box in enumerate(result.pos_priors):
-        rois = torch.cat([torch.zeros(1), box])[None]
-        logits = head._mask_forward(features, rois)['mask_preds'][0]
-        prob = logits[0 if class_agnostic else result.pos_gt_labels[i]].sigmoid()
-        inds = result.pos_assigned_gt_inds[[i]].numpy()
-        corners = box[None].numpy().clip(0, [SHAPE[1], SHAPE[0]] * 2)
-        target = masks.crop_and_resize(corners, (28, 28), inds, 'cpu').to_tensor(torch.float, 'cpu')
-        dice = 2 * (prob * target).sum() / ((prob**2).sum() + (target**2).sum())
-        assert losses[i].item() == pytest.approx(1 - dice.item(), abs=1e-3)
+        roi = torch.cat([torch.zeros(1), box])
+        label = 0 if class_agnostic else result.pos_gt_labels[i]
+        dice = dice_loss(head, features, roi, label, objects[0], result.pos_assigned_gt_inds[i])
+        assert losses[i].item() == pytest.approx(dice.item(), abs=1e-3)
+
+
+@pytest.mark.parametrize('loss', LOSSES)
+def test_each_mask_has_the_weight_of_its_box(loss, monkeypatch):
+    """Found from the coordinates of RoIs and the logits of the box head."""
+    detector = build(loss, max_masks=10)
+    head = detector.roi_head
+    for layer, std in ((head.bbox_head.fc_cls, 0.5), (head.mask_head.conv_logits, 1.0)):
+        torch.nn.init.normal_(layer.weight, std=std)
+    pictures, data_samples = samples(OBJECTS, OTHERS)
+    features = detector.extract_feat(pictures)
+    results, objects = sampled(detector, data_samples)
+    drawn, forward = [], head._mask_forward
+    monkeypatch.setattr(
+        head, '_mask_forward', lambda x, rois: drawn.append(rois) or forward(x, rois)
+    )
+    losses = head.mask_loss(features, results, None, objects)['loss_mask']
+    monkeypatch.undo()
+
+    rois = bbox2roi([result.priors for result in results])
+    logits = head._bbox_forward(features, rois)['cls_score']
+    ious = [bbox_overlaps(roi[None, 1:], objects[int(roi[0])].bboxes)[0] for roi in rois]
+    owners = [int(of_roi.argmax()) for of_roi in ious]
+    labels = torch.zeros_like(logits, dtype=torch.long)
+    for row, roi in enumerate(rois):
+        if ious[row].max() >= 0.5:
+            labels[row, objects[int(roi[0])].labels[owners[row]]] = 1
+    positive = labels.any(dim=1)
+    assert losses['num_pos'] == positive.sum() > len(drawn[0]) == 10
+    assert set(drawn[0][:, 0].tolist()) == {0, 1}
+
+    all_weights = torch.zeros(len(rois))
+    if loss == 'RankSortLoss':
+        all_weights[positive] = logits[positive].detach().sigmoid().amax(dim=1)
+    elif loss == 'aLRPLoss':
+        ranking = Ranking(logits.detach().flatten(), labels.flatten())
+        all_weights[positive] = localisation_weights(ranking).float()
+    else:
+        all_weights[positive] = 1.0
+    weights, dice = [], []
+    for roi in drawn[0]:
+        [row] = (rois == roi).all(dim=1).nonzero()[:, 0].tolist()
+        of_image = objects[int(roi[0])]
+        weights.append(all_weights[row])
+        label = of_image.labels[owners[row]]
+        dice.append(dice_loss(head, features, roi, label, of_image, owners[row]))
+    weights, dice = torch.stack(weights), torch.stack(dice)
+    assert loss == 'APLoss' or weights.max() > 1.2 * weights.min()
+    expected = (weights * dice).sum() / weights.sum()
+    if loss == 'RankSortLoss':
+        expected = (
+            (losses['loss_rank'] + losses['loss_sort']).detach() / expected.detach() * expected
+        )
+    elif loss == 'aLRPLoss':
+        expected = 50 * all_weights.sum() * expected
+    assert losses['loss_mask'].item() == pytest.approx(expected.item(), rel=1e-3)
+    parameters = list(head.mask_head.parameters())
+    grads = torch.autograd.grad(losses['loss_mask'], parameters, retain_graph=True)
+    for grad, wanted in zip(grads, torch.autograd.grad(expected, parameters)):
+        torch.testing.assert_close(grad, wanted, rtol=1e-3, atol=1e-3 * wanted.abs().max().item())
 
 
 def test_masks_of_half_precision_are_compared_in_single_precision(monkeypatch):
@@ -152,6 +175,8 @@ def test_masks_of_half_precision_are_compared_in_single_precision(monkeypatch):
     'change, facts',
     [
         (dict(mask_head=dict(loss_mask=dict(_delete_=True, type='CrossEntropyLoss'))), 'DiceLoss'),
+        (dict(mask_head=dict(loss_mask=dict(activate=False))), 'DiceLoss.*activate=False'),
+        (dict(mask_head=dict(loss_mask=dict(loss_weight=7.0))), r'loss_mask\.loss_weight.*7\.0'),
         (dict(max_masks=0), 'max_masks'),
         (dict(mask_head=None), 'StandardRoIHead'),
         (

@@ -9,7 +9,7 @@ LOSSES = ['aLRPLoss', 'APLoss', 'RankSortLoss']
 
 
 def labels_of(head, *objects) -> torch.Tensor:
-    predictions = head._flatten(*head(features(len(objects))))
+    predictions = head.flatten(*head(features(len(objects))))
     return head.assign(predictions, *batch(*objects)).labels
 
 
@@ -63,7 +63,7 @@ def test_score_voting_averages_the_boxes_around_a_detection(scale):
     cfg = dict(head.test_cfg, nms_pre=-1)
     cfg = type(head.test_cfg)(cfg)
     voted, plain = predict(True), predict(False)
-    predictions = head._flatten(*head(features(1)))
+    predictions = head.flatten(*head(features(1)))
     boxes = head.bbox_coder.decode(predictions.priors, predictions.boxes, max_shape=SHAPE) / scale
     scores = predictions.logits.sigmoid()
     order = plain.labels.argsort(stable=True)  # PAA's votes are ordered by class

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from mmdet.structures import DetDataSample
 from mmengine.logging import MessageHub
 from solov2_helpers import (
     CLASSES,
@@ -199,13 +200,21 @@ def test_layers_are_those_of_solov2():
         (dict(loss_mask=dict(type='CrossEntropyLoss')), ['CrossEntropyLoss', 'DiceLoss']),
         (dict(loss_mask=dict(type='DiceLoss', activate=False)), ['activate']),
         (dict(loss_mask=dict(type='DiceLoss', loss_weight=3.0)), ['loss_weight', '3.0']),
+        (dict(dynamic_conv_size=3), ['dynamic_conv_size', '3']),
     ],
 )
 @pytest.mark.parametrize('loss', ['aLRPLoss', 'RankSortLoss'])
-def test_bad_losses(loss, bad, facts):
+def test_bad_arguments(loss, bad, facts):
     with pytest.raises(ValueError) as error:
         build(loss, **bad)
     assert all(fact in str(error.value) for fact in facts)
+
+
+def test_images_without_masks():
+    sample = DetDataSample(gt_instances=objects(*TWO))
+    del sample.gt_instances.masks
+    with pytest.raises(ValueError, match='with_mask=True'):
+        build().loss(features(1), [sample])
 
 
 def test_ap_loss_leaves_the_weight_of_masks_to_the_config():

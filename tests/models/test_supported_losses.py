@@ -1,8 +1,8 @@
 """Every head with every ranking loss, and the table of these pairs in docs/models.md."""
 
-import inspect
 from pathlib import Path
 
+import mask_rcnn_helpers
 import pytest
 import solov2_helpers
 import torch
@@ -20,14 +20,15 @@ from head_helpers import (
     rois_of_two_images,
     total,
 )
+from mmdet.registry import MODELS
 from mmengine.config import ConfigDict
+from mmengine.model import BaseModule
 
-import alrp_mmdet.models
-from alrp_mmdet.models import RankingHeadMixin, RankingLoss
+from alrp_mmdet.models import RankingLoss
 
 PAGE = Path(__file__).parents[2] / 'docs' / 'models.md'
 BEGIN, END = '<!-- losses of heads -->\n', '<!-- end of losses of heads -->'
-CLASSES = [x for x in vars(alrp_mmdet.models).values() if inspect.isclass(x)]
+CLASSES = [x for x in MODELS.module_dict.values() if x.__module__.startswith('alrp_mmdet.models.')]
 LOSSES = ['aLRPLoss', 'APLoss', 'RankSortLoss']
 DETECTORS = dict(
     ALRPRetinaHead='RetinaNet',
@@ -36,19 +37,23 @@ DETECTORS = dict(
     ALRPFoveaHead='FoveaBox',
     ALRPRPNHead='first stage of Faster and Cascade R-CNN',
     ALRPBBoxHead='further stages of Faster and Cascade R-CNN',
+    ALRPMaskRoIHead='Mask R-CNN',
     ALRPYOLACTHead='YOLACT',
     ALRPSOLOV2Head='SOLOv2',
 )
 # A bounded loss on boxes, an unbounded one, and one on encoded boxes.
 BOX_LOSSES = dict(GIoULoss=True, EIoULoss=True, SmoothL1Loss=False)
 MEANING = {1: 'bounded IoU losses', 2: 'IoU losses', 3: 'any'}
-# The losses of SOLOv2, which has no boxes.
+# The losses of heads of masks.
 MASK_LOSSES = ['DiceLoss', 'CrossEntropyLoss']
 
 
 def make(name: str, loss: str, box_loss: str) -> torch.nn.Module:
     if name == 'ALRPSOLOV2Head':
         return solov2_helpers.build(loss, loss_mask=dict(type=box_loss))
+    if name == 'ALRPMaskRoIHead':
+        loss_mask = dict(_delete_=True, type=box_loss)
+        return mask_rcnn_helpers.build(loss, mask_head=dict(loss_mask=loss_mask))
     losses = dict(loss_cls=dict(type=loss), loss_bbox=dict(type=box_loss))
     if name != 'ALRPFoveaHead':  # which sees it from loss_bbox
         losses['reg_decoded_bbox'] = BOX_LOSSES[box_loss]
@@ -61,6 +66,8 @@ def losses_with(head, objects) -> dict[str, torch.Tensor]:
     if type(head).__name__ in ('ALRPSOLOV2Head', 'ALRPYOLACT'):
         helpers = solov2_helpers if type(head).__name__ == 'ALRPSOLOV2Head' else yolact_helpers
         return helpers.losses_of(head, helpers.TWO if objects is OBJECTS else (), ())
+    if type(head).__name__ == 'MaskRCNN':
+        return head.loss(*mask_rcnn_helpers.samples(objects, NOTHING))
     if type(head).__name__ != 'ALRPBBoxHead':
         return losses_of(head, *batch(objects, NOTHING))
     rois, labels, weights, targets = rois_of_two_images(3)
@@ -73,6 +80,9 @@ def losses_with(head, objects) -> dict[str, torch.Tensor]:
 def predicted(head) -> torch.Tensor:
     """Scores of the detections of an image."""
     head.eval()
+    if type(head).__name__ == 'MaskRCNN':
+        inputs = mask_rcnn_helpers.samples(NOTHING)
+        return head.predict(*inputs, rescale=False)[0].pred_instances.scores
     if type(head).__name__ == 'ALRPYOLACT':
         inputs = yolact_helpers.pictures(1), yolact_helpers.samples(())
         return head.predict(*inputs)[0].pred_instances.scores
@@ -115,8 +125,8 @@ def supports(name: str, loss: str, box_loss: str) -> bool:
 
 
 def cell(name: str, loss: str) -> str:
-    """The box losses that go with a head and a ranking loss; the mask losses of SOLOv2."""
-    if name == 'ALRPSOLOV2Head':
+    """The box losses that go with a head and a ranking loss; the mask losses of some."""
+    if name in ('ALRPSOLOV2Head', 'ALRPMaskRoIHead'):
         assert [supports(name, loss, x) for x in MASK_LOSSES] == [True, False]
         return 'Dice loss'
     supported = [supports(name, loss, box_loss) for box_loss in BOX_LOSSES]
@@ -125,16 +135,11 @@ def cell(name: str, loss: str) -> str:
 
 
 def test_heads_and_losses_are_complete():
-    heads = {
-        x.__name__
-        for x in CLASSES
-        if issubclass(x, torch.nn.Module) and issubclass(x, RankingHeadMixin)
-    }
-    heads.add('ALRPSOLOV2Head')  # has no boxes
-    assert heads == set(DETECTORS)
-    assert heads == {*HEADS, 'ALRPBBoxHead', 'ALRPYOLACTHead', 'ALRPSOLOV2Head'}
-    losses = {x.__name__ for x in CLASSES if issubclass(x, RankingLoss)} - {'RankingLoss'}
-    assert losses == set(LOSSES)
+    modules = {x.__name__ for x in CLASSES if issubclass(x, BaseModule)}
+    assert modules == {*DETECTORS, 'ALRPYOLACT'}  # the detector of ALRPYOLACTHead
+    others = {'ALRPBBoxHead', 'ALRPMaskRoIHead', 'ALRPYOLACTHead', 'ALRPSOLOV2Head'}
+    assert set(DETECTORS) == {*HEADS, *others}
+    assert {x.__name__ for x in CLASSES if issubclass(x, RankingLoss)} == set(LOSSES)
 
 
 @pytest.mark.parametrize('name', DETECTORS)

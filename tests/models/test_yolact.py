@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from mmdet.registry import MODELS
 from mmdet.structures.bbox import bbox_overlaps
+from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData
 from yolact_helpers import (
     CLASSES,
@@ -20,6 +21,7 @@ from yolact_helpers import (
 
 from alrp.ranking import alrp_loss, ap_loss, rank_sort_loss
 
+SMALL = (60, 72)
 LOSSES = ['aLRPLoss', 'APLoss', 'RankSortLoss']
 
 
@@ -138,6 +140,62 @@ def test_masks_are_sampled_per_image():
         assert loss == pytest.approx(by_ind[ind], rel=1e-4)
 
 
+def padded_sample(*rows, factor: float = 1.0):
+    """An image of 60 x 72 pixels of the batch, resized by a factor."""
+    [sample] = samples(rows)
+    sample.set_metainfo(dict(img_shape=SMALL, ori_shape=(120, 144), scale_factor=(factor, factor)))
+    masks = sample.gt_instances.masks
+    sample.gt_instances.masks = BitmapMasks(masks.masks[:, : SMALL[0], : SMALL[1]], *SMALL)
+    return sample
+
+
+def test_masks_of_a_padded_image_are_cropped_to_their_boxes():
+    model = build().eval()
+    batch = [*samples(TWO), padded_sample(*ONE)]
+    losses, whole = model.loss(pictures(2), batch), losses_of(model, TWO, ONE)
+    assert losses['loss_mask'].item() == pytest.approx(whole['loss_mask'].item())
+    assert losses['num_pos'] == whole['num_pos'] > 3
+
+
+@pytest.mark.parametrize('rescale', [True, False])
+def test_masks_of_a_padded_image_are_predicted_where_their_boxes_are(rescale):
+    model = build().eval()
+    inputs, scale = pictures(2), 2 if rescale else 1
+    batch = [*samples(()), padded_sample(factor=0.5)]
+    with torch.no_grad():
+        found = model.predict(inputs, batch, rescale=rescale)[1].pred_instances
+        prototypes = model.mask_head.protonet(model.extract_feat(inputs)[0])[1]
+    height, width = prototypes.shape[-2:]
+    ys, xs = torch.arange(height)[:, None], torch.arange(width)[None]
+    assert found.masks.shape == (len(found), SMALL[0] * scale, SMALL[1] * scale)
+    assert len(found) > 3 and 0.05 < found.masks.float().mean() < 0.95
+    for mask, coeffs, box in zip(found.masks, found.coeffs, found.bboxes):
+        x1, y1, x2, y2 = (box / scale * width / SIZE[1]).tolist()
+        inside = (xs >= x1 - 1) & (xs < x2 + 1) & (ys >= y1 - 1) & (ys < y2 + 1)
+        soft = (coeffs[:, None, None] * prototypes).sum(0).sigmoid() * inside
+        full = F.interpolate(soft[None, None], [s * scale for s in SIZE], mode='bilinear')[0, 0]
+        assert (mask != (full[: mask.shape[0], : mask.shape[1]] > 0.5)).float().mean() < 1e-3
+
+
+def test_ap_loss_leaves_the_weight_of_masks_to_the_config():
+    cfg = config('APLoss')
+    cfg.mask_head.loss_mask_weight = 3.0
+    torch.manual_seed(0)
+    weighted = MODELS.build(cfg)
+    weighted.init_weights()
+    losses, plain = losses_of(weighted.eval(), TWO), losses_of(build('APLoss').eval(), TWO)
+    assert losses['loss_mask'].item() == pytest.approx(3 * plain['loss_mask'].item())
+    assert losses['loss_cls'] == plain['loss_cls']
+
+
+def test_images_without_masks():
+    batch = samples(TWO, ONE)
+    for sample in batch:
+        del sample.gt_instances.masks
+    with pytest.raises(ValueError, match='with_mask=True'):
+        build().loss(pictures(2), batch)
+
+
 def test_bfloat16():
     model = build()
     with torch.autocast('cpu', torch.bfloat16):
@@ -166,7 +224,7 @@ def test_predicts_masks():
     'changes, facts',
     [
         (dict(mask_head=dict(with_seg_branch=True)), ['with_seg_branch=False']),
-        (dict(mask_head=dict(loss_mask_weight=6.125)), ['loss_mask_weight=1']),
+        (dict(mask_head=dict(loss_mask_weight=6.125)), ['mask_head.loss_mask_weight', '6.125']),
         (
             dict(bbox_head=dict(type='YOLACTHead', loss_cls=dict(type='CrossEntropyLoss'))),
             ['YOLACTHead', 'ALRPYOLACTHead'],

@@ -33,8 +33,24 @@ HEADS['mask-rcnn'] = dict(
         mask_head=dict(num_convs=1, in_channels=8, conv_out_channels=8),
     ),
 )
+HEADS['solov2'] = dict(
+    mask_head=dict(
+        in_channels=8,
+        feat_channels=32,
+        stacked_convs=1,
+        mask_feature_head=dict(feat_channels=32, out_channels=32),
+    )
+)
+HEADS['yolact'] = dict(
+    bbox_head=dict(**SMALL, num_protos=4),
+    mask_head=dict(
+        in_channels=8, num_protos=4, proto_channels=(8, None, 4), proto_kernel_sizes=(3, -2, 1)
+    ),
+)
 # What a ranking head becomes with MMDetection's own losses.
 STOCK = dict(
+    solov2=('SOLOV2Head', dict(type='FocalLoss', use_sigmoid=True)),
+    yolact=('YOLACTHead', dict(type='CrossEntropyLoss', use_sigmoid=False)),
     retinanet=('RetinaHead', dict(type='FocalLoss', use_sigmoid=True)),
     atss=('ATSSHead', dict(type='FocalLoss', use_sigmoid=True)),
     fovea=('FoveaHead', dict(type='FocalLoss', use_sigmoid=True)),
@@ -48,28 +64,33 @@ def _base(name: str) -> Config:
 
 def tiny_config(family: str, num_classes: int, stock: bool = False, depth: int = 18) -> Config:
     """Config of a detector of a few channels; ``stock``: with MMDetection's own head and loss."""
-    of_ranking = not (stock and family in ('faster-rcnn', 'mask-rcnn'))
-    cfg = copy.deepcopy(_base(f'{"alrp" if of_ranking else "ce_l1"}_{family}'))
+    loss = 'rs' if family in ('solov2', 'yolact') else 'alrp'
+    if stock and family in ('faster-rcnn', 'mask-rcnn'):
+        loss = 'ce_l1'
+    cfg = copy.deepcopy(_base(f'{loss}_{family}'))
     channels = [4, 8, 16, 32] if depth == 18 else [16, 32, 64, 128]
     backbone = dict(depth=depth, stem_channels=4, base_channels=4, init_cfg=None)
     neck = dict(in_channels=channels, out_channels=8)
     cfg.merge_from_dict(dict(model=dict(backbone=backbone, neck=neck)))
     cfg.merge_from_dict(dict(model=HEADS[family]))
-    bbox_head = cfg.model.get('roi_head', cfg.model).bbox_head
-    bbox_head.num_classes = num_classes
-    if family == 'mask-rcnn':
-        cfg.model.roi_head.mask_head.num_classes = num_classes
+    parent = cfg.model.get('roi_head', cfg.model)
+    heads = [parent[name] for name in ('bbox_head', 'mask_head') if name in parent]
+    for head in heads:
+        head.num_classes = num_classes
     if stock and family in STOCK:
-        bbox_head.type, bbox_head.loss_cls = STOCK[family]
+        heads[0].type, heads[0].loss_cls = STOCK[family]
         if family == 'atss':
-            bbox_head.norm_cfg = None
+            heads[0].norm_cfg = None
+        if family == 'yolact':
+            cfg.model.type = 'YOLACT'
     return cfg
 
 
 @functools.cache
 def _built(family: str, num_classes: int, stock: bool, head: str) -> torch.nn.Module:
     cfg = tiny_config(family, num_classes, stock)
-    cfg.model.get('roi_head', cfg.model).bbox_head.update(json.loads(head))
+    if head != '{}':
+        cfg.model.get('roi_head', cfg.model).bbox_head.update(json.loads(head))
     init_default_scope('mmdet')
     return MODELS.build(cfg.model)
 

@@ -86,6 +86,32 @@ def test_any_number_of_positives(num_pos, device):
         np.testing.assert_allclose(mine, truth, rtol=1e-9, atol=1e-14)
 
 
+@pytest.mark.slow
+def test_many_positives_are_not_compared_in_pairs(monkeypatch):
+    """100,000 x 100,000 pairs would take 80 GB."""
+    monkeypatch.delattr(sums_module, '_by_pairs')
+    num_pos = 100_000
+    rng = np.random.default_rng(3)
+    targets = np.concatenate([rng.uniform(0.01, 1, num_pos), np.zeros(num_pos)])
+    logits = rng.normal(size=len(targets)) * 3
+    loss_rank, loss_sort, rank_grad, sort_grad = run_rank_sort(logits, targets)
+    assert 0 < loss_rank < 1 and 0 < loss_sort < 1
+    for grad in (rank_grad, sort_grad):
+        assert np.isfinite(grad).all() and abs(grad.sum()) < 1e-9
+
+
+def test_pairs_are_compared_up_to_the_measured_number(monkeypatch):
+    calls = []
+    by_pairs = sums_module._by_pairs
+    monkeypatch.setattr(
+        sums_module, '_by_pairs', lambda *args: calls.append(len(args[0])) or by_pairs(*args)
+    )
+    for num_pos in (sums_module.MAX_PAIRWISE, sums_module.MAX_PAIRWISE + 1):
+        targets = np.linspace(0.1, 1, num_pos)
+        run_rank_sort(targets * 3, targets)
+    assert calls and set(calls) == {sums_module.MAX_PAIRWISE}
+
+
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16, torch.float32])
 def test_low_precision_is_right_for_the_rounded_logits(dtype):
     rng = np.random.default_rng(2)

@@ -161,6 +161,30 @@ model = dict(
     ),
 )
 """
+SOLOV2 = """
+train_pipeline[1]['with_mask'] = test_pipeline[3]['with_mask'] = True
+val_evaluator['metric'] = 'segm'
+norm_cfg = dict(type='GN', num_groups=4)
+model = dict(
+    type='SOLOv2',
+    data_preprocessor=dict(model['data_preprocessor'], pad_mask=True),
+    backbone=model['backbone'],
+    neck=model['neck'],
+    mask_head=dict(
+        type='ALRPSOLOV2Head', num_classes=2, in_channels=16, feat_channels=16, stacked_convs=1,
+        strides=[8, 16, 32], scale_ranges=((1, 24), (20, 40), (30, 64)), pos_scale=0.2,
+        num_grids=[6, 4, 3], norm_cfg=norm_cfg,
+        mask_feature_head=dict(
+            feat_channels=16, start_level=0, end_level=2, out_channels=16, mask_stride=8,
+            norm_cfg=norm_cfg,
+        ),
+    ),
+    test_cfg=dict(
+        nms_pre=100, score_thr=0.0, mask_thr=0.5, filter_thr=0.0, kernel='gaussian', sigma=2.0,
+        max_per_img=20,
+    ),
+)
+"""
 names = (f'run{i}' for i in itertools.count())
 
 
@@ -216,6 +240,19 @@ def mask_checkpoint(mask_config) -> Path:
     torch.save(dict(state_dict=model.state_dict(), meta=meta), path)
     shutil.copy(mask_config, work_dir)
     (work_dir / 'last_checkpoint').write_text(str(path))
+    return path
+
+
+@pytest.fixture
+def solov2_checkpoint(config) -> Path:
+    """A checkpoint of a tiny SOLOv2 on the same images, beside its config ``solov2.py``."""
+    config.with_name('solov2.py').write_text(config.read_text() + SOLOV2)
+    init_default_scope('mmdet')
+    torch.manual_seed(0)
+    model = MODELS.build(Config.fromfile(config.with_name('solov2.py')).model)
+    path = config.with_name('solov2.pth')
+    meta = dict(dataset_meta=dict(CLASSES=('square', 'disc')))
+    torch.save(dict(state_dict=model.state_dict(), meta=meta), path)
     return path
 
 

@@ -41,6 +41,28 @@ def test_results_have_the_masks_of_the_model(script, mask_config, mask_checkpoin
         assert drawn.shape == (64, 64, 3)
 
 
+def test_results_of_a_detector_without_boxes(script, solov2_checkpoint, tmp_path):
+    args = '0.png', solov2_checkpoint, '--config', 'solov2.py', '--score-thr', 0
+    script('infer.py', *args, '--out', 'out')
+    results = read(tmp_path / 'out' / 'detections.json')
+    config = str(tmp_path / 'solov2.py')
+    model = init_detector(config, str(solov2_checkpoint), device='cpu')
+    found = inference_detector(model, str(tmp_path / '0.png')).pred_instances.numpy()
+    assert len(results) == len(found) > 2
+    boxes = []
+    for result, truth in zip(results, found.masks):
+        mask = mask_api.decode(result['segmentation'])
+        assert (mask.astype(bool) != truth).mean() < 1e-3 and 0 < mask.mean() < 1
+        rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
+        x1, y1, x2, y2 = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+        assert result['bbox'] == [x1, y1, x2 - x1, y2 - y1]
+        boxes.append([x1, y1, x2, y2])
+    assert cv2.imread(str(tmp_path / 'out' / 'drawn' / '0.png')).shape == (64, 64, 3)
+    script('infer.py', *args, '--out', 'table', '--no-pictures', '--format', 'csv')
+    _, *rows = (tmp_path / 'table' / 'detections.csv').read_text().splitlines()
+    assert [[float(x) for x in row.split(',')[3:7]] for row in rows] == boxes
+
+
 def test_masks_of_a_video(script, mask_checkpoint, tmp_path):
     writer = cv2.VideoWriter(
         str(tmp_path / 'film.mp4'), cv2.VideoWriter_fourcc(*'mp4v'), 10, (64, 64)
@@ -136,9 +158,22 @@ def test_thresholds_drop_boxes_and_masks_together(tool, mask_config, mask_checkp
         assert len(left['masks']) == len(left['scores']) <= len(whole['scores'])
 
 
-def test_detections_are_drawn_with_masks(script, mask_config, mask_checkpoint, tmp_path):
+def test_detections_are_drawn_with_masks(
+    script, mask_config, mask_checkpoint, tmp_path, monkeypatch
+):
     common = mask_config, mask_checkpoint, '--device', 'cpu', '--num-images', 1, '--score-thr', '.3'
+    script('analysis/draw_detections.py', *common, '--out', 'masks.png')
+
+    def without_masks(*args):
+        sample = inference_detector(*args)
+        assert sample.pred_instances.masks.any()
+        sample.pred_instances.masks[:] = False
+        return sample
+
+    monkeypatch.setattr('mmdet.apis.inference_detector', without_masks)
     script('analysis/draw_detections.py', *common, '--out', 'with.png')
+    filled, empty = (cv2.imread(str(tmp_path / f'{name}.png')) for name in ('masks', 'with'))
+    assert (filled != empty).any(axis=-1).mean() > 0.1  # an area, not a line
     content = read(tmp_path / 'annotations.json')
     for annotation in content['annotations']:
         del annotation['segmentation']

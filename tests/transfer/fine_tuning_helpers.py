@@ -6,14 +6,16 @@ import pytest
 
 from alrp_mmdet.transfer.fine_tuning import fine_tune
 
-FAMILIES = ('retinanet', 'atss', 'fovea', 'faster-rcnn')
+FAMILIES = ('retinanet', 'atss', 'fovea', 'faster-rcnn', 'solov2', 'yolact')
 CLASSIFIER = {
     'retinanet': 'bbox_head.retina_cls',
     'atss': 'bbox_head.atss_cls',
     'fovea': 'bbox_head.conv_cls',
     'faster-rcnn': 'roi_head.bbox_head.fc_cls',
+    'solov2': 'mask_head.conv_cls',
+    'yolact': 'bbox_head.conv_cls',
 }
-PRIORS = {'retinanet': 6, 'atss': 2, 'fovea': 1, 'faster-rcnn': 1}
+PRIORS = {'retinanet': 6, 'atss': 2, 'fovea': 1, 'faster-rcnn': 1, 'solov2': 1, 'yolact': 3}
 BOXES = 'roi_head.bbox_head.fc_reg'
 # Classes of a model, and of a checkpoint.
 CLASSES, CHECKPOINT_CLASSES = ('cat', 'dog', 'eel'), ('dog', 'cow', 'cat', 'ant')

@@ -68,15 +68,16 @@ def test_matching_classes_are_loaded_by_name(family, stock):
     after, text = load(model, checkpoint, CLASSES, keep_matching_classes=True)
     for part in ('weight', 'bias'):
         for prior in range(priors):
-            background = 0
-            if stock and family == 'faster-rcnn':  # the last output
-                background = trained[f'{name}.{part}'][4]
+            outputs, background = 4, 0
+            if stock and family in ('faster-rcnn', 'yolact'):  # the last output
+                outputs = 5
+                background = trained[f'{name}.{part}'][prior * outputs + 4]
             for i, source in enumerate((2, 0, None)):  # cat, dog, eel
                 found = after[f'{name}.{part}'][prior * 3 + i]
                 if source is None:
                     assert torch.equal(found, own[f'{name}.{part}'][prior * 3 + i])
                 else:
-                    row = trained[f'{name}.{part}'][prior * 4 + source] - background
+                    row = trained[f'{name}.{part}'][prior * outputs + source] - background
                     assert torch.equal(found, row)
     if family == 'faster-rcnn':
         boxes, boxes_there = after[f'{BOXES}.weight'], trained[f'{BOXES}.weight']
@@ -87,7 +88,7 @@ def test_matching_classes_are_loaded_by_name(family, stock):
     assert has_line(text, 'cat, dog', 'eel re-init', section='note')
 
 
-@pytest.mark.parametrize('family', ['retinanet', 'faster-rcnn'])
+@pytest.mark.parametrize('family', ['retinanet', 'faster-rcnn', 'solov2', 'yolact'])
 @pytest.mark.parametrize(
     'classes, facts',
     [

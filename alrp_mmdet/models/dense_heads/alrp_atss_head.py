@@ -62,6 +62,7 @@ class ALRPATSSHead(AnchorRankingMixin, ATSSHead):
             cls_feat, reg_feat = cls_conv(cls_feat), reg_conv(reg_feat)
         return self.atss_cls(cls_feat), scale(self.atss_reg(reg_feat))
 
-    def level_targets(self, *args) -> tuple[list[Tensor], ...]:
+    def level_targets(self, *args) -> dict[str, list[Tensor]]:
         """See ``AnchorRankingMixin.level_targets``. ATSS returns its anchors before the targets."""
-        return self.get_targets(*args)[1:4]
+        _, labels, label_weights, boxes, *_ = self.get_targets(*args)
+        return dict(labels=labels, label_weights=label_weights, boxes=boxes)

@@ -2,12 +2,13 @@ import torch
 from mmdet.models import SOLOV2Head
 from mmdet.models.utils import multi_apply
 from mmdet.registry import MODELS
+from mmdet.structures import SampleList
 from mmdet.structures.mask import mask2bbox
 from mmdet.utils import InstanceList
 from torch import Tensor
 
-from ..losses.ranking_loss import RankingLoss
-from ..ranking_head import naming_iteration, ranking_loss_type, type_name
+from ..mask_checks import check_mask_loss, check_masks
+from ..ranking_head import naming_iteration, ranking_loss_type
 
 
 @MODELS.register_module()
@@ -25,10 +26,10 @@ class ALRPSOLOV2Head(SOLOV2Head):
             cells are not assigned by IoU.
         loss_mask (dict): Config of the mask loss, a ``DiceLoss``, with ``loss_weight`` 1 unless
             ``loss_cls`` is ``APLoss``, which neither balances masks nor sorts by them.
-        **kwargs: Arguments of ``SOLOV2Head``.
+        **kwargs: Arguments of ``SOLOV2Head``. ``dynamic_conv_size`` must be 1.
 
     Raises:
-        ValueError: If ``loss_cls`` is not a ranking loss, or ``loss_mask`` does not fit.
+        ValueError: If an argument is not as described.
     """
 
     def __init__(
@@ -38,9 +39,19 @@ class ALRPSOLOV2Head(SOLOV2Head):
         loss_mask: dict = dict(type='DiceLoss'),  # noqa: B006
         **kwargs,
     ):
-        loss_type = ranking_loss_type(type(self).__name__, loss_cls)
-        _check_mask_loss(loss_type, loss_mask)
+        ranking_loss_type(type(self).__name__, loss_cls)  # raises
         super().__init__(*args, loss_cls=loss_cls, loss_mask=loss_mask, **kwargs)
+        check_mask_loss(self.loss_cls, self.loss_mask)
+        if self.dynamic_conv_size != 1:
+            raise ValueError(
+                f'{type(self).__name__} predicts masks by 1x1 kernels: leave dynamic_conv_size at '
+                f'1, got {self.dynamic_conv_size}'
+            )
+
+    def loss(self, x: tuple[Tensor], batch_data_samples: SampleList, **kwargs) -> dict:
+        """See ``loss_by_feat``. Raises a ValueError if the objects have no masks."""
+        check_masks([sample.gt_instances for sample in batch_data_samples])
+        return super().loss(x, batch_data_samples, **kwargs)
 
     def loss_by_feat(
         self,
@@ -103,22 +114,6 @@ class ALRPSOLOV2Head(SOLOV2Head):
         for found in results:
             found.bboxes = mask2bbox(found.masks).to(found.scores)
         return results
-
-
-def _check_mask_loss(loss_type: type[RankingLoss], loss_mask: dict) -> None:
-    """Raise a ValueError if a ranking loss cannot use a mask loss."""
-    name = type_name(loss_mask)
-    if name != 'DiceLoss' or not loss_mask.get('activate', True):
-        raise ValueError(
-            f'{loss_type.__name__} needs one loss in [0, 1] per mask: use '
-            f"loss_mask=dict(type='DiceLoss') with activate=True, got {loss_mask}"
-        )
-    balanced = loss_type.needs_bounded_boxes or loss_type.needs_ious
-    if balanced and loss_mask.get('loss_weight', 1.0) != 1.0:
-        raise ValueError(
-            f'{loss_type.__name__} weights masks itself: leave loss_mask.loss_weight at 1, got '
-            f'{loss_mask["loss_weight"]}. loss_cls.loss_weight scales all losses'
-        )
 
 
 def _mask_ious(masks: Tensor, targets: Tensor) -> Tensor:

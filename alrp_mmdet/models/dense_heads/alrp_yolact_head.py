@@ -3,8 +3,7 @@ from mmdet.models import YOLACTHead
 from mmdet.registry import MODELS
 from torch import Tensor
 
-from ..dense_ranking_head import AnchorRankingMixin, flatten_maps
-from ..structures import Predictions
+from ..dense_ranking_head import AnchorRankingMixin
 
 
 @MODELS.register_module()
@@ -24,23 +23,10 @@ class ALRPYOLACTHead(AnchorRankingMixin, YOLACTHead):
         ValueError: If ``loss_cls``, ``loss_bbox`` and ``reg_decoded_bbox`` are incompatible.
     """
 
-    def flatten(
-        self, cls_scores: list[Tensor], bbox_preds: list[Tensor], coeff_preds: list[Tensor]
-    ) -> tuple[Predictions, Tensor]:
-        """Predictions of all anchors, and their mask coefficients, shape (A, num_protos).
-
-        Args:
-            cls_scores (list[Tensor]): Logits of each level, (N, priors * C, H, W).
-            bbox_preds (list[Tensor]): Regressed boxes of each level, (N, priors * 4, H, W).
-            coeff_preds (list[Tensor]): Mask coefficients of each level,
-                (N, priors * num_protos, H, W).
-        """
-        return self._flatten(cls_scores, bbox_preds), flatten_maps(coeff_preds, self.num_protos)
-
-    def level_targets(self, *args) -> tuple[list[Tensor], ...]:
-        """See ``AnchorRankingMixin.level_targets``. With the object of each positive anchor."""
+    def level_targets(self, *args) -> dict[str, list[Tensor]]:
+        """See ``AnchorRankingMixin.level_targets``. Adds ``gt_inds``."""
         labels, label_weights, boxes, _, _, gt_inds = self.get_targets(*args)
-        return labels, label_weights, boxes, gt_inds
+        return dict(labels=labels, label_weights=label_weights, boxes=boxes, gt_inds=gt_inds)
 
     def _get_targets_single(self, *args, **kwargs) -> tuple:
         """As in ``AnchorHead``, and the object of each positive anchor."""

@@ -8,6 +8,8 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from ..dense_heads.alrp_yolact_head import ALRPYOLACTHead
+from ..dense_ranking_head import flatten_maps
+from ..mask_checks import check_mask_weight, check_masks
 from ..structures import MaskLosses
 
 
@@ -21,7 +23,8 @@ class ALRPYOLACT(YOLACT):
 
     Args:
         bbox_head (dict): Config of an ``ALRPYOLACTHead``.
-        mask_head (dict): Config of ``YOLACTProtonet``, with ``with_seg_branch=False``. Masks are
+        mask_head (dict): Config of ``YOLACTProtonet``, with ``with_seg_branch=False``, and with
+            ``loss_mask_weight`` 1 unless ``loss_cls`` of the box head is ``APLoss``. Masks are
             predicted for at most ``max_masks_to_train`` positives of each image.
         **kwargs: Arguments of ``YOLACT``.
 
@@ -36,12 +39,13 @@ class ALRPYOLACT(YOLACT):
             raise ValueError(
                 f'{name} needs bbox_head.type=ALRPYOLACTHead, got {type(self.bbox_head).__name__}'
             )
-        if self.mask_head.with_seg_branch or self.mask_head.loss_mask_weight != 1:
+        if self.mask_head.with_seg_branch:
             raise ValueError(
-                f'{name} has no semantic segmentation and leaves the weight of masks to loss_cls: '
-                'set mask_head.with_seg_branch=False and mask_head.loss_mask_weight=1'
+                f'{name} has no semantic segmentation: set mask_head.with_seg_branch=False'
             )
-        self.loss_mask = DiceLoss(activate=False)
+        weight = self.mask_head.loss_mask_weight
+        check_mask_weight(self.bbox_head.loss_cls, weight, 'mask_head.loss_mask_weight')
+        self.loss_mask = DiceLoss(activate=False, loss_weight=weight)  # of the sigmoid's outputs
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
         """Losses of a batch.
@@ -55,10 +59,14 @@ class ALRPYOLACT(YOLACT):
 
         Raises:
             FloatingPointError: If a logit, a box or a mask loss is NaN or infinite.
+            ValueError: If the objects have no masks.
         """
-        x = self.extract_feat(batch_inputs)
         batch_gt_instances, ignored, metas = unpack_gt_instances(batch_data_samples)
-        predictions, coeffs = self.bbox_head.flatten(*self.bbox_head(x))
+        check_masks(batch_gt_instances)
+        x = self.extract_feat(batch_inputs)
+        cls_scores, bbox_preds, coeff_preds = self.bbox_head(x)
+        predictions = self.bbox_head.flatten(cls_scores, bbox_preds)
+        coeffs = flatten_maps(coeff_preds, self.bbox_head.num_protos)
         targets = self.bbox_head.assign(predictions, batch_gt_instances, metas, ignored)
         positive = (targets.labels >= 0) & (targets.labels < self.bbox_head.num_classes)
         mask_losses = self._mask_losses(
@@ -67,9 +75,42 @@ class ALRPYOLACT(YOLACT):
             predictions.img_inds[positive],
             targets.gt_inds[positive],
             batch_gt_instances,
-            metas,
+            batch_inputs.shape[-2:],
         )
         return self.bbox_head.rank(predictions, targets, mask_losses=mask_losses)
+
+    def predict(
+        self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True
+    ) -> SampleList:
+        """Detections of a batch.
+
+        Unlike in ``YOLACT``, images may be padded: masks, which cover the padded image, are cropped
+        to boxes and resized accordingly.
+
+        Args:
+            batch_inputs (Tensor): Shape (N, 3, H, W), normalised images.
+            batch_data_samples (list[DetDataSample]): Meta information of each image.
+            rescale (bool): Whether boxes and masks are those of the original image instead of the
+                resized one. Defaults to True.
+
+        Returns:
+            list[DetDataSample]: The same, with ``pred_instances``.
+        """
+        x = self.extract_feat(batch_inputs)
+        results = self.bbox_head.predict(x, batch_data_samples, rescale=False)
+        padded = batch_inputs.shape[-2:]
+        sizes, metas = [], []
+        for sample in batch_data_samples:
+            size = sample.ori_shape if rescale else sample.img_shape
+            full = [round(s * p / i) for s, p, i in zip(size, padded, sample.img_shape)]
+            factor = sample.scale_factor if rescale else (1.0, 1.0)
+            sizes.append(size)
+            metas.append(dict(img_shape=padded, ori_shape=full, scale_factor=factor))
+        masks, _ = self.mask_head(x, results)
+        results = self.mask_head.predict_by_feat(masks, None, results, metas, rescale=rescale)
+        for found, (height, width) in zip(results, sizes):
+            found.masks = found.masks[:, :height, :width]
+        return self.add_pred_to_datasample(batch_data_samples, results)
 
     def _mask_losses(
         self,
@@ -78,7 +119,7 @@ class ALRPYOLACT(YOLACT):
         img_inds: Tensor,
         gt_inds: Tensor,
         batch_gt_instances: InstanceList,
-        metas: list[dict],
+        padded: tuple[int, int],
     ) -> MaskLosses:
         """Dice losses of the positives' masks, cropped to the boxes of their objects.
 
@@ -88,7 +129,7 @@ class ALRPYOLACT(YOLACT):
             img_inds (Tensor): Shape (P,), its image.
             gt_inds (Tensor): Shape (P,), its object in that image.
             batch_gt_instances (list[InstanceData]): Objects of each image.
-            metas (list[dict]): Meta information of each image.
+            padded (tuple[int, int]): Height and width of the batch.
         """
         all_inds, infos = [], []
         for image, objects in enumerate(batch_gt_instances):
@@ -103,15 +144,14 @@ class ALRPYOLACT(YOLACT):
                 )
             )
         masks, _ = self.mask_head(x, infos)
-        masks = self.mask_head.crop_mask_preds(masks, metas, infos)
+        # Relative to the padded image, as are the masks.
+        masks = self.mask_head.crop_mask_preds(masks, [dict(img_shape=padded)] * len(masks), infos)
         losses = []
-        for preds, objects, info, meta in zip(masks, batch_gt_instances, infos, metas):
-            padded = InstanceData(
-                bboxes=objects.bboxes,
-                labels=objects.labels,
-                masks=objects.masks.pad(meta['batch_input_shape']),
+        for preds, objects, info in zip(masks, batch_gt_instances, infos):
+            objects = InstanceData(
+                bboxes=objects.bboxes, labels=objects.labels, masks=objects.masks.pad(padded)
             )
-            preds, targets, *_ = self.mask_head._get_targets_single(preds, None, padded, info)
+            preds, targets, *_ = self.mask_head._get_targets_single(preds, None, objects, info)
             if targets is None:  # no objects
                 targets = preds
             losses.append(self.loss_mask(preds.float(), targets, reduction_override='none'))

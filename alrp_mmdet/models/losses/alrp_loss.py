@@ -27,6 +27,7 @@ class aLRPLoss(RankingLoss):  # noqa: N801 - the paper's spelling
     """
 
     needs_bounded_boxes = True
+    balances_masks = True
 
     def __init__(
         self, delta: float = 1.0, tau: float = 0.5, self_balance: dict | None = None, **kwargs

@@ -23,6 +23,7 @@ class RankSortLoss(RankingLoss):
     """
 
     needs_ious = True
+    balances_masks = True
     self_count = 0.5
 
     def __init__(self, delta: float = 0.5, **kwargs):

@@ -1,5 +1,5 @@
 import torch
-from mmdet.models import DiceLoss, StandardRoIHead
+from mmdet.models import StandardRoIHead
 from mmdet.models.task_modules import SamplingResult
 from mmdet.registry import MODELS
 from mmdet.structures.bbox import bbox2roi
@@ -7,6 +7,7 @@ from mmdet.structures.mask import mask_target
 from mmdet.utils import InstanceList
 from torch import Tensor
 
+from ..mask_checks import check_mask_loss, check_masks
 from ..ranking_head import RankingHeadMixin
 from ..structures import MaskLosses
 
@@ -20,10 +21,15 @@ class ALRPMaskRoIHead(StandardRoIHead):
     classification. All RoIs are ranked. Masks are predicted for a sample of the positives, for the
     sake of memory.
 
+    ``StandardRoIHead.loss`` calls ``bbox_loss``, then ``mask_loss``. The ranking needs both boxes
+    and masks, so ``bbox_loss`` returns no losses and ``mask_loss`` returns those of classes, boxes
+    and masks.
+
     Args:
         max_masks (int): The largest number of masks in a batch. Defaults to 200, as published.
         **kwargs: Arguments of ``StandardRoIHead``. ``bbox_head`` must be trained by ranking, such
-            as ``ALRPBBoxHead``, and ``mask_head.loss_mask`` must be ``DiceLoss``.
+            as ``ALRPBBoxHead``. ``mask_head.loss_mask`` must be a ``DiceLoss``, with
+            ``loss_weight`` 1 unless ``bbox_head.loss_cls`` is ``APLoss``.
 
     Raises:
         ValueError: If an argument is not as described.
@@ -38,16 +44,11 @@ class ALRPMaskRoIHead(StandardRoIHead):
                 f'{type(self).__name__} needs a mask_head and a bbox_head trained by ranking, such '
                 'as ALRPBBoxHead; otherwise use StandardRoIHead'
             )
-        if not isinstance(self.mask_head.loss_mask, DiceLoss):
-            raise ValueError(
-                f'{type(self).__name__} weights the loss of each mask, which must be in [0, 1]: '
-                "set mask_head.loss_mask=dict(_delete_=True, type='DiceLoss'), got "
-                f'{type(self.mask_head.loss_mask).__name__}'
-            )
+        check_mask_loss(self.bbox_head.loss_cls, self.mask_head.loss_mask)
         self.max_masks = max_masks
 
     def bbox_loss(self, x: tuple[Tensor], sampling_results: list[SamplingResult]) -> dict:
-        """Nothing yet: ``mask_loss`` ranks boxes and masks together."""
+        """No losses: ``mask_loss`` returns those of classes and boxes, too."""
         return dict(loss_bbox={}, bbox_feats=None)
 
     def mask_loss(
@@ -88,11 +89,7 @@ class ALRPMaskRoIHead(StandardRoIHead):
         sampling_results: list[SamplingResult],
         batch_gt_instances: InstanceList,
     ) -> MaskLosses:
-        if not all('masks' in objects for objects in batch_gt_instances):
-            raise ValueError(
-                'the training images have no masks: set with_mask=True in LoadAnnotations of the '
-                'training pipeline'
-            )
+        check_masks(batch_gt_instances)
         num_pos = [len(result.pos_priors) for result in sampling_results]
         # Drawn on the CPU, so that indexing does not wait for the device.
         drawn = torch.zeros(sum(num_pos), dtype=torch.bool)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mmdet.models import AnchorFreeHead, AnchorHead, BBoxHead, FCNMaskHead, RPNHead
+from mmdet.models import AnchorFreeHead, AnchorHead, BBoxHead, FCNMaskHead, RPNHead, SOLOHead
 from torch import Tensor, nn
 
 from alrp.text import format_list
@@ -118,7 +118,7 @@ def class_layers(
     """Find the layers with outputs for each class that a checkpoint has.
 
     Args:
-        model (nn.Module): A detector with MMDetection's heads on anchors, points or RoIs.
+        model (nn.Module): A detector with MMDetection's heads on anchors, points, cells or RoIs.
         found (dict[str, Tensor]): Weights of the checkpoint under the names of the model.
         checkpoint_classes (Sequence[str] | None): Class names of the checkpoint, if known.
 
@@ -152,6 +152,13 @@ def class_layers(
             if rows(masks, found):
                 ours, theirs = head.num_classes, rows(masks, found)
                 yield ClassLayer(masks, OutputLayout(1, ours), OutputLayout(1, theirs))
+        elif isinstance(head, SOLOHead):
+            logits = f'{path}.conv_cls'
+            background = head.cls_out_channels - head.num_classes
+            ours = OutputLayout(1, head.num_classes, 1, background)
+            theirs = _checkpoint_layout(rows(logits, found), 1, 0, ours, checkpoint_classes)
+            if rows(logits, found):
+                yield ClassLayer(logits, ours, theirs)
         elif isinstance(head, (AnchorHead, AnchorFreeHead)):
             for child in head._modules:
                 logits, boxes = f'{path}.{child}', f'{path}.{child.removesuffix("_cls")}_reg'
