@@ -59,6 +59,8 @@ def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
                 or _problems_of_heads(cfg.get('model', {}), classes)
                 or _problems_of_masks(dataset, file.content, classes)
             )
+            if split != 'train' and cfg.get(f'{split}_evaluator'):
+                file.warn_of_id_zero()
             for text in file.warnings:
                 print_log(f'{ann_file}: {text}', logger='current', level=logging.WARNING)
             if found:

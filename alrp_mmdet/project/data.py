@@ -14,6 +14,7 @@ from .formats import (
     convert_boxes_to_pixels,
     detect_format,
     read_splits,
+    remove_root_categories,
 )
 from .holdout import hold_out
 from .image_checks import check_images, check_overlap
@@ -48,6 +49,7 @@ def load_data(
     images: Path | None = None,
     masks: bool = False,
     progress: Callable[[int], Callable[[], None]] = lambda total: lambda: None,
+    findings: Findings | None = None,
 ) -> ProjectData:
     """Read and check images for training and validation.
 
@@ -61,6 +63,8 @@ def load_data(
         masks (bool): Whether objects need masks. Defaults to False.
         progress (Callable): Called with the number of images; returns a function that is called
             after each.
+        findings (Findings, optional): Collects the problems, so that the caller has them even if
+            an error follows. Defaults to None, for new ones.
 
     Returns:
         ProjectData: The data, with all problems that were found.
@@ -68,7 +72,7 @@ def load_data(
     Raises:
         AnnotationError: If the data cannot be read at all, or the arguments contradict each other.
     """
-    findings, notes = Findings(), []
+    findings, notes = findings or Findings(), []
     for path in (images, val):
         if path is not None and not path.exists():
             raise AnnotationError(f'{path} does not exist')
@@ -94,6 +98,7 @@ def load_data(
     both = [train] if val_split is None else [train, val_split]
     notes += [f'images: {folder}' for folder in dict.fromkeys(s.image_folder for s in both)]
 
+    remove_root_categories(both, findings)
     paths = [split.image_path(image) for split in both for image in split.content['images']]
     files = inspect_images(paths, progress(len(set(paths))))
     for split in both:

@@ -6,6 +6,7 @@ from ...datasets.check import AnnotationError
 from ..findings import Findings
 from .coco import align_categories, read_coco
 from .pixel_boxes import convert_boxes_to_pixels
+from .root_category import remove_root_categories
 from .split import Split
 from .voc import find_xml_folder, read_voc
 from .yolo import find_class_file, find_data_yaml, read_yolo
@@ -17,6 +18,7 @@ __all__ = [
     'convert_boxes_to_pixels',
     'detect_format',
     'read_splits',
+    'remove_root_categories',
 ]
 
 FORMATS = dict(coco=read_coco, voc=read_voc, yolo=read_yolo)
