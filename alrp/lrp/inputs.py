@@ -29,6 +29,7 @@ from ..coco import (
     read_annotations,
     read_results,
 )
+from ..coco.box_layout import box_layout_problem
 from ..coco.columns import unknown
 from ..text import format_list
 from .iou_types import Entry, Regions, find_iou_type
@@ -131,6 +132,7 @@ def read_ground_truth(
             'annotation id 0: evaluated correctly here, but pycocotools treats a match with it as '
             'no match, and counts its detection as a false positive. Number the annotations from 1'
         )
+    warned += _layout_problems(annotations, images, iou.key)
     for text in warned:
         warnings.warn(f'{where}: {text}', stacklevel=3)
     return GroundTruth(
@@ -180,6 +182,8 @@ def read_detections(
         problems += [f'{problem}. Do the two files belong together?' for problem in lost]
     raise_problems(where, problems + _name_problems(entries, truth))
     regions = iou.read(entries, truth.images, where)
+    for text in _layout_problems(entries, truth.images, iou.key):
+        warnings.warn(f'{where}: {text}', stacklevel=3)
     return Detections(
         image=_positions(entries, 'image_id', truth.images),
         category=_positions(entries, 'category_id', truth.categories),
@@ -238,6 +242,21 @@ def _name_problems(entries: Entries, truth: GroundTruth) -> list[str]:
 def _base_name(name: object) -> str | None:
     """The last part of a path with any slashes; None for anything but text."""
     return PureWindowsPath(name).name if isinstance(name, str) else None
+
+
+def _layout_problems(entries: Entries, images: Mapping[Any, Entry], key: str) -> list[str]:
+    """A sentence if boxes are not in pixels as x, y, width, height."""
+    if key != 'bbox' or not len(entries.entries):
+        return []
+    size_of = {
+        i: (image['width'], image['height'])
+        for i, image in images.items()
+        if isinstance(image.get('width'), Real) and isinstance(image.get('height'), Real)
+    }
+    sizes = [size_of.get(i) for i in entries.values('image_id')]
+    may_extend = entries.name == 'results'
+    problem = box_layout_problem(entries.values('bbox'), sizes, may_extend)
+    return [] if problem is None else [problem]
 
 
 def _areas(annotations: Sequence[Entry], regions: Regions) -> tuple[FloatArray, list[int]]:

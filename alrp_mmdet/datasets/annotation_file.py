@@ -16,6 +16,7 @@ from alrp.coco import (
     label_annotation,
     read_annotations,
 )
+from alrp.coco.box_layout import box_layout_problem
 from alrp.coco.columns import malformed_boxes
 from alrp.text import format_list
 
@@ -183,6 +184,10 @@ class AnnotationFile:
         boxes = [a for a in self.content.get('annotations') or [] if 'bbox' in a]
         malformed = {*malformed_boxes([a['bbox'] for a in boxes])}
         boxes = [a for i, a in enumerate(boxes) if i not in malformed]
+        sizes = [self._sizes.get(a.get('image_id')) for a in boxes]
+        layout = box_layout_problem([a['bbox'] for a in boxes], sizes) if boxes else None
+        if layout is not None:
+            return [*problems, layout]  # else nearly every box would have another problem
         flat = [a for a in boxes if min(a['bbox'][2:]) <= 0]
         solid = [a for a in boxes if min(a['bbox'][2:]) > 0]
         zero = [a for a in solid if a.get('area', 1) <= 0]

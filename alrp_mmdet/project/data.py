@@ -12,6 +12,7 @@ from .formats import (
     Split,
     align_categories,
     convert_boxes_to_pixels,
+    convert_fractions,
     detect_format,
     read_splits,
     remove_root_categories,
@@ -104,6 +105,8 @@ def load_data(
     for split in both:
         check_images(split, files, findings)
     convert_boxes_to_pixels(both, findings)
+    if detected == 'coco':
+        convert_fractions(both, findings)
     if detected == 'yolo' and not masks:
         _report_polygons(both, findings)
     if val_split is not None:

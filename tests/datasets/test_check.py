@@ -454,3 +454,14 @@ def test_root_category_is_warned_about(check, config, content, monkeypatch):
     check(content)
     [text] = logged
     assert_matches(text, "'parts'.*supercategory of all others")
+
+
+@pytest.mark.parametrize(
+    'box, named', [([0.1, 0.2, 0.5, 0.25], 'fractions'), ([30, 20, 60, 47], '[x1, y1, x2, y2]')]
+)
+def test_boxes_that_are_not_in_pixels(refused, content, box, named):
+    for annotation in content['annotations']:
+        annotation['bbox'] = box
+    message = refused(content)
+    assert named in message
+    assert message.count('\n  - ') == 1

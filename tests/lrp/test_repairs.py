@@ -172,3 +172,25 @@ def test_a_result_without_a_score_in_a_coco_file(data):
     del data[1][3]['score']
     message = refused(data[0], dict(annotations=data[1]))
     assert "1 of 12 results have no 'score'" in message and 'entry 3' in message
+
+
+def as_fractions(entry):
+    x, y, w, h = entry['bbox']
+    entry['bbox'] = [x / 640, y / 640, w / 640, h / 640]
+
+
+def as_corners(entry):
+    entry['bbox'] = [40.0, 40.0, 100.0, 110.0]
+
+
+@pytest.mark.parametrize('where', ['the ground truth', 'the results'])
+@pytest.mark.parametrize(
+    'change, named', [(as_fractions, 'fractions'), (as_corners, '[x1, y1, x2, y2]')]
+)
+def test_boxes_that_are_not_in_pixels(data, where, change, named):
+    for image in data[0]['images']:
+        image.update(width=130, height=130)
+    for entry in data[0]['annotations'] if where == 'the ground truth' else data[1]:
+        change(entry)
+    _, [message] = evaluate(*data)
+    assert message.startswith(where) and named in message

@@ -5,6 +5,7 @@ from pathlib import Path
 from ...datasets.check import AnnotationError
 from ..findings import Findings
 from .coco import align_categories, read_coco
+from .coco_fractions import convert_fractions
 from .pixel_boxes import convert_boxes_to_pixels
 from .root_category import remove_root_categories
 from .split import Split
@@ -16,6 +17,7 @@ __all__ = [
     'Split',
     'align_categories',
     'convert_boxes_to_pixels',
+    'convert_fractions',
     'detect_format',
     'read_splits',
     'remove_root_categories',
