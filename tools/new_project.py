@@ -188,9 +188,9 @@ def load_splits(args: argparse.Namespace) -> tuple[dict[str, Split], dict[str, O
                 args.val_fraction,
                 args.format,
                 args.images,
-                RECIPES[args.detector].masks,
                 progress,
-                findings,
+                masks=RECIPES[args.detector].masks,
+                findings=findings,
             )
         except AnnotationError:
             if str(findings):

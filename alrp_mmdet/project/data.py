@@ -48,8 +48,9 @@ def load_data(
     val_fraction: float | None = None,
     format: str | None = None,
     images: Path | None = None,
-    masks: bool = False,
     progress: Callable[[int], Callable[[], None]] = lambda total: lambda: None,
+    *,
+    masks: bool = False,
     findings: Findings | None = None,
 ) -> ProjectData:
     """Read and check images for training and validation.
@@ -61,9 +62,9 @@ def load_data(
             to None: ``DEFAULT_VAL_FRACTION``, unless ``val`` or ``source`` has validation images.
         format (str, optional): Key of ``FORMATS``. Defaults to None, to detect it.
         images (Path, optional): Image folder. Defaults to None, to search for it.
-        masks (bool): Whether objects need masks. Defaults to False.
         progress (Callable): Called with the number of images; returns a function that is called
             after each.
+        masks (bool): Whether objects need masks. Defaults to False.
         findings (Findings, optional): Collects the problems, so that the caller has them even if
             an error follows. Defaults to None, for new ones.
 
