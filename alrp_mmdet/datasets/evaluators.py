@@ -44,6 +44,7 @@ def evaluator_problems(cfg: Config, split: str) -> list[str]:
     metrics = [*metrics_of(evaluator, f'{split}_evaluator')]
     coco = [metric for metric in metrics if issubclass(metric.type, CocoMetric)]
     problems = [problem for metric in coco for problem in _setting_problems(metric)]
+    problems += _mask_problems(coco, cfg.get('model') or {})
     if not is_multiple(evaluator):
         problems += _shared_names(metrics)
     if not coco or not isinstance(dataset, dict):
@@ -125,6 +126,23 @@ def _setting_problems(metric: Metric) -> list[str]:
     except Exception as error:  # whatever the class raises, it would raise it later
         return [f'{metric.name}: {describe_error(error)}']
     return []
+
+
+def _mask_problems(metrics: Sequence[Metric], model: ConfigDict) -> list[str]:
+    """Metrics of masks for a model without anything named after masks."""
+    if not model or _has_masks(model):
+        return []
+    return [
+        f"{metric.name}: metric has 'segm', but the model predicts no masks: remove it"
+        for metric in metrics
+        if 'segm' in metric.settings.get('metric', ())  # text or a list
+    ]
+
+
+def _has_masks(node) -> bool:
+    if isinstance(node, dict):
+        return any('mask' in str(key) or _has_masks(child) for key, child in node.items())
+    return isinstance(node, list | tuple) and any(map(_has_masks, node))
 
 
 def _shared_names(metrics: Sequence[Metric]) -> list[str]:

@@ -48,7 +48,7 @@ def config(tmp_path, content):
             train_dataloader=dict(dataset=dataset('train')),
             val_dataloader=dict(dataset=dataset('val')),
             val_evaluator=dict(type='CocoLRPMetric', ann_file=f'{tmp_path}/val.json'),
-            model=dict(bbox_head=dict(num_classes=1)),
+            model=dict(bbox_head=dict(num_classes=1), test_cfg=dict(mask_thr_binary=0.5)),
             default_hooks=dict(checkpoint=dict(type='CheckpointHook')),
         )
     )
@@ -172,6 +172,14 @@ def test_metrics_that_log_the_same_names(config, first, second, shared):
         message = refused(config)
         assert 'val_evaluator[0] and val_evaluator[1]' in message
         assert shared in message and 'prefix' in message
+
+
+def test_masks_need_a_model_that_predicts_them(config):
+    config.val_evaluator.metric = ['bbox', 'segm']
+    config.model.pop('test_cfg')
+    assert re.search("val_evaluator: metric has 'segm'", refused(config))
+    config.model.mask_head = dict(type='FCNMaskHead', num_classes=1)
+    check_datasets(config, ('train', 'val'))
 
 
 def test_several_datasets(config, tmp_path):

@@ -20,7 +20,7 @@ def test_several_validation_sets_many_classes_and_early_stopping(tool, config, t
     path = tmp_path / 'several.py'
     path.write_text(
         text
-        + '''
+        + """
 leaf = val_dataloader.pop('dataset')
 val_dataloader['dataset'] = dict(
     type='ConcatDataset', datasets=[leaf, dict(leaf, ann_file='other.json')]
@@ -39,7 +39,7 @@ test_evaluator = val_evaluator
 custom_hooks = [
     dict(type='EarlyStoppingHook', monitor='b/coco/bbox_square_oLRP', patience=1, strict=True)
 ]
-'''
+"""
     )
     work_dir = tmp_path / 'work'
     tool('train.py', path, '--work-dir', work_dir, options=OPTIONS)
