@@ -39,6 +39,7 @@ ANY_IDS = dict(  # for a converter, which numbers categories itself
     annotations=Fields(optional={**SCHEMA['annotations'].optional, 'category_id': ID}),
     categories=Fields(optional=dict(id=ID, name=TEXT)),
 )
+FILLED_IN = dict(images=('width', 'height'), annotations=('id', 'area', 'iscrowd'))
 REFERENCES = dict(image_id='images', category_id='categories')
 DROP_HINT = ', or add this ann_file to the config to drop them: drop_degenerate_boxes = [...]'
 
@@ -110,11 +111,20 @@ class AnnotationFile:
     def _repair_advice(self) -> list[str]:
         """What would be repaired by a tool that writes a new file; MMDetection reads this one."""
         file = AnnotationFile(self.path, self.split)
-        if file.read(repair=True) or not file.repairs:
+        if file.read(repair=True):
+            return []
+        repaired = {repair.key for repair in file.repairs}
+        absent = [
+            f'no {key!r} in {name}'
+            for name, keys in FILLED_IN.items()
+            for key in keys
+            if key not in repaired and any(key not in e for e in file.content.get(name) or [])
+        ]
+        if not absent and not file.repairs:
             return []
         return [
-            'alrp new-project writes a copy with these values repaired: '
-            f'{format_list(file.repairs, 20)}'
+            'alrp new-project writes a copy with this repaired: '
+            f'{format_list([*file.repairs, *absent], 20)}'
         ]
 
     def problems_of_content(self, images: str | None, drop: bool, hint: str = '') -> list[str]:

@@ -433,6 +433,12 @@ def test_repairable_values_name_new_project(refused, content, key, values):
     assert_matches(message, f'{next(iter(values))}.*alrp new-project.*1x: id')
 
 
+@pytest.mark.parametrize('key, name', [('images', 'height'), ('annotations', 'area')])
+def test_missing_values_name_new_project(refused, content, key, name):
+    del content[key][0][name]
+    assert_matches(refused(content), f"alrp new-project.*no '{name}' in {key}")
+
+
 def test_whole_floats_pass(check, content):
     for key in ('images', 'annotations', 'categories'):
         for entry in content[key]:
