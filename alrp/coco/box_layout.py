@@ -77,8 +77,11 @@ def are_corners(boxes: Sequence[Box], sizes: Sequence[Size | None]) -> bool:
 
 def _count_beyond(boxes: Iterable[Box], sizes: Iterable[Size | None], share: float) -> int:
     """Boxes x, y, width, height that extend beyond their image by a share of its side."""
-    return sum(
-        max(-x, x + w - size[0]) > share * size[0] or max(-y, y + h - size[1]) > share * size[1]
-        for (x, y, w, h), size in zip(boxes, sizes)
-        if size is not None
-    )
+    count = 0
+    for (x, y, w, h), size in zip(boxes, sizes):
+        if size is not None:
+            slack_x, slack_y = share * size[0], share * size[1]
+            right, bottom = size[0] + slack_x, size[1] + slack_y
+            if x + w > right or y + h > bottom or x < -slack_x or y < -slack_y:
+                count += 1
+    return count

@@ -6,6 +6,7 @@ Exporters write numbers as text, and null or 0 where they know no number.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import isfinite, nan
 from numbers import Integral
 from typing import Any
@@ -137,6 +138,9 @@ def _repair_ids(columns: list[tuple[_Editor | None, str]]) -> None:
 
 def _repair_boxes(annotations: _Editor) -> None:
     positions, boxes = present(annotations.entries, 'bbox')
+    lists = (box for box in boxes if isinstance(box, list | tuple))
+    if str not in set(map(type, chain.from_iterable(lists))):
+        return
     for i in malformed_boxes(boxes):
         if isinstance(boxes[i], list | tuple):
             numbers = [_number(x) if isinstance(x, str) else x for x in boxes[i]]
