@@ -79,6 +79,21 @@ def test_lowest_olrp_is_the_best(tmp_path, runner, key, rule, best_epoch):
     assert names(tmp_path) == [f'best_{name.replace("/", "_")}_epoch_{best_epoch}.pth']
 
 
+@pytest.mark.parametrize('key, kept', [('coco/bbox_mAP', False), ('coco/bbox_mAP_50', True)])
+def test_a_resumed_run_does_not_compare_scores_of_two_metrics(tmp_path, runner, key, kept):
+    hook = AtomicCheckpointHook(interval=1, save_best='coco/bbox_mAP')
+    hook.before_train(runner)
+    runner.epoch = 1
+    hook.after_val_epoch(runner, {'coco/bbox_mAP': 0.4})
+    hook = AtomicCheckpointHook(interval=1, save_best=key)
+    hook.before_train(runner)
+    runner.epoch = 2
+    hook.after_val_epoch(runner, {key: 0.3})
+    best = f'best_{key.replace("/", "_")}_epoch_2.pth'
+    expected = ['best_coco_bbox_mAP_epoch_1.pth', *([best] if kept else [])]
+    assert names(tmp_path) == sorted(expected)
+
+
 def test_nothing_is_removed_when_saving_fails(tmp_path, runner):
     hook = AtomicCheckpointHook(interval=1, max_keep_ckpts=1)
     hook.before_train(runner)

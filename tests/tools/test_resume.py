@@ -137,3 +137,34 @@ def test_config_text_in_a_checkpoint_is_not_run(tmp_path, config, tool):
     tool('train.py', config, '--work-dir', 'run', '--resume')
     assert not (tmp_path / 'was_run').exists()
     assert (tmp_path / 'run' / 'epoch_3.pth').exists()
+
+
+def test_a_resumed_run_takes_the_settings_of_the_config(tmp_path, config, tool):
+    """Learning rate, batch size and clipping are applied, and the log says what changed."""
+    scaled = 'auto_scale_lr = dict(enable=True, base_batch_size=2)'
+    config = derived(config, 'scaled', scaled)
+    tool('train.py', config, '--work-dir', 'run', options=('train_cfg.max_epochs=1',))
+    options = (
+        'optim_wrapper.optimizer.lr=0.001',
+        'train_dataloader.batch_size=4',
+        'optim_wrapper.clip_grad.max_norm=1e-9',
+        'train_cfg.max_epochs=2',
+    )
+    tool('train.py', config, '--work-dir', 'run', '--resume', options=options)
+    log = log_of(tmp_path / 'run')
+    [line] = [line for line in log.splitlines() if 'other settings' in line]
+    assert 'lr 0.01 -> 0.002' in line and 'iterations per epoch 4 -> 2' in line
+    assert 'lr: 2.0000e-03' in log
+    checkpoint = torch.load(tmp_path / 'run' / 'epoch_2.pth')
+    assert checkpoint['optimizer']['param_groups'][0]['lr'] == pytest.approx(0.0002)  # milestone
+    assert checkpoint['meta']['iter'] == 4
+    before = torch.load(tmp_path / 'run' / 'epoch_1.pth')
+    name = 'bbox_head.retina_cls.weight'
+    moved = (checkpoint['state_dict'][name] - before['state_dict'][name]).abs().max()
+    states = before['optimizer']['state'].values()
+    momentum = max(state['momentum_buffer'].abs().max() for state in states)
+    assert 0 < moved <= 0.002 * (0.9 + 0.81) * momentum * 1.01  # gradients are clipped to nothing
+
+    tool('train.py', config, '--work-dir', 'run', '--resume', options=options)
+    [line] = [x for x in log_of(tmp_path / 'run').splitlines() if 'nothing left to train' in x]
+    assert 'epoch_2.pth' in line and '2 of 2' in line and 'max_epochs' in line

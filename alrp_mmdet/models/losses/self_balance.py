@@ -8,6 +8,8 @@ from mmengine.dist import all_reduce
 from mmengine.logging import MessageHub, print_log
 from torch import Tensor, nn
 
+START_WEIGHT = 50.0  # as published
+
 
 @MODELS.register_module()
 class SelfBalance(nn.Module):
@@ -39,7 +41,7 @@ class SelfBalance(nn.Module):
     steps: Tensor
     period: Tensor
 
-    def __init__(self, start_weight: float = 50.0, interval: int | None = None):
+    def __init__(self, start_weight: float = START_WEIGHT, interval: int | None = None):
         super().__init__()
         if not start_weight > 0:
             raise ValueError(f'self_balance.start_weight must be positive, got {start_weight}')

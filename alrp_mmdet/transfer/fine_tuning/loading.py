@@ -8,7 +8,7 @@ from torch import nn
 
 from alrp.text import format_list
 
-from ..checkpoint_config import decoding_differences, parse_literals
+from ..checkpoint_config import decoding_differences, read_model_cfg
 from ..safe_loading import CheckpointError
 from .box_scale import rescale_boxes
 from .class_layers import Names
@@ -49,7 +49,7 @@ def fine_tune(
     """
     model = unwrap_model(model)
     weights = extract_weights(checkpoint, filename)
-    checkpoint_cfg = _read_model_cfg(checkpoint)
+    checkpoint_cfg = read_model_cfg(checkpoint)
     box_notes = rescale_boxes(model, checkpoint_cfg, weights)
     result = compare(model, weights, classes, class_names(checkpoint), keep_matching_classes)
     loaded = result.loaded | result.partly_loaded
@@ -105,7 +105,7 @@ def check_fits(
             f'{format_list(result.mismatches(), 5)}. Use the config that it was trained with. To '
             'fine-tune it instead, set load_from and train'
         )
-    for difference in _list_differences(_read_model_cfg(checkpoint), model_cfg):
+    for difference in _list_differences(read_model_cfg(checkpoint), model_cfg):
         print_log(f'{filename}: {difference}', logger='current', level=logging.WARNING)
     trained = class_names(checkpoint)
     if not classes or not trained or list(classes) == list(trained):
@@ -127,18 +127,6 @@ def check_fits(
         logger='current',
         level=logging.WARNING,
     )
-
-
-def _read_model_cfg(checkpoint: dict) -> dict | None:
-    """``model`` of the config text in a checkpoint, read without running it, or None."""
-    meta = checkpoint.get('meta')
-    meta = meta if isinstance(meta, dict) else {}
-    text = meta.get('cfg', meta.get('config_text'))
-    try:
-        model_cfg = parse_literals(text).get('model') if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return model_cfg if isinstance(model_cfg, dict) else None
 
 
 def _list_differences(
