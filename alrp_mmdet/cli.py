@@ -16,9 +16,10 @@ from mmengine.runner import Runner
 from alrp.text import describe_error
 
 from .config_file import ConfigError, read_config
+from .config_types import normalise_types
 from .datasets.check import AnnotationError, check_datasets
 from .deploy.thresholds import ThresholdsError
-from .hooks import FineTuneHook
+from .hooks import FineTuneHook, ResumeHook
 from .transfer.safe_loading import CheckpointError
 
 # MMEngine triggers it for each file that a config inherits as 'alrp_mmdet::...'.
@@ -61,6 +62,7 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
+        normalise_types(cfg)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
@@ -69,7 +71,7 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...]) -> Runner:
-    """Check the data of a config and build its runner, with a ``FineTuneHook``.
+    """Check the data of a config and build its runner, with ``FineTuneHook`` and ``ResumeHook``.
 
     Args:
         cfg (Config): The config.
@@ -93,8 +95,9 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
         raise ConfigError(
             f'cannot import something that {args.config} needs: {describe_error(error)}'
         ) from error
-    if not any(isinstance(hook, FineTuneHook) for hook in runner.hooks):
-        runner.register_hook(FineTuneHook())  # user configs may not have it
+    for hook_type in (FineTuneHook, ResumeHook):  # user configs may not have them
+        if not any(isinstance(hook, hook_type) for hook in runner.hooks):
+            runner.register_hook(hook_type())
     return runner
 
 

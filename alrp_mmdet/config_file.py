@@ -7,6 +7,8 @@ from mmengine.config import Config
 
 from alrp.text import describe_error, format_list
 
+from .config_types import normalise_types
+
 
 class ConfigError(ValueError):
     """The config cannot be read, lacks settings, or names something that cannot be imported."""
@@ -20,7 +22,7 @@ def read_config(path: str | Path, *required: str) -> Config:
         *required (str): Settings that it must have besides ``model``.
 
     Returns:
-        Config: The config.
+        Config: The config, with plain names as types (``normalise_types``).
 
     Raises:
         ConfigError: If the file does not exist, does not run, or lacks a required setting.
@@ -41,4 +43,4 @@ def read_config(path: str | Path, *required: str) -> Config:
         raise ConfigError(
             f'{path} is not the config of a detector: it has no {format_list(missing)}'
         )
-    return cfg
+    return normalise_types(cfg)

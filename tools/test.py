@@ -15,6 +15,7 @@ from mmdet.evaluation import DumpDetResults  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 
 from alrp_mmdet.cli import build_runner, exit_on_error, load_config, make_parser  # noqa: E402
+from alrp_mmdet.config_types import type_name  # noqa: E402
 
 
 def parse_args():
@@ -40,7 +41,7 @@ def use_thresholds(cfg: Config, path: str) -> None:
     if not Path(path).is_file():
         sys.exit(f'error: there is no file {path}')
     hook = dict(type='LRPThresholdsHook', thresholds_file=path)
-    others = [h for h in cfg.get('custom_hooks') or [] if h['type'] != hook['type']]
+    others = [h for h in cfg.get('custom_hooks') or [] if type_name(h) != hook['type']]
     cfg.custom_hooks = [*others, hook]
     drawing = (cfg.get('default_hooks') or {}).get('visualization')
     if drawing is not None:  # draw all remaining detections, unless the config says otherwise

@@ -17,6 +17,7 @@ from mmengine.logging import print_log
 from alrp.coco import label_annotation
 from alrp.text import format_list
 
+from ..config_types import resolve_type
 from .annotation_file import AnnotationFile
 
 
@@ -86,7 +87,7 @@ def _leaves(dataset: ConfigDict | None) -> Iterator[ConfigDict]:
 
 def _is_local_coco(dataset: ConfigDict) -> bool:
     """Whether a dataset reads COCO format from the local disk as ``CocoDataset`` does."""
-    dataset_type = _type(dataset)
+    dataset_type = resolve_type(dataset, DATASETS)
     return (
         isinstance(dataset_type, type)
         and issubclass(dataset_type, CocoDataset)
@@ -98,13 +99,10 @@ def _is_local_coco(dataset: ConfigDict) -> bool:
     )
 
 
-def _type(dataset: ConfigDict) -> type | None:
-    name = dataset.get('type', '')
-    return name if isinstance(name, type) else DATASETS.get(name)
-
-
 def _classes(dataset: ConfigDict) -> tuple[str, ...] | str:
-    classes = (dataset.get('metainfo') or {}).get('classes') or _type(dataset).METAINFO['classes']
+    classes = (dataset.get('metainfo') or {}).get('classes') or resolve_type(
+        dataset, DATASETS
+    ).METAINFO['classes']
     if not isinstance(classes, str):
         return tuple(classes)
     if not os.path.isfile(classes):

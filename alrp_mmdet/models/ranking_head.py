@@ -5,6 +5,7 @@ from mmdet.structures.bbox import bbox_overlaps, get_box_tensor
 from mmengine.logging import MessageHub
 from torch import Tensor
 
+from ..config_types import resolve_type, type_name
 from .losses.ranking_loss import RankingLoss
 from .structures import MaskLosses, Predictions, Targets
 
@@ -38,19 +39,18 @@ class RankingHeadMixin:
         loss_bbox: dict = dict(type='GIoULoss'),  # noqa: B006
         **kwargs,
     ):
-        loss_type = loss_cls['type']
-        loss_type = loss_type if isinstance(loss_type, type) else MODELS.get(loss_type)
+        loss_type = resolve_type(loss_cls, MODELS)
         if not (loss_type and issubclass(loss_type, RankingLoss)):
             raise ValueError(
                 f'{type(self).__name__} needs a ranking loss as loss_cls, such as '
-                f"dict(_delete_=True, type='aLRPLoss'), got {_type_name(loss_cls)}"
+                f"dict(_delete_=True, type='aLRPLoss'), got {type_name(loss_cls)}"
             )
         if loss_type.needs_bounded_boxes:
             _check_bounded(loss_type.__name__, loss_bbox)
         # MMDetection's heads read use_sigmoid from the config.
         loss_cls = dict(loss_cls, use_sigmoid=loss_cls.get('use_sigmoid', True))
         super().__init__(*args, loss_cls=loss_cls, loss_bbox=loss_bbox, **kwargs)
-        name = _type_name(loss_bbox)
+        name = type_name(loss_bbox)
         self.compares_boxes = name not in ENCODED
         if loss_type.needs_ious and not self.compares_boxes:
             raise ValueError(
@@ -133,23 +133,16 @@ class RankingHeadMixin:
         return losses / self.loc_scale
 
 
-def _type_name(cfg: dict) -> str:
-    """Name of a config's type, which may be a name, a scoped name or a class."""
-    return cfg['type'].split('.')[-1] if isinstance(cfg['type'], str) else cfg['type'].__name__
-
-
 def _upper_bound(loss_bbox: dict) -> float | None:
     """The largest value of a localisation loss, or None if it is unknown or unbounded."""
-    name = _type_name(loss_bbox)
+    name = type_name(loss_bbox)
     if name in UPPER_BOUND:
         return UPPER_BOUND[name]
-    loss_type = loss_bbox['type']
-    loss_type = loss_type if isinstance(loss_type, type) else MODELS.get(loss_type)
-    return getattr(loss_type, 'upper_bound', None)
+    return getattr(resolve_type(loss_bbox, MODELS), 'upper_bound', None)
 
 
 def _check_bounded(loss_cls: str, loss_bbox: dict) -> None:
-    name = _type_name(loss_bbox)
+    name = type_name(loss_bbox)
     if _upper_bound(loss_bbox) is None:
         raise ValueError(
             f'{loss_cls} needs a bounded IoU loss as loss_bbox, one of {", ".join(UPPER_BOUND)} or '
