@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 
 from alrp.text import describe_error
 
-from .config_file import ConfigError, read_config
+from .config_file import ConfigError, explain_unknown_type, read_config
 from .config_types import normalise_types
 from .datasets.check import AnnotationError, check_datasets
 from .deploy.thresholds import ThresholdsError
@@ -119,6 +119,11 @@ def exit_on_error(*others: type[Exception]):
         *others,
     ) as error:
         sys.exit(f'error: {error}')
+    except KeyError as error:
+        text = explain_unknown_type(error)
+        if text is None:
+            raise
+        sys.exit(f'error: {text}')
 
 
 def _distribute_on_cpu(cfg: Config) -> None:
