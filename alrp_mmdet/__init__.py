@@ -13,7 +13,7 @@ check_versions()
 
 from mmengine.config.utils import MODULE2PACKAGE
 
-from . import datasets, evaluation, hooks, models, registry  # noqa: F401 - registers
+from . import datasets, evaluation, hooks, models, optim, registry  # noqa: F401 - registers
 from .transfer.safe_loading import install_safe_loading
 
 __all__ = ['__version__']

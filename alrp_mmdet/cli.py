@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import os
-import sys
 import warnings
 from pathlib import Path
 
@@ -13,13 +12,16 @@ from mmengine.dist import is_main_process
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from alrp.files import output_problem
 from alrp.text import describe_error
 
 from .config_file import ConfigError, explain_unknown_type, read_config
 from .config_types import normalise_types
 from .datasets.check import AnnotationError, check_datasets
 from .deploy.thresholds import ThresholdsError
+from .errors import CTRL_C, stop
 from .hooks import FineTuneHook, ResumeHook
+from .optional_packages import check_packages
 from .transfer.safe_loading import CheckpointError
 
 # MMEngine triggers it for each file that a config inherits as 'alrp_mmdet::...'.
@@ -83,12 +85,18 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
 
     Raises:
         AnnotationError: If the data of these splits cannot be used.
-        ConfigError: If the config needs a package that is not installed.
+        ConfigError: If the config needs a package that is not installed, or the work dir cannot be
+            written.
     """
+    check_packages(cfg, splits)
+    problem = output_problem(Path(cfg.work_dir, 'log'))
+    if problem is not None:
+        raise ConfigError(f'{problem}: choose another --work-dir')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    check_datasets(cfg, splits)
+    # Not earlier: other processes wait here until the launcher ends them if the data have errors.
     if args.launcher == 'pytorch' and not torch.cuda.is_available():
         _distribute_on_cpu(cfg)
-    check_datasets(cfg, splits)
     try:
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     except ImportError as error:  # such as a package that a vis_backend needs
@@ -118,12 +126,16 @@ def exit_on_error(*others: type[Exception]):
         ThresholdsError,
         *others,
     ) as error:
-        sys.exit(f'error: {error}')
+        stop(str(error))
+    except ImportError as error:  # of a package that an augmentation needs, say
+        stop(f'cannot import something that the config needs: {describe_error(error)}')
     except KeyError as error:
         text = explain_unknown_type(error)
         if text is None:
             raise
-        sys.exit(f'error: {text}')
+        stop(text)
+    except KeyboardInterrupt:
+        stop('stopped by Ctrl-C', CTRL_C)
 
 
 def _distribute_on_cpu(cfg: Config) -> None:

@@ -43,7 +43,7 @@ def normalise_types(cfg: Config) -> Config:
     if cfg.get('default_scope') not in SCOPES:
         return cfg
     modules = set()
-    for node in _nodes(cfg._cfg_dict):
+    for node in typed_nodes(cfg._cfg_dict):
         found = _find(dict.get(node, 'type'))
         name = None if found is None else _name_of(found)
         if name is not None and node['type'] != name:
@@ -78,16 +78,16 @@ def resolve_type(cfg: dict, where: Registry) -> type | None:
     return where.get(kind) if isinstance(kind, str) else kind
 
 
-def _nodes(node: object) -> Iterator[dict]:
+def typed_nodes(node: object) -> Iterator[dict]:
     """All dicts with a type that are looked up in MMDetection's registries."""
     if isinstance(node, list | tuple):
         for child in node:
-            yield from _nodes(child)
+            yield from typed_nodes(child)
     elif isinstance(node, dict) and dict.get(node, '_scope_') in SCOPES:
         if 'type' in node:
             yield node
         for child in list(dict.values(node)):  # values of a ConfigDict would import classes
-            yield from _nodes(child)
+            yield from typed_nodes(child)
 
 
 def _find(kind: Type | None) -> type | Callable | None:

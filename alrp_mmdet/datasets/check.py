@@ -18,6 +18,7 @@ from alrp.coco import label_annotation
 from alrp.text import format_list
 
 from ..config_types import resolve_type
+from ..errors import rank
 from .annotation_file import AnnotationFile
 
 
@@ -37,7 +38,7 @@ def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
         AnnotationError: If files are missing or malformed, if class names, annotations and
             ``num_classes`` disagree, or if boxes have no area. Lists all problems.
     """
-    if int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', 0))) > 0:
+    if rank() > 0:
         return  # the first process reports, and ends the job
     problems = {}
     checked = set()

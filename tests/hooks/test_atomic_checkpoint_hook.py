@@ -1,5 +1,6 @@
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 import torch
@@ -121,13 +122,12 @@ def test_a_file_is_replaced_only_when_the_new_one_is_complete(tmp_path, monkeypa
     path = tmp_path / 'deep' / 'epoch_1.pth'
     backend.put(b'old', path)
 
-    def fail(descriptor):
-        raise OSError('No space left on device')
-
-    monkeypatch.setattr('os.fsync', fail)
-    with pytest.raises(OSError, match='No space'):
-        backend.put(b'new', path)
-    assert path.read_bytes() == b'old'
+    for error in (OSError('No space left on device'), KeyboardInterrupt('Ctrl-C')):
+        monkeypatch.setattr('os.fsync', mock.Mock(side_effect=error))
+        with pytest.raises(type(error), match=r'No space|Ctrl'):
+            backend.put(b'new', path)
+        assert [file.name for file in path.parent.iterdir()] == ['epoch_1.pth']
+        assert path.read_bytes() == b'old'
     monkeypatch.undo()
     backend.put(b'new', path)
     assert path.read_bytes() == b'new'

@@ -59,6 +59,38 @@ def test_two_cpu_processes_end_with_equal_weights(tmp_path, config, command):
     assert weight != 50
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize('broken', ['annotations', 'config', 'second process'])
+def test_two_processes_tell_an_error_once_and_last(tmp_path, config, command, broken):
+    facts = ['annotations.json', 'JSON']
+    if broken == 'annotations':
+        (tmp_path / 'annotations.json').write_text('{"images": [')
+    elif broken == 'config':
+        facts = ['tiny.py', 'ZeroDivisionError']
+        config.write_text(f'{config.read_text()}\nx = 1 / 0\n')
+    else:
+        facts = ['iteration 3']
+        (tmp_path / 'poison.py').write_text(
+            'from mmdet.registry import HOOKS\n'
+            'from mmengine.hooks import Hook\n'
+            '@HOOKS.register_module()\n'
+            'class Poison(Hook):\n'
+            '    def before_train_iter(self, runner, *args, **kwargs):\n'
+            '        if runner.iter == 2 and runner.rank == 1:\n'
+            '            runner.model.module.bbox_head.retina_cls.bias.data[0] = float("nan")\n'
+        )
+        config.write_text(
+            f"{config.read_text()}\ncustom_imports = dict(imports=['alrp_mmdet', 'poison'])\n"
+            "custom_hooks = [dict(type='Poison')]\n"
+        )
+    train = ['bash', ROOT / 'tools' / 'dist_train.sh', config, 2, '--work-dir', 'run']
+    result = command('env', f'PORT={free_port()}', *train)
+    assert result.returncode == 1
+    last = result.stderr.partition('error: ')[2]
+    assert all(fact in last for fact in facts), result.stderr
+    assert 'error: ' not in last and 'Traceback' not in result.stderr, result.stderr
+
+
 def test_nan_stops_training_and_keeps_the_last_checkpoint(tmp_path, config, tool):
     (tmp_path / 'poison.py').write_text(
         'from mmdet.registry import HOOKS\n'
@@ -140,13 +172,40 @@ def test_not_a_config(tool, tmp_path, text, message):
         tool('train.py', 'a.py')
 
 
-def test_missing_backend_package_is_an_error_message(config, tool, monkeypatch):
+@pytest.mark.parametrize(
+    'change, facts',
+    [
+        ("visualizer = dict(vis_backends=[dict(type='TensorboardVisBackend')])", 'tensorboard'),
+        ("visualizer = dict(vis_backends=[dict(type='mmengine.WandbVisBackend')])", 'wandb'),
+        ("train_dataloader['dataset']['pipeline'].append(dict(type='Albu'))", 'albumentations'),
+        ("model['bbox_head']['type'] = 'ALRPPAAHead'", 'scikit-learn'),
+    ],
+)
+def test_missing_packages_are_told_before_anything_runs(
+    config, tool, monkeypatch, tmp_path, change, facts
+):
+    monkeypatch.setattr('alrp_mmdet.optional_packages.find_spec', lambda name: None)
+    config.write_text(f'{config.read_text()}\n{change}\n')
+    with pytest.raises(SystemExit, match=f'error: .*pip install {facts}$'):
+        tool('train.py', config, '--work-dir', 'run')
+    assert not (tmp_path / 'run').exists()
+
+
+def test_a_backend_that_cannot_be_imported_is_one_line(config, tool, monkeypatch):
+    monkeypatch.setattr('alrp_mmdet.optional_packages.find_spec', lambda name: 'broken')
     for name in ('torch.utils.tensorboard', 'tensorboardX'):
         monkeypatch.setitem(sys.modules, name, None)
     backends = "[dict(type='TensorboardVisBackend')]"
     config.write_text(f'{config.read_text()}\nvisualizer = dict(vis_backends={backends})\n')
-    with pytest.raises(SystemExit, match=r'error: .*tiny\.py .*pip install .*tensorboard'):
+    with pytest.raises(SystemExit, match=r'error: .*pip install .*tensorboard'):
         tool('train.py', config, '--work-dir', 'run')
+
+
+@pytest.mark.parametrize('work_dir', ['occupied', 'occupied/run'])
+def test_a_work_dir_that_cannot_be_written(config, tool, tmp_path, work_dir):
+    (tmp_path / 'occupied').touch()
+    with pytest.raises(SystemExit, match=f'error: .*{work_dir}.*--work-dir'):
+        tool('train.py', config, '--work-dir', work_dir)
 
 
 @pytest.mark.parametrize(
@@ -165,10 +224,24 @@ def test_wrong_command(config, tool, args, message):
         tool(name, config, *args)
 
 
+@pytest.mark.parametrize('args', [['--amp'], ['--cfg-options', 'optim_wrapper.dtype=float16']])
+def test_half_precision_without_a_gpu(config, script, monkeypatch, args):
+    monkeypatch.setattr('alrp_mmdet.optim.get_device', lambda: 'cpu')
+    text = config.read_text().replace("type='OptimWrapper'", "type='AmpOptimWrapper'")
+    config.write_text(text if 'dtype' in args[-1] else config.read_text())
+    with pytest.raises(SystemExit, match=r"error: .*float16 .*--amp.* GPU.*dtype='bfloat16'"):
+        script('train.py', config, *args)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason='needs a machine without a GPU')
-def test_amp_without_gpu(config, tool):
-    with pytest.raises(SystemExit, match=r'error: --amp .*GPU'):
-        tool('train.py', config, '--amp')
+def test_bfloat16_on_the_cpu(tmp_path, config, tool):
+    text = config.read_text()
+    half = "type='mmengine.AmpOptimWrapper', dtype='bfloat16', loss_scale='dynamic'"
+    config.write_text(text.replace("type='OptimWrapper'", half))
+    tool('train.py', config, '--work-dir', 'run', options=('train_cfg.max_epochs=2',))
+    checkpoint = torch.load(tmp_path / 'run' / 'epoch_2.pth')
+    assert all(x.dtype != torch.bfloat16 for x in checkpoint['state_dict'].values())
+    assert 'CPUAmpOptimWrapper' in (tmp_path / 'run' / 'tiny.py').read_text()
 
 
 @pytest.mark.parametrize('name', ['train.py', 'test.py'])
