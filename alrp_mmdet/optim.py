@@ -47,8 +47,8 @@ def use_amp_of_device(optim_wrapper: ConfigDict | None) -> None:
     if dtype not in ('bfloat16', torch.bfloat16):
         raise ConfigError(
             f'mixed precision in {dtype or "float16"} (--amp, or AmpOptimWrapper in the config) '
-            "needs a GPU, but there is none. Set optim_wrapper.dtype='bfloat16', which works on the "
-            "CPU, or optim_wrapper.type='OptimWrapper' for none"
+            "needs a GPU, but there is none. Set optim_wrapper.dtype='bfloat16', which works on "
+            "the CPU, or optim_wrapper.type='OptimWrapper' for none"
         )
     for key in ('loss_scale', 'use_fsdp'):
         optim_wrapper.pop(key, None)

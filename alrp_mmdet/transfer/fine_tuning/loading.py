@@ -21,6 +21,11 @@ from .state_dicts import (
     unwrap_model,
 )
 
+_THAW = (
+    'use pretrained weights for the backbone (model.backbone.init_cfg), or train all of it '
+    '(model.backbone.frozen_stages=-1 and model.backbone.norm_eval=False)'
+)
+
 
 def fine_tune(
     model: nn.Module,
@@ -156,17 +161,41 @@ def _check_backbone(model: nn.Module, result: Comparison, filename: str) -> None
             logger='current',
             level=logging.WARNING,
         )
-    backbone = getattr(model, 'backbone', None)
-    if 'Pretrained' in str(getattr(backbone, 'init_cfg', None)):
+    if _has_pretrained_backbone(model):
         return
     frozen = {name for name, value in model.named_parameters() if not value.requires_grad}
     if random := [name for name in result.reinitialized if name in frozen]:
         raise CheckpointError(
             f'{filename} lacks weights of frozen layers, which would stay random: '
-            f'{format_list(random)}. If the checkpoint has another backbone, use pretrained '
-            'weights for yours (model.backbone.init_cfg), or train it '
-            '(model.backbone.frozen_stages=-1 and model.backbone.norm_eval=False)'
+            f'{format_list(random)}. If the checkpoint has another backbone, {_THAW}'
         )
+
+
+def warn_of_frozen_random_layers(model: nn.Module) -> None:
+    """Warn if a training from scratch would keep random weights in the backbone.
+
+    Args:
+        model (nn.Module): A detector, initialised without a checkpoint.
+    """
+    model = unwrap_model(model)
+    backbone = getattr(model, 'backbone', None)
+    if not isinstance(backbone, nn.Module) or _has_pretrained_backbone(model):
+        return
+    parameters = dict(backbone.named_parameters())
+    frozen = [name for name, value in parameters.items() if not value.requires_grad]
+    if frozen:
+        print_log(
+            f'{len(frozen)} of {len(parameters)} parameters of the backbone are frozen, and stay '
+            f'random because no pretrained weights are set: {format_list(frozen, 3)}. To change '
+            f'it, {_THAW}',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+def _has_pretrained_backbone(model: nn.Module) -> bool:
+    modules = getattr(model, 'backbone', None), model
+    return any('Pretrained' in str(getattr(module, 'init_cfg', None)) for module in modules)
 
 
 def _hint(weights: dict, model_weights: dict) -> str:
