@@ -16,6 +16,7 @@ from mmengine.config import Config  # noqa: E402
 
 from alrp_mmdet.cli import build_runner, exit_on_error, load_config, make_parser  # noqa: E402
 from alrp_mmdet.config_types import type_name  # noqa: E402
+from alrp_mmdet.deploy.tta import use_tta  # noqa: E402
 
 
 def parse_args():
@@ -31,6 +32,12 @@ def parse_args():
     parser.add_argument('--show', action='store_true', help='show the detections in a window')
     parser.add_argument(
         '--show-dir', help='save images with detections to this folder in WORK_DIR/TIMESTAMP'
+    )
+    parser.add_argument(
+        '--tta',
+        action='store_true',
+        help='test-time augmentation: merge the detections in each image and its mirror image, or '
+        'use tta_model and tta_pipeline of the config',
     )
     parser.add_argument('--wait-time', type=float, default=2, help='seconds to show each image')
     return parser.parse_args()
@@ -61,6 +68,8 @@ def main():
     if args.show or args.show_dir:
         cfg = trigger_visualization_hook(cfg, args)
     with exit_on_error():
+        if args.tta:
+            use_tta(cfg)
         runner = build_runner(cfg, args, splits=('test',))
         if args.out is not None:
             runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))

@@ -43,7 +43,7 @@ def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
     problems = {}
     checked = set()
     for split in splits:
-        for dataset in _leaves(cfg.get(f'{split}_dataloader')):
+        for dataset in leaves(cfg.get(f'{split}_dataloader')):
             if not _is_local_coco(dataset):
                 continue
             ann_file = os.path.join(dataset.get('data_root') or '', dataset.get('ann_file', ''))
@@ -74,14 +74,14 @@ def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
         )
 
 
-def _leaves(dataset: ConfigDict | None) -> Iterator[ConfigDict]:
+def leaves(dataset: ConfigDict | None) -> Iterator[ConfigDict]:
     """The datasets inside wrappers such as ConcatDataset or RepeatDataset."""
     if not isinstance(dataset, dict):
         return
     wrapped = [dataset.get('dataset'), *(dataset.get('datasets') or [])]
     if any(inner is not None for inner in wrapped):
         for inner in wrapped:
-            yield from _leaves(inner)
+            yield from leaves(inner)
     else:
         yield dataset
 

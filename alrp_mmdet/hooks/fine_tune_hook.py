@@ -54,7 +54,8 @@ class FineTuneHook(Hook):
         # ConcatDataset of MMDetection has a list of metainfos if its datasets differ.
         classes = metainfo.get('classes') if isinstance(metainfo, dict) else None
         model_cfg = runner.cfg.get('model')
-        model_cfg = model_cfg if isinstance(model_cfg, dict) else None
+        model_cfg = model_cfg if isinstance(model_cfg, dict) else {}
+        model_cfg = model_cfg.get('module', model_cfg) or None  # of test-time augmentation
         arguments = runner.model, checkpoint, filename, classes
         if loop is runner._train_loop and not runner._resume:
             fine_tune(*arguments, self.keep_matching_classes, model_cfg)

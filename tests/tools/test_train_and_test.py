@@ -127,6 +127,28 @@ def test_learning_rate_scales_with_the_batch_size(tmp_path, config, tool, by):
     assert scalars['lr'] == pytest.approx(0.01 * 2 / 8)
 
 
+def test_time_augmentation_merges_mirror_images(tmp_path, config, tool):
+    tool('train.py', config, '--work-dir', 'run', options=('train_cfg.max_epochs=1',))
+    args = config, 'run/epoch_1.pth', '--work-dir', 'tested'
+    tool('test.py', *args, '--out', 'plain.pkl')
+    tool('test.py', *args, '--tta', '--out', 'merged.pkl')
+    plain, merged = (
+        {s['img_id']: s['pred_instances'] for s in pickle.loads((tmp_path / name).read_bytes())}
+        for name in ('plain.pkl', 'merged.pkl')
+    )
+    assert plain.keys() == merged.keys() and len(merged) == 8
+    for image in plain:
+        assert len(merged[image]['scores']) == 20  # max_per_img of the model
+        # The best detection is of the image or of its mirror image.
+        assert merged[image]['scores'].max() >= plain[image]['scores'].max() - 1e-6
+    assert any(not torch.equal(plain[i]['bboxes'], merged[i]['bboxes']) for i in plain)
+
+
+def test_time_augmentation_of_masks_is_refused(mask_config, mask_checkpoint, tool):
+    with pytest.raises(SystemExit, match=r'error: --tta .*masks.*tta_model'):
+        tool('test.py', mask_config, mask_checkpoint, '--tta')
+
+
 def test_thresholds_apply_to_pictures_and_predictions(tmp_path, config, tool):
     thresholds = tmp_path / 'thresholds.json'
     thresholds.write_text('{"thresholds": {"disc": 0, "square": null}}')
