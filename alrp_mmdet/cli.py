@@ -19,7 +19,7 @@ from .config_file import ConfigError, explain_unknown_type, read_config
 from .config_types import normalise_types
 from .datasets.check import AnnotationError, check_datasets
 from .deploy.thresholds import ThresholdsError
-from .errors import CTRL_C, stop
+from .errors import CTRL_C, stop, tell_torchrun
 from .hooks import FineTuneHook, ResumeHook
 from .optional_packages import check_packages
 from .transfer.safe_loading import CheckpointError
@@ -132,10 +132,14 @@ def exit_on_error(*others: type[Exception]):
     except KeyError as error:
         text = explain_unknown_type(error)
         if text is None:
+            tell_torchrun(f'error: {describe_error(error)}')
             raise
         stop(text)
     except KeyboardInterrupt:
         stop('stopped by Ctrl-C', CTRL_C)
+    except Exception as error:  # a defect: the traceback tells more
+        tell_torchrun(f'error: {describe_error(error)}')
+        raise
 
 
 def _distribute_on_cpu(cfg: Config) -> None:

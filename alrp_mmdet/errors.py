@@ -31,11 +31,7 @@ def stop(message: str, status: int = 1) -> NoReturn:
     process prints an error that all have.
     """
     text = f'error: {message}'
-    report = os.environ.get('TORCHELASTIC_ERROR_FILE')
-    if report is not None:
-        extra = dict(py_callstack=text, timestamp=str(int(time.time())))
-        with contextlib.suppress(OSError), open(report, 'w', encoding='utf-8') as file:
-            json.dump(dict(message=dict(message=text, extraInfo=extra)), file)
+    if tell_torchrun(text):
         sys.exit(status)
     in_step = distributed.is_available() and distributed.is_initialized()
     if rank() > 0 and not in_step:  # all processes have read the same config
@@ -44,6 +40,17 @@ def stop(message: str, status: int = 1) -> NoReturn:
         sys.exit(text)
     print(text, file=sys.stderr)
     sys.exit(status)
+
+
+def tell_torchrun(text: str) -> bool:
+    """Give ``torchrun`` the reason why this process ends; return whether there is one."""
+    report = os.environ.get('TORCHELASTIC_ERROR_FILE')
+    if report is None:
+        return False
+    extra = dict(py_callstack=text, timestamp=str(int(time.time())))
+    with contextlib.suppress(OSError), open(report, 'w', encoding='utf-8') as file:
+        json.dump(dict(message=dict(message=text, extraInfo=extra)), file)
+    return True
 
 
 @contextlib.contextmanager
