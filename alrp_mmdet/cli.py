@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import sys
 import warnings
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from .config_file import ConfigError, explain_unknown_type, read_config
 from .config_types import normalise_types
 from .datasets.check import AnnotationError, check_datasets
 from .deploy.thresholds import ThresholdsError
-from .errors import CTRL_C, stop, tell_torchrun
+from .errors import CANNOT_WRITE, CTRL_C, is_lost_connection, stop, tell_torchrun
 from .hooks import FineTuneHook, ResumeHook
 from .optional_packages import check_packages
 from .transfer.safe_loading import CheckpointError
@@ -137,7 +138,12 @@ def exit_on_error(*others: type[Exception]):
         stop(text)
     except KeyboardInterrupt:
         stop('stopped by Ctrl-C', CTRL_C)
-    except Exception as error:  # a defect: the traceback tells more
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in CANNOT_WRITE:
+            stop(f'cannot write {error.filename or "a file"}: {error.strerror}')
+        if is_lost_connection(error):
+            sys.exit(1)
+        # A defect: the traceback tells more.
         tell_torchrun(f'error: {describe_error(error)}')
         raise
 

@@ -66,11 +66,6 @@ def say_how_to_resume(work_dir: str) -> Iterator[None]:
             raise
         where = error.filename or work_dir
         stop(f'cannot write {where}: {error.strerror}. Solve this first. {_advice(work_dir)}')
-    except RuntimeError as error:
-        # Of a process that waited for one that has stopped and said why.
-        if not _is_lost_connection(error):
-            raise
-        sys.exit(1)
 
 
 def _advice(work_dir: str) -> str:
@@ -80,8 +75,9 @@ def _advice(work_dir: str) -> str:
     return f'The checkpoint {checkpoint} is complete: to go on, repeat the command with --resume'
 
 
-def _is_lost_connection(error: RuntimeError) -> bool:
+def is_lost_connection(error: Exception) -> bool:
+    """Whether a process waited for another one, which has stopped and said why."""
     several = distributed.is_available() and distributed.is_initialized()
     text = str(error).lower()
     lost = ('connection closed', 'connection reset', 'broken pipe', 'remote process exited')
-    return several and any(words in text for words in lost)
+    return several and isinstance(error, RuntimeError) and any(words in text for words in lost)

@@ -34,13 +34,18 @@ def test_a_run_that_cannot_write(tmp_path, code, trained):
 
 def test_other_errors_keep_their_traceback(tmp_path):
     for error in (FileNotFoundError(errno.ENOENT, 'gone'), RuntimeError('Connection closed')):
-        with pytest.raises(type(error)), say_how_to_resume(str(tmp_path)):
+        with pytest.raises(type(error)), exit_on_error(), say_how_to_resume(str(tmp_path)):
             raise error
+
+
+def test_a_tool_that_cannot_write():
+    with pytest.raises(SystemExit, match=r'error: .*out\.pkl: no space'), exit_on_error():
+        raise OSError(errno.ENOSPC, 'no space', 'out.pkl')
 
 
 def test_a_process_that_lost_the_others_is_quiet(monkeypatch, capsys):
     monkeypatch.setattr('torch.distributed.is_initialized', lambda: True)
-    with pytest.raises(SystemExit) as stopped, say_how_to_resume('run'):
+    with pytest.raises(SystemExit) as stopped, exit_on_error():
         raise RuntimeError('[gloo/transport/tcp/pair.cc:538] Connection closed by peer')
     assert stopped.value.code == 1 and capsys.readouterr().err == ''
 
