@@ -14,7 +14,7 @@ check_versions()
 
 from mmengine.config.utils import MODULE2PACKAGE
 
-from . import datasets, evaluation, hooks, models, registry  # noqa: F401 - registers
+from . import datasets, evaluation, hooks, models, optim, registry  # noqa: F401 - registers
 from .hooks.metric_rules import install_metric_rules
 from .transfer.safe_loading import install_safe_loading
 

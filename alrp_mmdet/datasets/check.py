@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 from alrp.coco import label_annotation
 from alrp.text import format_list
 
+from ..errors import rank
 from .annotation_file import AnnotationFile
 from .evaluators import evaluator_problems
 from .filtering import check_filter
@@ -38,7 +39,7 @@ def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
             ``num_classes`` disagree, if boxes have no area, or if evaluators do not fit each other,
             the datasets or the hooks. Lists all problems.
     """
-    if int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', 0))) > 0:
+    if rank() > 0:
         return  # the first process reports, and ends the job
     problems = {}
     checked, logged = set(), set()

@@ -8,6 +8,8 @@ from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
 from mmengine.config import ConfigDict
 
+from ..config_types import resolve_type
+
 
 def leaves(dataset: ConfigDict | None) -> Iterator[ConfigDict]:
     """The datasets inside wrappers such as ConcatDataset or RepeatDataset."""
@@ -36,8 +38,8 @@ def is_local_coco(dataset: ConfigDict) -> bool:
 
 
 def dataset_type(dataset: ConfigDict) -> type | None:
-    name = dataset.get('type', '')
-    return name if isinstance(name, type) else DATASETS.get(name)
+    """Class of a dataset, or None if it is not registered."""
+    return resolve_type(dataset, DATASETS)
 
 
 def ann_file_of(dataset: ConfigDict) -> str:

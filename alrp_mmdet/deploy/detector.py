@@ -15,6 +15,7 @@ from mmengine.config import Config
 
 from alrp.text import describe_error, format_list
 
+from ..config_types import normalise_types
 from ..datasets.check import heads_of
 from ..datasets.palettes import full_palette
 from ..transfer.fine_tuning import check_fits
@@ -60,7 +61,7 @@ class Detector(DetInferencer):
 
     def __init__(self, cfg: Config, checkpoint: str, device: str | None = None):
         self.checkpoint = checkpoint
-        cfg = cfg.copy()
+        cfg = normalise_types(cfg.copy())
         # The backends of the config could create folders, or start a run on a server.
         cfg.visualizer = dict(cfg.get('visualizer') or dict(type='DetLocalVisualizer'))
         cfg.visualizer['vis_backends'] = None
