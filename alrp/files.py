@@ -20,11 +20,15 @@ def write_atomically(path: StrPath, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # A fixed name, so that the next run overwrites what a killed one left.
     partial = path.with_name(path.name + '.partial')
-    with partial.open('wb') as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        with partial.open('wb') as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:  # a full disk, Ctrl-C
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def output_problem(

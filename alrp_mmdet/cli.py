@@ -13,12 +13,17 @@ from mmengine.dist import is_main_process
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from alrp.files import output_problem
 from alrp.text import describe_error
 
-from .config_file import ConfigError, read_config
+from .config_file import ConfigError, explain_unknown_type, read_config
+from .config_types import normalise_types
 from .datasets.check import AnnotationError, check_datasets
+from .datasets.palettes import extend_palettes
 from .deploy.thresholds import ThresholdsError
-from .hooks import FineTuneHook
+from .errors import CANNOT_WRITE, CTRL_C, is_lost_connection, stop, tell_torchrun
+from .hooks import FineTuneHook, ResumeHook
+from .optional_packages import check_packages
 from .transfer.safe_loading import CheckpointError
 
 # MMEngine triggers it for each file that a config inherits as 'alrp_mmdet::...'.
@@ -61,6 +66,7 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
+        normalise_types(cfg)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
@@ -69,7 +75,7 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...]) -> Runner:
-    """Check the data of a config and build its runner, with a ``FineTuneHook``.
+    """Check the data of a config and build its runner, with ``FineTuneHook`` and ``ResumeHook``.
 
     Args:
         cfg (Config): The config.
@@ -81,20 +87,28 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
 
     Raises:
         AnnotationError: If the data of these splits cannot be used.
-        ConfigError: If the config needs a package that is not installed.
+        ConfigError: If the config needs a package that is not installed, or the work dir cannot be
+            written.
     """
+    check_packages(cfg, splits)
+    problem = output_problem(Path(cfg.work_dir, 'log'))
+    if problem is not None:
+        raise ConfigError(f'{problem}: choose another --work-dir')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    check_datasets(cfg, splits)
+    extend_palettes(cfg)
+    # Not earlier: other processes wait here until the launcher ends them if the data have errors.
     if args.launcher == 'pytorch' and not torch.cuda.is_available():
         _distribute_on_cpu(cfg)
-    check_datasets(cfg, splits)
     try:
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     except ImportError as error:  # such as a package that a vis_backend needs
         raise ConfigError(
             f'cannot import something that {args.config} needs: {describe_error(error)}'
         ) from error
-    if not any(isinstance(hook, FineTuneHook) for hook in runner.hooks):
-        runner.register_hook(FineTuneHook())  # user configs may not have it
+    for hook_type in (FineTuneHook, ResumeHook):  # user configs may not have them
+        if not any(isinstance(hook, hook_type) for hook in runner.hooks):
+            runner.register_hook(hook_type())
     return runner
 
 
@@ -115,7 +129,25 @@ def exit_on_error(*others: type[Exception]):
         ThresholdsError,
         *others,
     ) as error:
-        sys.exit(f'error: {error}')
+        stop(str(error))
+    except ImportError as error:  # of a package that an augmentation needs, say
+        stop(f'cannot import something that the config needs: {describe_error(error)}')
+    except KeyError as error:
+        text = explain_unknown_type(error)
+        if text is None:
+            tell_torchrun(f'error: {describe_error(error)}')
+            raise
+        stop(text)
+    except KeyboardInterrupt:
+        stop('stopped by Ctrl-C', CTRL_C)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in CANNOT_WRITE:
+            stop(f'cannot write {error.filename or "a file"}: {error.strerror}')
+        if is_lost_connection(error):
+            sys.exit(1)
+        # A defect: the traceback tells more.
+        tell_torchrun(f'error: {describe_error(error)}')
+        raise
 
 
 def _distribute_on_cpu(cfg: Config) -> None:

@@ -30,6 +30,7 @@ SMALL = (
     'rs_paa_r18',
     'rs_cascade-rcnn_r18',
     'rs_mask-rcnn_r18',
+    'rs_faster-rcnn_mobilenetv2',
     'rs_solov2-light_r18',
     'rs_yolact_r18',
     'rs_retinanet_mobilenetv2',

@@ -6,7 +6,7 @@ set -euo pipefail
 if [ $# -lt 2 ]; then echo "usage: $0 CONFIG GPUS [options of train.py]" >&2; exit 2; fi
 CONFIG=$1; GPUS=$2; shift 2
 
-exec "${PYTHON:-python}" -m torch.distributed.run \
+exec "${PYTHON:-python}" "$(dirname "${BASH_SOURCE[0]}")/launch/torchrun.py" \
     --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
     --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
     --nproc_per_node="$GPUS" \

@@ -13,6 +13,7 @@ from mmengine.config import Config  # noqa: E402
 from alrp.files import output_problem, write_atomically  # noqa: E402
 from alrp_mmdet.cli import exit_on_error  # noqa: E402
 from alrp_mmdet.config_file import read_config  # noqa: E402
+from alrp_mmdet.config_types import type_name  # noqa: E402
 from alrp_mmdet.deploy.detector import Detector  # noqa: E402
 from alrp_mmdet.deploy.export import export_metadata, to_onnx, to_torchscript  # noqa: E402
 from alrp_mmdet.deploy.inputs import InputError  # noqa: E402
@@ -40,7 +41,8 @@ def parse_args() -> argparse.Namespace:
 
 def default_size(cfg: Config) -> tuple[int, int]:
     """Width and height of the test pipeline, rounded up to multiples of ``pad_size_divisor``."""
-    scales = [t.get('scale') for t in cfg.test_dataloader.dataset.pipeline if t['type'] == 'Resize']
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    scales = [t.get('scale') for t in pipeline if type_name(t) == 'Resize']
     if not scales or scales[-1] is None:
         raise InputError('give --size: the test pipeline does not resize to a fixed size')
     divisor = cfg.model.data_preprocessor.get('pad_size_divisor', 1)

@@ -15,6 +15,8 @@ from mmdet.evaluation import DumpDetResults  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 
 from alrp_mmdet.cli import build_runner, exit_on_error, load_config, make_parser  # noqa: E402
+from alrp_mmdet.config_types import type_name  # noqa: E402
+from alrp_mmdet.deploy.tta import use_tta  # noqa: E402
 
 
 def parse_args():
@@ -31,6 +33,12 @@ def parse_args():
     parser.add_argument(
         '--show-dir', help='save images with detections to this folder in WORK_DIR/TIMESTAMP'
     )
+    parser.add_argument(
+        '--tta',
+        action='store_true',
+        help='test-time augmentation: merge the detections in each image and its mirror image, or '
+        'use tta_model and tta_pipeline of the config',
+    )
     parser.add_argument('--wait-time', type=float, default=2, help='seconds to show each image')
     return parser.parse_args()
 
@@ -40,7 +48,7 @@ def use_thresholds(cfg: Config, path: str) -> None:
     if not Path(path).is_file():
         sys.exit(f'error: there is no file {path}')
     hook = dict(type='LRPThresholdsHook', thresholds_file=path)
-    others = [h for h in cfg.get('custom_hooks') or [] if h['type'] != hook['type']]
+    others = [h for h in cfg.get('custom_hooks') or [] if type_name(h) != hook['type']]
     cfg.custom_hooks = [*others, hook]
     drawing = (cfg.get('default_hooks') or {}).get('visualization')
     if drawing is not None:  # draw all remaining detections, unless the config says otherwise
@@ -60,6 +68,8 @@ def main():
     if args.show or args.show_dir:
         cfg = trigger_visualization_hook(cfg, args)
     with exit_on_error():
+        if args.tta:
+            use_tta(cfg)
         runner = build_runner(cfg, args, splits=('test',))
         if args.out is not None:
             runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))

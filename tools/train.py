@@ -10,9 +10,12 @@ ROOT = Path(__file__).resolve().parents[1]
 if (ROOT / 'alrp_mmdet').is_dir():  # run from a clone without installing it
     sys.path.insert(0, str(ROOT))
 
-from mmengine.device import get_device  # noqa: E402
+from mmengine.config import Config  # noqa: E402
 
 from alrp_mmdet.cli import build_runner, exit_on_error, load_config, make_parser  # noqa: E402
+from alrp_mmdet.config_file import ConfigError  # noqa: E402
+from alrp_mmdet.errors import say_how_to_resume  # noqa: E402
+from alrp_mmdet.optim import use_amp_of_device  # noqa: E402
 from alrp_mmdet.transfer.latest_checkpoint import latest_checkpoint  # noqa: E402
 
 
@@ -35,27 +38,34 @@ def parse_args():
 def main():
     args = parse_args()
     cfg = load_config(args)
-    if args.amp:
-        if get_device() == 'cpu':
-            sys.exit('error: --amp needs a GPU, but there is none')
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
-    if args.auto_scale_lr:
-        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
-            sys.exit(
-                'error: --auto-scale-lr needs the batch size that the learning rate is meant for: '
-                'set auto_scale_lr = dict(base_batch_size=...) in the config'
-            )
-        cfg.auto_scale_lr.enable = True
-    if args.resume is not None:
-        checkpoint = checkpoint_to_resume(args.resume, cfg.work_dir)
-        cfg.resume = checkpoint is not None
-        cfg.load_from = checkpoint or cfg.get('load_from')
-    load_from = cfg.get('load_from')
-    if load_from and '://' not in load_from and not Path(load_from).is_file():
-        sys.exit(f'error: load_from names {load_from}, but there is no such file')
     with exit_on_error():
-        build_runner(cfg, args, splits=('train', 'val')).train()
+        if args.amp:
+            cfg.optim_wrapper.type = 'AmpOptimWrapper'
+            cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+        use_amp_of_device(cfg.get('optim_wrapper'))
+        if args.auto_scale_lr:
+            scale_learning_rate(cfg)
+        # resume = True in the config means the latest checkpoint, too.
+        resume = args.resume or (not cfg.get('load_from') and cfg.get('resume') and 'auto')
+        if resume:
+            checkpoint = checkpoint_to_resume(resume, cfg.work_dir)
+            cfg.resume = checkpoint is not None
+            cfg.load_from = checkpoint or cfg.get('load_from')
+        load_from = cfg.get('load_from')
+        if load_from and '://' not in load_from and not Path(load_from).is_file():
+            raise ConfigError(f'load_from names {load_from}, but there is no such file')
+        with say_how_to_resume(cfg.work_dir):
+            build_runner(cfg, args, splits=('train', 'val')).train()
+
+
+def scale_learning_rate(cfg: Config) -> None:
+    """Turn on ``auto_scale_lr``."""
+    if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
+        raise ConfigError(
+            '--auto-scale-lr needs the batch size that the learning rate is meant for: set '
+            'auto_scale_lr = dict(base_batch_size=...) in the config'
+        )
+    cfg.auto_scale_lr.enable = True
 
 
 def checkpoint_to_resume(resume: str, work_dir: str) -> str | None:
@@ -66,7 +76,7 @@ def checkpoint_to_resume(resume: str, work_dir: str) -> str | None:
             print(f'There is no checkpoint in {work_dir} to resume from: training from the start.')
         return checkpoint
     if '://' not in resume and not Path(resume).is_file():
-        sys.exit(f'error: there is no checkpoint {resume} to resume from')
+        raise ConfigError(f'there is no checkpoint {resume} to resume from')
     return resume
 
 

@@ -15,7 +15,9 @@ from mmengine.config import Config
 
 from alrp.text import describe_error, format_list
 
+from ..config_types import normalise_types
 from ..datasets.check import heads_of
+from ..datasets.palettes import full_palette
 from ..transfer.fine_tuning import check_fits
 from .inputs import InputError
 
@@ -59,7 +61,7 @@ class Detector(DetInferencer):
 
     def __init__(self, cfg: Config, checkpoint: str, device: str | None = None):
         self.checkpoint = checkpoint
-        cfg = cfg.copy()
+        cfg = normalise_types(cfg.copy())
         # The backends of the config could create folders, or start a run on a server.
         cfg.visualizer = dict(cfg.get('visualizer') or dict(type='DetLocalVisualizer'))
         cfg.visualizer['vis_backends'] = None
@@ -109,6 +111,7 @@ class Detector(DetInferencer):
             dataset = DATASETS.build({**cfg.test_dataloader.dataset, 'lazy_init': True})
             model.dataset_meta['classes'] = dataset.metainfo['classes']
         classes = model.dataset_meta['classes']
+        model.dataset_meta['palette'] = full_palette(model.dataset_meta['palette'], len(classes))
         for head, num_classes in heads_of(cfg.model, 'model'):
             if num_classes != len(classes):
                 raise InputError(

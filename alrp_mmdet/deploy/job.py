@@ -1,5 +1,6 @@
 """Detect in images and videos, and draw the detections."""
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -85,18 +86,19 @@ class InferenceJob:
         except OSError as error:
             self.problems.append(f'cannot read {path}: {error}')
             return
-        file = None if self.out is None else VideoFile(drawing_path(self.out, name), video.fps)
+        drawing = contextlib.nullcontext()
+        if self.out is not None:
+            drawing = VideoFile(drawing_path(self.out, name), video.fps)
         frames = ((i, frame, self.detector.load(frame)) for i, frame in enumerate(video))
-        for batch in _batched(frames, self.batch_size):
-            samples = self.detector.detect([data for *_, data in batch])
-            for (i, frame, _), sample in zip(batch, samples):
-                img_id = next(self.ids)
-                self.detections.append(ImageDetections.from_sample(sample, name, i, img_id))
-                if file is not None:
-                    file.add(self.detector.draw(frame, sample))
-                self.on_step(name, video.expected or None)
-        if file is not None:
-            file.close()
+        with drawing as file:
+            for batch in _batched(frames, self.batch_size):
+                samples = self.detector.detect([data for *_, data in batch])
+                for (i, frame, _), sample in zip(batch, samples):
+                    img_id = next(self.ids)
+                    self.detections.append(ImageDetections.from_sample(sample, name, i, img_id))
+                    if file is not None:
+                        file.add(self.detector.draw(frame, sample))
+                    self.on_step(name, video.expected or None)
         if video.num_frames == 0:
             self.problems.append(f'cannot read {path}: it has no frames')
             return

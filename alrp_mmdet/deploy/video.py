@@ -77,8 +77,15 @@ class VideoFile:
                 raise OSError(f'OpenCV has no encoder for {self.path}')
         self._writer.write(frame)
 
-    def close(self) -> None:
-        """Finish the file. Without frames, there is no file."""
-        if self._writer is not None:
-            self._writer.release()
+    def __enter__(self) -> 'VideoFile':
+        return self
+
+    def __exit__(self, error_type, *_) -> None:
+        """Finish the file. Without frames, or after an error, there is no file."""
+        if self._writer is None:
+            return
+        self._writer.release()
+        if error_type is None:
             self._partial.replace(self.path)
+        else:  # Ctrl-C, a full disk
+            self._partial.unlink(missing_ok=True)

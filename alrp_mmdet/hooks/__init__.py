@@ -2,5 +2,12 @@ from .atomic_checkpoint_hook import AtomicCheckpointHook
 from .epoch_seed_hook import EpochSeedHook
 from .fine_tune_hook import FineTuneHook
 from .lrp_thresholds_hook import LRPThresholdsHook
+from .resume_hook import ResumeHook
 
-__all__ = ['AtomicCheckpointHook', 'EpochSeedHook', 'FineTuneHook', 'LRPThresholdsHook']
+__all__ = [
+    'AtomicCheckpointHook',
+    'EpochSeedHook',
+    'FineTuneHook',
+    'LRPThresholdsHook',
+    'ResumeHook',
+]

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,8 @@ from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 
 from alrp.files import write_atomically
+
+BEST_NAME = r'best_(.+)_(?:epoch|iter)_\d+\.pth'
 
 
 @register_backend('atomic')
@@ -30,13 +33,26 @@ class AtomicCheckpointHook(CheckpointHook):
 
     A checkpoint file is visible only when it is complete, and an old one is removed only after the
     new one is written. A model with NaN or infinite weights is not saved: training stops, and the
-    previous checkpoint stays the latest. ``save_best`` minimises oLRP, which is an error. Takes the
-    arguments of ``CheckpointHook``. With other ``backend_args``, writing is as safe as that
-    backend.
+    previous checkpoint stays the latest. Takes the arguments of ``CheckpointHook``. With other
+    ``backend_args``, writing is as safe as that backend.
     """
 
     def __init__(self, *args, backend_args: dict | None = None, **kwargs):
         super().__init__(*args, backend_args=backend_args or dict(backend='atomic'), **kwargs)
+
+    def before_train(self, runner) -> None:
+        """Find the earlier checkpoints of a resumed run."""
+        # With one metric in save_best, MMEngine stores the best score without the metric's name.
+        info = runner.message_hub.runtime_info
+        found = re.fullmatch(BEST_NAME, Path(str(info.get('best_ckpt'))).name)
+        names = [name.replace('/', '_') for name in self.key_indicators] if self.save_best else []
+        if found and names and 'auto' not in names and found[1] not in names:
+            score = info.pop('best_score', None)
+            runner.logger.warning(
+                f'save_best is now {self.save_best}: the best {found[1]} so far, {score}, is not '
+                f'compared with it. {info.pop("best_ckpt")} is kept'
+            )
+        super().before_train(runner)
 
     def _save_checkpoint_with_step(self, runner, step, meta):
         _check_finite(runner.model)
@@ -46,16 +62,6 @@ class AtomicCheckpointHook(CheckpointHook):
     def _save_best_checkpoint(self, runner, metrics):
         with self._removal_after_saving():
             super()._save_best_checkpoint(runner, metrics)
-
-    def _init_rule(self, rules, key_indicators):
-        # _default_less_keys is not enough: the 'top' in 'bbox_laptop_oLRP' would select 'greater'.
-        if len(rules) == 1:
-            rules = rules * len(key_indicators)
-        rules = [
-            'less' if rule is None and 'oLRP' in key else rule
-            for rule, key in zip(rules, key_indicators)
-        ]
-        super()._init_rule(rules, key_indicators)
 
     @contextmanager
     def _removal_after_saving(self) -> Iterator[None]:
@@ -76,7 +82,7 @@ def _check_finite(model: torch.nn.Module) -> None:
         raise FloatingPointError(
             f'{len(names)} tensors of the model are NaN or infinite, e.g. {names[0]}. The model '
             'was not saved; the latest checkpoint is valid. Reduce the learning rate or clip '
-            'gradients (optim_wrapper.clip_grad), then resume'
+            'gradients (optim_wrapper.clip_grad) in the config, then resume: the new values apply'
         )
 
 

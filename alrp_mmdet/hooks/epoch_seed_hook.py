@@ -22,12 +22,20 @@ class EpochSeedHook(Hook):
     A resumed run then augments images exactly like an uninterrupted run. With deterministic
     arithmetic, as on the CPU, it ends with the same weights. Data loading workers need
     ``persistent_workers=False``, because persistent workers continue the random numbers of earlier
-    epochs.
+    epochs; otherwise there is a warning.
 
     Iteration-based runs do not need this hook: MMEngine replays their data when they resume.
     onedl-mmengine only skips it: the images are the same as in an uninterrupted run, but not their
     random augmentation.
     """
+
+    def before_train(self, runner) -> None:
+        """Warn if the workers keep their random numbers."""
+        if runner.train_dataloader.persistent_workers:
+            runner.logger.warning(
+                'train_dataloader.persistent_workers is True: if this run is resumed, images are '
+                'augmented differently from an uninterrupted run. Set it to False for equal results'
+            )
 
     def before_train_epoch(self, runner) -> None:
         """Seed this process, which seeds the workers of the epoch."""

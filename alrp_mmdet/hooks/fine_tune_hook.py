@@ -2,7 +2,7 @@ from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop
 
-from ..transfer.fine_tuning import check_fits, fine_tune
+from ..transfer.fine_tuning import check_fits, fine_tune, warn_of_frozen_random_layers
 
 
 @HOOKS.register_module()
@@ -18,6 +18,8 @@ class FineTuneHook(Hook):
     or have another shape, or if its classes have another order. Batch counters of batch
     normalisation and the state of self-balance may be missing. A warning lists where the config in
     the checkpoint decodes boxes differently; no code in that config is run.
+
+    Without a checkpoint, a warning says if the backbone has frozen layers with random weights.
 
     An ``ema_state_dict`` in the checkpoint is left unchanged.
 
@@ -35,6 +37,11 @@ class FineTuneHook(Hook):
     def __init__(self, keep_matching_classes: bool = False):
         self.keep_matching_classes = keep_matching_classes
 
+    def before_train(self, runner) -> None:
+        """Warn if the run starts with frozen random layers in the backbone."""
+        if runner._load_from is None and not runner._resume:
+            warn_of_frozen_random_layers(runner.model)
+
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         """Change the checkpoint to fit the model, or refuse it."""
         filename = runner._load_from or 'the checkpoint'
@@ -47,7 +54,8 @@ class FineTuneHook(Hook):
         # ConcatDataset of MMDetection has a list of metainfos if its datasets differ.
         classes = metainfo.get('classes') if isinstance(metainfo, dict) else None
         model_cfg = runner.cfg.get('model')
-        model_cfg = model_cfg if isinstance(model_cfg, dict) else None
+        model_cfg = model_cfg if isinstance(model_cfg, dict) else {}
+        model_cfg = model_cfg.get('module', model_cfg) or None  # of test-time augmentation
         arguments = runner.model, checkpoint, filename, classes
         if loop is runner._train_loop and not runner._resume:
             fine_tune(*arguments, self.keep_matching_classes, model_cfg)

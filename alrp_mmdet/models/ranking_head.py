@@ -8,6 +8,7 @@ from mmdet.structures.bbox import bbox_overlaps, get_box_tensor
 from mmengine.logging import MessageHub
 from torch import Tensor
 
+from ..config_types import resolve_type, type_name
 from .losses.ranking_loss import RankingLoss
 from .structures import MaskLosses, Predictions, Targets
 
@@ -147,8 +148,7 @@ def ranking_loss_type(head: str, loss_cls: dict) -> type[RankingLoss]:
     Raises:
         ValueError: If it is not a ranking loss.
     """
-    loss_type = loss_cls['type']
-    loss_type = loss_type if isinstance(loss_type, type) else MODELS.get(loss_type)
+    loss_type = resolve_type(loss_cls, MODELS)
     if not (loss_type and issubclass(loss_type, RankingLoss)):
         raise ValueError(
             f'{head} needs a ranking loss as loss_cls, such as '
@@ -157,19 +157,12 @@ def ranking_loss_type(head: str, loss_cls: dict) -> type[RankingLoss]:
     return loss_type
 
 
-def type_name(cfg: dict) -> str:
-    """Name of a config's type, which may be a name, a scoped name or a class."""
-    return cfg['type'].split('.')[-1] if isinstance(cfg['type'], str) else cfg['type'].__name__
-
-
 def _upper_bound(loss_bbox: dict) -> float | None:
     """The largest value of a localisation loss, or None if it is unknown or unbounded."""
     name = type_name(loss_bbox)
     if name in UPPER_BOUND:
         return UPPER_BOUND[name]
-    loss_type = loss_bbox['type']
-    loss_type = loss_type if isinstance(loss_type, type) else MODELS.get(loss_type)
-    return getattr(loss_type, 'upper_bound', None)
+    return getattr(resolve_type(loss_bbox, MODELS), 'upper_bound', None)
 
 
 def _check_bounded(loss_cls: str, loss_bbox: dict) -> None:

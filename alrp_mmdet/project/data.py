@@ -12,8 +12,10 @@ from .formats import (
     Split,
     align_categories,
     convert_boxes_to_pixels,
+    convert_fractions,
     detect_format,
     read_splits,
+    remove_root_categories,
 )
 from .holdout import hold_out
 from .image_checks import check_images, check_overlap
@@ -46,8 +48,10 @@ def load_data(
     val_fraction: float | None = None,
     format: str | None = None,
     images: Path | None = None,
-    masks: bool = False,
     progress: Callable[[int], Callable[[], None]] = lambda total: lambda: None,
+    *,
+    masks: bool = False,
+    findings: Findings | None = None,
 ) -> ProjectData:
     """Read and check images for training and validation.
 
@@ -58,9 +62,11 @@ def load_data(
             to None: ``DEFAULT_VAL_FRACTION``, unless ``val`` or ``source`` has validation images.
         format (str, optional): Key of ``FORMATS``. Defaults to None, to detect it.
         images (Path, optional): Image folder. Defaults to None, to search for it.
-        masks (bool): Whether objects need masks. Defaults to False.
         progress (Callable): Called with the number of images; returns a function that is called
             after each.
+        masks (bool): Whether objects need masks. Defaults to False.
+        findings (Findings, optional): Collects the problems, so that the caller has them even if
+            an error follows. Defaults to None, for new ones.
 
     Returns:
         ProjectData: The data, with all problems that were found.
@@ -68,7 +74,7 @@ def load_data(
     Raises:
         AnnotationError: If the data cannot be read at all, or the arguments contradict each other.
     """
-    findings, notes = Findings(), []
+    findings, notes = findings or Findings(), []
     for path in (images, val):
         if path is not None and not path.exists():
             raise AnnotationError(f'{path} does not exist')
@@ -94,11 +100,14 @@ def load_data(
     both = [train] if val_split is None else [train, val_split]
     notes += [f'images: {folder}' for folder in dict.fromkeys(s.image_folder for s in both)]
 
+    remove_root_categories(both, findings)
     paths = [split.image_path(image) for split in both for image in split.content['images']]
     files = inspect_images(paths, progress(len(set(paths))))
     for split in both:
         check_images(split, files, findings)
     convert_boxes_to_pixels(both, findings)
+    if detected == 'coco':
+        convert_fractions(both, findings)
     if detected == 'yolo' and not masks:
         _report_polygons(both, findings)
     if val_split is not None:

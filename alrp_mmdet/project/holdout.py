@@ -36,6 +36,7 @@ def hold_out(
         if len(held_out) >= num_wanted:
             break
         held_out.update(ids)
+    # An annotation without a valid image_id stays in training, where it is reported.
     return _subset(split, lambda i: i not in held_out), _subset(split, held_out.__contains__)
 
 
@@ -43,6 +44,6 @@ def _subset(split: Split, selects: Callable[[int], bool]) -> Split:
     content = {
         **split.content,
         'images': [i for i in split.content['images'] if selects(i['id'])],
-        'annotations': [a for a in split.content['annotations'] if selects(a['image_id'])],
+        'annotations': [a for a in split.content['annotations'] if selects(a.get('image_id'))],
     }
     return Split(split.source, content, split.image_folder)

@@ -49,6 +49,18 @@ def parse_literals(text: str) -> dict:
         raise ValueError(f'the config text is not valid Python ({type(error).__name__})') from None
 
 
+def read_model_cfg(checkpoint: dict) -> dict | None:
+    """``model`` of the config text in a checkpoint, read without running it, or None."""
+    meta = checkpoint.get('meta')
+    meta = meta if isinstance(meta, dict) else {}
+    text = meta.get('cfg', meta.get('config_text'))
+    try:
+        model_cfg = parse_literals(text).get('model') if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return model_cfg if isinstance(model_cfg, dict) else None
+
+
 def decoding_differences(first: dict, second: dict) -> Iterator[tuple[str, object, object]]:
     """Compare how two models decode boxes and normalise images.
 

@@ -13,6 +13,8 @@ default_hooks = dict(
     epoch_seed=dict(type='EpochSeedHook'),
     # Loads the layers of load_from that fit. Testing requires a checkpoint that fits entirely.
     fine_tune=dict(type='FineTuneHook'),
+    # Applies the optimizer settings and schedule of the config when a run is resumed.
+    resume=dict(type='ResumeHook'),
 )
 custom_hooks = [dict(type='NumClassCheckHook')]
 

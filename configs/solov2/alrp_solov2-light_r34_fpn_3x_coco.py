@@ -1,5 +1,5 @@
-# aLRP Loss, with the Dice loss of a mask as its localisation error. Otherwise the same as the RS
-# config. Not trained yet.
+# aLRP Loss, with the Dice loss of a mask as its localisation error. As in the other detectors, its
+# learning rate is half of RS Loss's. Not published, not trained yet.
 _base_ = './rs_solov2-light_r34_fpn_3x_coco.py'
 
 model = dict(
@@ -10,3 +10,4 @@ model = dict(
     ),
     test_cfg=dict(score_thr=0.05),
 )
+optim_wrapper = dict(optimizer=dict(lr=0.006))

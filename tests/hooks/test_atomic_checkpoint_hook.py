@@ -1,5 +1,6 @@
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 import torch
@@ -79,6 +80,21 @@ def test_lowest_olrp_is_the_best(tmp_path, runner, key, rule, best_epoch):
     assert names(tmp_path) == [f'best_{name.replace("/", "_")}_epoch_{best_epoch}.pth']
 
 
+@pytest.mark.parametrize('key, kept', [('coco/bbox_mAP', False), ('coco/bbox_mAP_50', True)])
+def test_a_resumed_run_does_not_compare_scores_of_two_metrics(tmp_path, runner, key, kept):
+    hook = AtomicCheckpointHook(interval=1, save_best='coco/bbox_mAP')
+    hook.before_train(runner)
+    runner.epoch = 1
+    hook.after_val_epoch(runner, {'coco/bbox_mAP': 0.4})
+    hook = AtomicCheckpointHook(interval=1, save_best=key)
+    hook.before_train(runner)
+    runner.epoch = 2
+    hook.after_val_epoch(runner, {key: 0.3})
+    best = f'best_{key.replace("/", "_")}_epoch_2.pth'
+    expected = ['best_coco_bbox_mAP_epoch_1.pth', *([best] if kept else [])]
+    assert names(tmp_path) == sorted(expected)
+
+
 def test_nothing_is_removed_when_saving_fails(tmp_path, runner):
     hook = AtomicCheckpointHook(interval=1, max_keep_ckpts=1)
     hook.before_train(runner)
@@ -106,13 +122,12 @@ def test_a_file_is_replaced_only_when_the_new_one_is_complete(tmp_path, monkeypa
     path = tmp_path / 'deep' / 'epoch_1.pth'
     backend.put(b'old', path)
 
-    def fail(descriptor):
-        raise OSError('No space left on device')
-
-    monkeypatch.setattr('os.fsync', fail)
-    with pytest.raises(OSError, match='No space'):
-        backend.put(b'new', path)
-    assert path.read_bytes() == b'old'
+    for error in (OSError('No space left on device'), KeyboardInterrupt('Ctrl-C')):
+        monkeypatch.setattr('os.fsync', mock.Mock(side_effect=error))
+        with pytest.raises(type(error), match=r'No space|Ctrl'):
+            backend.put(b'new', path)
+        assert [file.name for file in path.parent.iterdir()] == ['epoch_1.pth']
+        assert path.read_bytes() == b'old'
     monkeypatch.undo()
     backend.put(b'new', path)
     assert path.read_bytes() == b'new'

@@ -107,18 +107,64 @@ def test_a_new_run_from_a_checkpoint_starts_over(runtime, interval):
     assert step(balance, 0.1, 0.1) == pytest.approx(4)
 
 
-@pytest.mark.parametrize('max_epochs, warnings', [(1, 1), (2, 0)])
-def test_single_epoch_is_warned_of_once(runtime, monkeypatch, max_epochs, warnings):
-    printed = []
+@pytest.fixture
+def printed(monkeypatch):
+    texts = []
     monkeypatch.setattr(
-        'alrp_mmdet.models.losses.self_balance.print_log', lambda text, **_: printed.append(text)
+        'alrp_mmdet.models.losses.self_balance.print_log', lambda text, **_: texts.append(text)
     )
+    return texts
+
+
+@pytest.mark.parametrize('max_epochs, warnings', [(1, 1), (2, 0)])
+def test_single_epoch_is_warned_of_once(runtime, printed, max_epochs, warnings):
     runtime.update_info('max_epochs', max_epochs)
     balance = SelfBalance()
     step(balance, 0.6, 0.2)
     step(balance, 0.6, 0.2)
     assert len(printed) == warnings
     assert all('self_balance=dict(interval=n)' in text for text in printed)
+
+
+@pytest.mark.parametrize('published, steps', [(False, 1), (True, 9)])
+def test_a_loop_without_epochs_is_warned_of_once(runtime, printed, published, steps):
+    """A loop without a runner, and one whose epoch stays at 0 while four steps are an epoch."""
+    if published:
+        runtime.update_info('max_iters', 12)
+    else:
+        runtime.runtime_info.pop('epoch')
+    balance = SelfBalance()
+    for i in range(12):
+        assert len(printed) == (i >= steps)
+        if published:
+            runtime.update_info('iter', i)
+        assert step(balance, 0.6, 0.2) == 50
+    assert len(printed) == 1 and 'end_period()' in printed[0] and 'interval=n' in printed[0]
+
+
+def test_a_usual_run_is_not_warned_of(runtime, printed):
+    runtime.update_info('max_iters', 12)
+    balance = SelfBalance()
+    for i in range(12):
+        runtime.update_info('epoch', i // 4)
+        runtime.update_info('iter', i)
+        step(balance, 0.6, 0.2)
+    assert printed == []
+
+
+@pytest.mark.parametrize('interval', [None, 100])
+def test_a_loop_of_your_own_ends_periods(runtime, printed, interval):
+    runtime.runtime_info.pop('epoch')
+    balance = SelfBalance(interval=interval)
+    step(balance, 0.9, 0.1)
+    step(balance, 0.7, 0.3)
+    balance.end_period()
+    assert step(balance, 0.5, 0.5) == pytest.approx((1.6 + 0.4) / 0.4)
+    balance.end_period()
+    assert step(balance, 0.5, 0.5) == pytest.approx(2)
+    balance.end_period()
+    balance.end_period()  # without a step, nothing changes
+    assert balance.weight == pytest.approx(2)
 
 
 @pytest.mark.parametrize('bad', [dict(start_weight=0), dict(start_weight=-1), dict(interval=0)])

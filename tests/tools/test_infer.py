@@ -18,6 +18,7 @@ from mmengine.registry import init_default_scope
 import alrp_mmdet  # noqa: F401 - registers
 from alrp.lrp import evaluate_lrp
 from alrp_mmdet.deploy.detector import Detector
+from alrp_mmdet.deploy.video import VideoFile
 
 CLASSES = ('square', 'disc')
 
@@ -155,6 +156,21 @@ def test_damaged_videos_are_read_up_to_the_damage(infer, checkpoint, tmp_path, c
             read_frames += 1
         assert read_frames == num_frames
     assert not list((tmp_path / 'out').rglob('*partial*'))
+
+
+def test_an_interrupted_video_leaves_no_file(infer, checkpoint, tmp_path, monkeypatch):
+    video(tmp_path / 'a.mp4', 4)
+    add = VideoFile.add
+
+    def interrupted(self, frame):
+        add(self, frame)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(VideoFile, 'add', interrupted)
+    with pytest.raises(SystemExit) as stopped:
+        infer('a.mp4', checkpoint, '--out', 'out')
+    assert stopped.value.code == 130
+    assert list((tmp_path / 'out' / 'drawn').iterdir()) == []
 
 
 def test_nothing_is_overwritten_without_force(infer, checkpoint, tmp_path):

@@ -1,20 +1,33 @@
 """A resumed run ends like an uninterrupted run."""
 
+import errno
+import json
+import os
 import signal
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
-from mmdet.registry import HOOKS
+from mmdet.registry import HOOKS, MODELS
+from mmengine.config import Config
 from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
+from mmengine.registry import init_default_scope
 
 ROOT = Path(__file__).parents[2]
 
 
 class StoppedError(Exception):
     pass
+
+
+@HOOKS.register_module(force=True)
+class InterruptForTest(Hook):
+    def after_train_iter(self, runner, *args, **kwargs):
+        if runner.iter + 1 == 6:
+            raise KeyboardInterrupt
 
 
 @HOOKS.register_module(force=True)
@@ -137,3 +150,87 @@ def test_config_text_in_a_checkpoint_is_not_run(tmp_path, config, tool):
     tool('train.py', config, '--work-dir', 'run', '--resume')
     assert not (tmp_path / 'was_run').exists()
     assert (tmp_path / 'run' / 'epoch_3.pth').exists()
+
+
+def test_a_resumed_run_takes_the_settings_of_the_config(tmp_path, config, tool):
+    """Learning rate, batch size and clipping are applied, and the log says what changed."""
+    scaled = 'auto_scale_lr = dict(enable=True, base_batch_size=2)'
+    config = derived(config, 'scaled', scaled)
+    tool('train.py', config, '--work-dir', 'run', options=('train_cfg.max_epochs=1',))
+    options = (
+        'optim_wrapper.optimizer.lr=0.001',
+        'train_dataloader.batch_size=4',
+        'optim_wrapper.clip_grad.max_norm=1e-9',
+        'train_cfg.max_epochs=2',
+    )
+    tool('train.py', config, '--work-dir', 'run', '--resume', options=options)
+    log = log_of(tmp_path / 'run')
+    [line] = [line for line in log.splitlines() if 'other settings' in line]
+    assert 'lr 0.01 -> 0.002' in line and 'iterations per epoch 4 -> 2' in line
+    assert 'lr: 2.0000e-03' in log
+    checkpoint = torch.load(tmp_path / 'run' / 'epoch_2.pth')
+    assert checkpoint['optimizer']['param_groups'][0]['lr'] == pytest.approx(0.0002)  # milestone
+    assert checkpoint['meta']['iter'] == 4
+    before = torch.load(tmp_path / 'run' / 'epoch_1.pth')
+    name = 'bbox_head.retina_cls.weight'
+    moved = (checkpoint['state_dict'][name] - before['state_dict'][name]).abs().max()
+    states = before['optimizer']['state'].values()
+    momentum = max(state['momentum_buffer'].abs().max() for state in states)
+    assert 0 < moved <= 0.002 * (0.9 + 0.81) * momentum * 1.01  # gradients are clipped to nothing
+
+    tool('train.py', config, '--work-dir', 'run', '--resume', options=options)
+    [line] = [x for x in log_of(tmp_path / 'run').splitlines() if 'nothing left to train' in x]
+    assert 'epoch_2.pth' in line and '2 of 2' in line and 'max_epochs' in line
+
+
+@pytest.mark.parametrize(
+    'old, new, facts',
+    [
+        ("('square', 'disc')", "('square', 'disc', 'ring')", ('2 classes', '3 in the model')),
+        ("('square', 'disc')", "('disc', 'square')", ('order', 'square, disc')),
+    ],
+)
+def test_other_classes_cannot_be_resumed(tmp_path, config, tool, old, new, facts):
+    text = config.read_text()
+    cfg = Config.fromfile(config)
+    init_default_scope('mmdet')
+    meta = dict(epoch=1, iter=4, dataset_meta=dict(classes=('square', 'disc')))
+    state = MODELS.build(cfg.model).state_dict()
+    torch.save(dict(meta=meta, state_dict=state, message_hub={}), tmp_path / 'epoch_1.pth')
+    content = json.loads((tmp_path / 'annotations.json').read_text())
+    names = eval(new)
+    content['categories'] = [
+        dict(id=1 + ['square', 'disc', 'ring'].index(name), name=name) for name in names
+    ]
+    (tmp_path / 'annotations.json').write_text(json.dumps(content))
+    text = text.replace(old, new).replace('num_classes=2', f'num_classes={len(names)}')
+    config.write_text(text)
+    with pytest.raises(SystemExit) as error:
+        tool('train.py', config, '--work-dir', 'run', '--resume', 'epoch_1.pth')
+    message = str(error.value)
+    assert message.startswith('error: ') and '\n' not in message
+    assert all(fact in message for fact in ('epoch_1.pth', *facts))
+
+
+def test_an_interrupted_run_and_a_full_disk_say_how_to_go_on(
+    tmp_path, config, tool, capsys, monkeypatch
+):
+    change = "custom_hooks = [dict(type='InterruptForTest')]"
+    interrupted = derived(config, 'interrupted', change)
+    with pytest.raises(SystemExit) as stopped:
+        tool('train.py', interrupted, '--work-dir', 'run')
+    assert stopped.value.code == 130
+    [line] = [x for x in capsys.readouterr().err.splitlines() if x.startswith('error: ')]
+    assert 'Ctrl-C' in line and 'epoch_1.pth' in line and '--resume' in line
+
+    with monkeypatch.context() as patch:
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        patch.setattr('os.fsync', mock.Mock(side_effect=full))
+        with pytest.raises(SystemExit) as stopped:
+            tool('train.py', config, '--work-dir', 'run', '--resume')
+    message = str(stopped.value)
+    assert all(x in message for x in ('error: ', 'No space', 'epoch_1.pth', '--resume'))
+    assert checkpoints(tmp_path / 'run') == ['epoch_1.pth']
+
+    tool('train.py', config, '--work-dir', 'run', '--resume')
+    assert checkpoints(tmp_path / 'run') == ['epoch_1.pth', 'epoch_2.pth', 'epoch_3.pth']

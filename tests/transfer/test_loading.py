@@ -5,9 +5,14 @@ import copy
 import pytest
 import torch
 from fine_tuning_helpers import CLASSES, checkpoint_of, load
-from tiny_detectors import tiny_detector
+from mmdet.registry import MODELS
+from tiny_detectors import tiny_config, tiny_detector
 
-from alrp_mmdet.transfer.fine_tuning import check_fits, fine_tune
+from alrp_mmdet.transfer.fine_tuning import (
+    check_fits,
+    fine_tune,
+    warn_of_frozen_random_layers,
+)
 from alrp_mmdet.transfer.safe_loading import CheckpointError
 
 
@@ -128,3 +133,24 @@ class TestCheckFits:
         check_fits(model, checkpoint_of(model), 'x.pth', CLASSES)
         check_fits(model, checkpoint_of(model, CLASSES), 'x.pth')
         assert len(printed) == 1
+
+
+@pytest.mark.parametrize(
+    'backbone, number',
+    [
+        (dict(frozen_stages=4), 60),
+        (dict(frozen_stages=0), 3),
+        (dict(frozen_stages=-1), 0),
+        (dict(frozen_stages=4, init_cfg=dict(type='Pretrained', checkpoint='a.pth')), 0),
+    ],
+)
+def test_frozen_random_layers_are_warned_of(backbone, number, mmengine_log):
+    cfg = tiny_config('retinanet', 3)
+    cfg.model.backbone.update(frozen_stages=-1)
+    cfg.model.backbone.update(backbone)
+    warn_of_frozen_random_layers(MODELS.build(cfg.model))
+    found = [r.getMessage() for r in mmengine_log.records if 'frozen' in r.getMessage()]
+    assert len(found) == (number > 0)
+    if number:
+        assert found[0].startswith(f'{number} of 60 parameters')
+        assert all(x in found[0] for x in ('conv1.weight', 'init_cfg', 'frozen_stages=-1'))

@@ -8,6 +8,8 @@ from mmengine.dist import all_reduce
 from mmengine.logging import MessageHub, print_log
 from torch import Tensor, nn
 
+START_WEIGHT = 50.0  # as published
+
 
 @MODELS.register_module()
 class SelfBalance(nn.Module):
@@ -28,7 +30,8 @@ class SelfBalance(nn.Module):
             published.
         interval (int, optional): Training iterations between updates. Needed for runs that count
             iterations (``IterBasedTrainLoop``), which have no epochs. By default the weight is
-            updated after every epoch.
+            updated after every epoch of a runner of MMEngine. Other training loops call
+            ``end_period``.
 
     Raises:
         ValueError: If ``start_weight`` or ``interval`` is not positive.
@@ -39,7 +42,7 @@ class SelfBalance(nn.Module):
     steps: Tensor
     period: Tensor
 
-    def __init__(self, start_weight: float = 50.0, interval: int | None = None):
+    def __init__(self, start_weight: float = START_WEIGHT, interval: int | None = None):
         super().__init__()
         if not start_weight > 0:
             raise ValueError(f'self_balance.start_weight must be positive, got {start_weight}')
@@ -48,6 +51,8 @@ class SelfBalance(nn.Module):
         self.start_weight = start_weight
         self.interval = interval
         self._iteration = None  # the last one seen in this process
+        self._last_epoch = None
+        self._steps_in_period = 0
         self._warned = False
         self.register_buffer('weight', torch.tensor(float(start_weight)))
         self.register_buffer('loss_sums', torch.zeros(2))  # loss_cls, loss_loc of this period
@@ -76,19 +81,34 @@ class SelfBalance(nn.Module):
                 self._reset()
             self._iteration = iteration
             self.steps += 1
+            self._steps_in_period += 1
         losses = losses.to(self.loss_sums)
         all_reduce(losses, op='mean')
         period = self._epoch() if self.interval is None else (self.steps - 1) // self.interval
         # Written without a branch on device tensors, which would wait for the device.
         ended = self.period != period
-        sum_cls, sum_loc = self.loss_sums
-        balanced = (sum_cls + sum_loc) / sum_loc
-        self.weight.copy_(torch.where(ended & (sum_loc > 0), balanced, self.weight))
+        self._update_weight(ended)
         self.loss_sums.copy_(torch.where(ended, losses, self.loss_sums + losses))
         if torch.is_tensor(period):
             self.period.copy_(period)
         else:
             self.period.fill_(period)
+
+    def _update_weight(self, ended: Tensor) -> None:
+        sum_cls, sum_loc = self.loss_sums
+        balanced = (sum_cls + sum_loc) / sum_loc
+        self.weight.copy_(torch.where(ended & (sum_loc > 0), balanced, self.weight))
+
+    @torch.no_grad()
+    def end_period(self) -> None:
+        """Update the weight now.
+
+        Call it after every epoch of a training loop that is not of MMEngine, which publishes its
+        epoch. In several processes, call it in all.
+        """
+        self._update_weight(torch.ones_like(self.weight, dtype=torch.bool))
+        self.loss_sums.zero_()
+        self._steps_in_period = 0
 
     def _reset(self) -> None:
         self.weight.fill_(self.start_weight)
@@ -98,13 +118,29 @@ class SelfBalance(nn.Module):
     def _epoch(self) -> int:
         """The runner's epoch, which MMEngine publishes in the message hub."""
         runtime = MessageHub.get_current_instance()
-        if runtime.get_info('max_epochs') == 1 and not self._warned:
-            self._warned = True
-            print_log(
-                'This run has a single epoch, so the self-balance weight of aLRP Loss stays at '
-                f'{self.weight.item():g}. If the run counts iterations (IterBasedTrainLoop), set '
-                'loss_cls.self_balance=dict(interval=n) to update the weight every n iterations.',
-                logger='current',
-                level=logging.WARNING,
-            )
-        return runtime.get_info('epoch', 0)
+        epoch = runtime.get_info('epoch')
+        if epoch != self._last_epoch:
+            self._last_epoch, self._steps_in_period = epoch, 1
+        if not self._warned:
+            self._warn(epoch, runtime.get_info('max_epochs'), runtime.get_info('max_iters'))
+        return epoch or 0
+
+    def _warn(self, epoch: int | None, max_epochs: int | None, max_iters: int | None) -> None:
+        """Warn once if no epoch will end."""
+        if epoch is None:
+            reason = 'The training loop publishes no epoch, as runners of MMEngine do'
+        elif max_epochs == 1:
+            reason = 'This run has a single epoch'
+        elif max_epochs and max_iters and self._steps_in_period > 2 * max_iters / max_epochs:
+            reason = f'The training loop still publishes epoch {epoch} after two epochs of steps'
+        else:
+            return
+        self._warned = True
+        print_log(
+            f'{reason}, so the self-balance weight of aLRP Loss stays at {self.weight.item():g}. '
+            'To update the weight every n iterations, as runs that count iterations '
+            '(IterBasedTrainLoop) need, set loss_cls.self_balance=dict(interval=n). In a training '
+            'loop of your own, call SelfBalance.end_period() after every epoch.',
+            logger='current',
+            level=logging.WARNING,
+        )

@@ -5,7 +5,9 @@ from pathlib import Path
 from ...datasets.check import AnnotationError
 from ..findings import Findings
 from .coco import align_categories, read_coco
+from .coco_fractions import convert_fractions
 from .pixel_boxes import convert_boxes_to_pixels
+from .root_category import remove_root_categories
 from .split import Split
 from .voc import find_xml_folder, read_voc
 from .yolo import find_class_file, find_data_yaml, read_yolo
@@ -15,8 +17,10 @@ __all__ = [
     'Split',
     'align_categories',
     'convert_boxes_to_pixels',
+    'convert_fractions',
     'detect_format',
     'read_splits',
+    'remove_root_categories',
 ]
 
 FORMATS = dict(coco=read_coco, voc=read_voc, yolo=read_yolo)

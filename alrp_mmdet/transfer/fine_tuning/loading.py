@@ -8,7 +8,7 @@ from torch import nn
 
 from alrp.text import format_list
 
-from ..checkpoint_config import decoding_differences, parse_literals
+from ..checkpoint_config import decoding_differences, read_model_cfg
 from ..safe_loading import CheckpointError
 from .box_scale import rescale_boxes
 from .class_layers import Names
@@ -19,6 +19,11 @@ from .state_dicts import (
     extract_weights,
     summarize_modules,
     unwrap_model,
+)
+
+_THAW = (
+    'use pretrained weights for the backbone (model.backbone.init_cfg), or train all of it '
+    '(model.backbone.frozen_stages=-1 and model.backbone.norm_eval=False)'
 )
 
 
@@ -49,7 +54,7 @@ def fine_tune(
     """
     model = unwrap_model(model)
     weights = extract_weights(checkpoint, filename)
-    checkpoint_cfg = _read_model_cfg(checkpoint)
+    checkpoint_cfg = read_model_cfg(checkpoint)
     box_notes = rescale_boxes(model, checkpoint_cfg, weights)
     result = compare(model, weights, classes, class_names(checkpoint), keep_matching_classes)
     loaded = result.loaded | result.partly_loaded
@@ -105,7 +110,7 @@ def check_fits(
             f'{format_list(result.mismatches(), 5)}. Use the config that it was trained with. To '
             'fine-tune it instead, set load_from and train'
         )
-    for difference in _list_differences(_read_model_cfg(checkpoint), model_cfg):
+    for difference in _list_differences(read_model_cfg(checkpoint), model_cfg):
         print_log(f'{filename}: {difference}', logger='current', level=logging.WARNING)
     trained = class_names(checkpoint)
     if not classes or not trained or list(classes) == list(trained):
@@ -127,18 +132,6 @@ def check_fits(
         logger='current',
         level=logging.WARNING,
     )
-
-
-def _read_model_cfg(checkpoint: dict) -> dict | None:
-    """``model`` of the config text in a checkpoint, read without running it, or None."""
-    meta = checkpoint.get('meta')
-    meta = meta if isinstance(meta, dict) else {}
-    text = meta.get('cfg', meta.get('config_text'))
-    try:
-        model_cfg = parse_literals(text).get('model') if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return model_cfg if isinstance(model_cfg, dict) else None
 
 
 def _list_differences(
@@ -168,17 +161,41 @@ def _check_backbone(model: nn.Module, result: Comparison, filename: str) -> None
             logger='current',
             level=logging.WARNING,
         )
-    backbone = getattr(model, 'backbone', None)
-    if 'Pretrained' in str(getattr(backbone, 'init_cfg', None)):
+    if _has_pretrained_backbone(model):
         return
     frozen = {name for name, value in model.named_parameters() if not value.requires_grad}
     if random := [name for name in result.reinitialized if name in frozen]:
         raise CheckpointError(
             f'{filename} lacks weights of frozen layers, which would stay random: '
-            f'{format_list(random)}. If the checkpoint has another backbone, use pretrained '
-            'weights for yours (model.backbone.init_cfg), or train it '
-            '(model.backbone.frozen_stages=-1 and model.backbone.norm_eval=False)'
+            f'{format_list(random)}. If the checkpoint has another backbone, {_THAW}'
         )
+
+
+def warn_of_frozen_random_layers(model: nn.Module) -> None:
+    """Warn if a training from scratch would keep random weights in the backbone.
+
+    Args:
+        model (nn.Module): A detector, initialised without a checkpoint.
+    """
+    model = unwrap_model(model)
+    backbone = getattr(model, 'backbone', None)
+    if not isinstance(backbone, nn.Module) or _has_pretrained_backbone(model):
+        return
+    parameters = dict(backbone.named_parameters())
+    frozen = [name for name, value in parameters.items() if not value.requires_grad]
+    if frozen:
+        print_log(
+            f'{len(frozen)} of {len(parameters)} parameters of the backbone are frozen, and stay '
+            f'random because no pretrained weights are set: {format_list(frozen, 3)}. To change '
+            f'it, {_THAW}',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+def _has_pretrained_backbone(model: nn.Module) -> bool:
+    modules = getattr(model, 'backbone', None), model
+    return any('Pretrained' in str(getattr(module, 'init_cfg', None)) for module in modules)
 
 
 def _hint(weights: dict, model_weights: dict) -> str:
