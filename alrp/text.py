@@ -2,6 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
+FLAGS = {
+    **dict.fromkeys(('1', '1.0', 'true', 'yes', 'y', 't', 'on'), True),
+    **dict.fromkeys(('', '0', '0.0', 'false', 'no', 'n', 'f', 'off', 'none', 'null'), False),
+}
+
 
 def format_list(entries: Iterable[object], limit: int = 5) -> str:
     """Join entries with commas and count the rest: ``a, b and 7 more``.
@@ -35,6 +40,18 @@ def format_table(rows: Sequence[Sequence[str]]) -> str:
     ]
     rule = ['-' * (width - 1) + (':' if i else '-') for i, width in enumerate(widths)]
     return '\n'.join(f'| {" | ".join(line)} |' for line in (lines[0], rule, *lines[1:]))
+
+
+def parse_flag(value: object) -> bool | None:
+    """Read a flag that a tool may have written as a word.
+
+    Args:
+        value (object): Such as 0, True, ``'1'``, ``'no'`` or ``'False'``.
+
+    Returns:
+        bool | None: The flag; None if the value has no known meaning, such as ``'Unspecified'``.
+    """
+    return FLAGS.get(str(value).strip().lower())
 
 
 def describe_error(error: BaseException) -> str:

@@ -44,8 +44,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         'source',
         type=Path,
         metavar='SOURCE',
-        help='annotations: a COCO .json, a folder of Pascal VOC .xml files, a YOLO data.yaml, or '
-        'a folder of YOLO labels with a classes.txt',
+        help='annotations: a COCO .json, a folder of Pascal VOC .xml files, a YOLO data.yaml or '
+        'obj.data, or a folder of YOLO labels with a classes.txt',
     )
     parser.add_argument(
         '--out', type=Path, required=True, metavar='FOLDER', help='folder for the new project'
@@ -59,7 +59,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         type=float,
         metavar='X',
         help='validate on this share of the images, chosen at random '
-        f'(default: {DEFAULT_VAL_FRACTION}, if there is no validation split)',
+        f'(default: {DEFAULT_VAL_FRACTION}, if there is no validation split; replaces one)',
     )
     detector = parser.add_mutually_exclusive_group()
     detector.add_argument(
@@ -89,6 +89,11 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--images', type=Path, metavar='FOLDER', help='image folder (default: searched for)'
+    )
+    parser.add_argument(
+        '--skip-missing',
+        action='store_true',
+        help='leave out images that are missing or cannot be decoded; they are listed',
     )
     parser.add_argument(
         '--format', choices=list(FORMATS), help='annotation format (default: detected)'
@@ -186,6 +191,7 @@ def load_splits(args: argparse.Namespace) -> tuple[dict[str, Split], dict[str, O
             args.format,
             args.images,
             RECIPES[args.detector].masks,
+            args.skip_missing,
             progress,
         )
     print('\n'.join(data.notes))

@@ -47,6 +47,7 @@ def load_data(
     format: str | None = None,
     images: Path | None = None,
     masks: bool = False,
+    skip_missing: bool = False,
     progress: Callable[[int], Callable[[], None]] = lambda total: lambda: None,
 ) -> ProjectData:
     """Read and check images for training and validation.
@@ -56,9 +57,12 @@ def load_data(
         val (Path, optional): Annotations for validation, in the same format. Defaults to None.
         val_fraction (float, optional): Share of the images of ``source`` to validate on. Defaults
             to None: ``DEFAULT_VAL_FRACTION``, unless ``val`` or ``source`` has validation images.
+            If given, validation images of ``source`` are not used.
         format (str, optional): Key of ``FORMATS``. Defaults to None, to detect it.
         images (Path, optional): Image folder. Defaults to None, to search for it.
         masks (bool): Whether objects need masks. Defaults to False.
+        skip_missing (bool): Whether to leave out images that are missing or cannot be decoded, with
+            a warning. Defaults to False.
         progress (Callable): Called with the number of images; returns a function that is called
             after each.
 
@@ -68,7 +72,7 @@ def load_data(
     Raises:
         AnnotationError: If the data cannot be read at all, or the arguments contradict each other.
     """
-    findings, notes = Findings(), []
+    findings, notes = Findings(skip_missing), []
     for path in (images, val):
         if path is not None and not path.exists():
             raise AnnotationError(f'{path} does not exist')
@@ -80,14 +84,12 @@ def load_data(
             'COCO, or remove --masks'
         )
     splits = read_splits(source, detected, images, findings)
-    train, val_split = splits['train'], splits.get('val')
+    train, val_split = splits['train'], splits.pop('val', None)
     if val_split is not None and (val is not None or val_fraction is not None):
-        raise AnnotationError(
-            f'{source} already has a validation split: remove --val and --val-fraction'
-        )
-    if 'test' in splits:
-        number = len(splits['test'].content['images'])
-        notes.append(f'{source}: the test split is not used ({number:,} images)')
+        splits['val'], val_split = val_split, None
+    for name in splits.keys() - {'train'}:
+        number = len(splits[name].content['images'])
+        notes.append(f'{source}: the {name} split is not used ({number:,} images)')
     if val is not None:
         found = _read_val(val, detected, images, findings)
         val_split = found.get('val', found['train'])

@@ -45,4 +45,4 @@ def _subset(split: Split, selects: Callable[[int], bool]) -> Split:
         'images': [i for i in split.content['images'] if selects(i['id'])],
         'annotations': [a for a in split.content['annotations'] if selects(a['image_id'])],
     }
-    return Split(split.source, content, split.image_folder)
+    return Split(split.source, content, split.image_folder, None, split.doubtful)

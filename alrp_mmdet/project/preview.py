@@ -14,6 +14,7 @@ from .formats import Split
 NUM_IMAGES, COLUMNS = 12, 4
 MAX_LABELLED_BOXES = 15  # with more boxes in an image, class names would hide them
 MAX_LEGEND_CLASSES = 24
+NUM_DOUBTFUL = 4  # images that are shown because their annotations may be wrong
 
 
 def draw_annotations(split: Split, masks: bool = False) -> bytes:
@@ -63,10 +64,12 @@ def draw_annotations(split: Split, masks: bool = False) -> bytes:
 
 
 def _choose_images(split: Split, by_image: dict) -> list[dict]:
-    """Choose an image for each class, rarest first, then fill up with evenly spaced images."""
+    """Choose doubtful images, one for each class, rarest first, and evenly spaced images."""
     images = {i['id']: i for i in split.content['images'] if by_image[i['id']]}
     counts = Counter(a['category_id'] for a in split.content['annotations'])
-    chosen, covered = {}, set()
+    doubtful = [key for key in images if key in split.doubtful][:NUM_DOUBTFUL]
+    chosen = {key: images[key] for key in doubtful}
+    covered = {a['category_id'] for key in doubtful for a in by_image[key]}
     for category, _ in counts.most_common()[::-1]:
         if category not in covered and len(chosen) < NUM_IMAGES:
             key = next(k for k in images if any(a['category_id'] == category for a in by_image[k]))

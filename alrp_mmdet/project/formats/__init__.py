@@ -5,10 +5,12 @@ from pathlib import Path
 from ...datasets.check import AnnotationError
 from ..findings import Findings
 from .coco import align_categories, read_coco
+from .other_formats import refuse_other_formats
 from .pixel_boxes import convert_boxes_to_pixels
 from .split import Split
-from .voc import find_xml_folder, read_voc
-from .yolo import find_class_file, find_data_yaml, read_yolo
+from .voc import read_voc
+from .voc_sets import find_xml_folder
+from .yolo import find_yolo, read_yolo
 
 __all__ = [
     'FORMATS',
@@ -20,7 +22,10 @@ __all__ = [
 ]
 
 FORMATS = dict(coco=read_coco, voc=read_voc, yolo=read_yolo)
-FORMAT_OF_SUFFIX = {'.json': 'coco', '.yaml': 'yolo', '.yml': 'yolo'}
+FORMAT_OF_SUFFIX = {
+    '.json': 'coco',
+    **dict.fromkeys(('.yaml', '.yml', '.data', '.names'), 'yolo'),
+}
 
 
 def detect_format(source: Path) -> str:
@@ -40,9 +45,10 @@ def detect_format(source: Path) -> str:
     if source.is_file():
         if source.suffix.lower() in FORMAT_OF_SUFFIX:
             return FORMAT_OF_SUFFIX[source.suffix.lower()]
+        refuse_other_formats(source)
     elif find_xml_folder(source) is not None:
         return 'voc'
-    elif find_data_yaml(source) is not None or find_class_file(source) is not None:
+    elif find_yolo(source) is not None:
         return 'yolo'
     raise AnnotationError(
         f'{source}: unknown annotation format. Expected a COCO .json, a folder of Pascal VOC .xml '
