@@ -15,7 +15,7 @@ from alrp.coco import (
     read_annotations,
 )
 from alrp.coco.columns import malformed_boxes
-from alrp.text import format_list
+from alrp.text import format_list, unicode_encoding
 
 from .categories import category_problems, unused_categories
 from .images import image_problems
@@ -70,7 +70,11 @@ class AnnotationFile:
         Returns:
             list[str]: A sentence for each problem.
         """
-        return self.read() or self.problems_of_content(images, drop, DROP_HINT)
+        return (
+            self.read()
+            or self._encoding_problems()
+            or self.problems_of_content(images, drop, DROP_HINT)
+        )
 
     def read(self) -> list[str]:
         """Read the file into ``content``; return a sentence for each reason why that fails."""
@@ -84,6 +88,14 @@ class AnnotationFile:
         except CocoFormatError as error:
             return list(error.problems)
         return []
+
+    def _encoding_problems(self) -> list[str]:
+        """UTF-16 and the like: ``json`` reads them, but pycocotools does not."""
+        with open(self.path, 'rb') as file:
+            encoding = unicode_encoding(file.read(4))
+        if encoding == 'utf-8':
+            return []
+        return [f'the encoding is {encoding.upper()}: save the file as UTF-8 without a mark']
 
     def problems_of_content(self, images: str | None, drop: bool, hint: str = '') -> list[str]:
         """``problems`` without reading the file.

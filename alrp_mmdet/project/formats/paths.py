@@ -10,6 +10,7 @@ IMAGE_SUFFIXES = {
     *('.avif', '.bmp', '.dib', '.gif', '.jp2', '.jpe', '.jpeg', '.jpg', '.pbm', '.pgm', '.png'),
     *('.pnm', '.ppm', '.tif', '.tiff', '.webp'),
 }
+NOT_PICTURES = 'annot', 'depth', 'label', 'mask', 'seg'  # in names of folders of other images
 LEFTOVERS = '__macosx', 'thumbs.db', 'desktop.ini'
 MASK_FOLDER = re.compile('segmentation', re.IGNORECASE)  # such as SegmentationClass
 SPLIT_WORDS = {
@@ -60,11 +61,14 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def list_folders(folder: Path) -> list[Path]:
-    """The folders in a folder, sorted, without left-overs and mask folders."""
+    """The folders in a folder, sorted, without left-overs and mask folders; [] if unreadable."""
+    try:
+        with os.scandir(folder) as entries:  # does not look at every file, as Path.is_dir would
+            found = [Path(entry.path) for entry in entries if entry.is_dir()]
+    except OSError:
+        return []
     return sorted(
-        path
-        for path in folder.iterdir()
-        if path.is_dir() and not is_leftover(path, folder) and not MASK_FOLDER.match(path.name)
+        path for path in found if not is_leftover(path, folder) and not MASK_FOLDER.match(path.name)
     )
 
 

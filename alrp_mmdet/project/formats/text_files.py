@@ -1,18 +1,11 @@
 """Text files of annotations, in any Unicode encoding."""
 
-import codecs
 import re
 from pathlib import Path
 
-from ...datasets.check import AnnotationError
+from alrp.text import unicode_encoding
 
-BYTE_ORDER_MARKS = {  # UTF-16's mark starts like UTF-32's, so UTF-32 comes first
-    codecs.BOM_UTF8: 'utf-8-sig',
-    codecs.BOM_UTF32_LE: 'utf-32',
-    codecs.BOM_UTF32_BE: 'utf-32',
-    codecs.BOM_UTF16_LE: 'utf-16',
-    codecs.BOM_UTF16_BE: 'utf-16',
-}
+from ...datasets.check import AnnotationError
 
 
 def read_text(path: Path) -> str:
@@ -44,15 +37,3 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
     """The lines of a text file that are not blank, stripped, with their numbers from 1."""
     lines = enumerate(map(str.strip, read_text(path).splitlines()), 1)
     return [(number, line) for number, line in lines if line]
-
-
-def unicode_encoding(content: bytes) -> str:
-    """The encoding that the first bytes of a text show; UTF-8 if they show none."""
-    for mark, encoding in BYTE_ORDER_MARKS.items():
-        if content.startswith(mark):
-            return encoding
-    if content[:1] == b'\0' != content[1:2]:
-        return 'utf-16-be'
-    if content[1:2] == b'\0':
-        return 'utf-16-le'
-    return 'utf-8'

@@ -4,11 +4,10 @@ from collections import defaultdict
 from pathlib import Path
 
 from ..findings import Findings
-from .paths import IMAGE_SUFFIXES, list_images, posix_path
+from .paths import IMAGE_SUFFIXES, NOT_PICTURES, list_images, posix_path
 from .voc_sets import XML_FOLDERS
 
 IMAGE_FOLDERS = 'JPEGImages', 'images', 'Images', 'imgs', 'img'
-NOT_PICTURES = 'annot', 'depth', 'label', 'mask', 'seg'  # in names of folders of other images
 
 
 class VocImages:

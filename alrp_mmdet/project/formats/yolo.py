@@ -28,7 +28,7 @@ def find_class_file(folder: Path) -> Path | None:
         AnnotationError: If two files differ: the labels then have no common numbering.
     """
     folders = [folder, folder / 'labels', *list_folders(folder)]
-    folders += list_folders(folder / 'labels') if (folder / 'labels').is_dir() else []
+    folders += list_folders(folder / 'labels')
     found = [place / name for place in folders for name in CLASS_FILES if (place / name).is_file()]
     for other in found[1:]:
         if _read_classes(other) != _read_classes(found[0]):
