@@ -14,6 +14,7 @@ from .formats import (
     convert_boxes_to_pixels,
     detect_format,
     read_splits,
+    unused_validation,
 )
 from .holdout import hold_out
 from .image_checks import check_images, check_overlap
@@ -110,6 +111,9 @@ def load_data(
         fraction = DEFAULT_VAL_FRACTION if val_fraction is None else val_fraction
         train, val_split = hold_out(train, fraction, files)
         notes.append(f'validation: {fraction:.0%} of the images, chosen at random')
+        unused = unused_validation(source) if val_fraction is None else None
+        if unused is not None:
+            findings.warning(source, f'{unused} is not used: --val {unused} validates on it')
     for split, name in ((train, 'train'), (val_split, 'val')):
         if split is not None:
             check_annotations(split, name, findings, masks)

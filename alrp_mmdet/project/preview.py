@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from ..datasets.masks import decode, encode
 from ..drawing import class_colours, draw_box, image_grid, paint_mask
+from ..fonts import use_fonts_for
 from .formats import Split
 
 NUM_IMAGES, COLUMNS = 12, 4
@@ -34,6 +35,7 @@ def draw_annotations(split: Split, masks: bool = False) -> bytes:
     labels = {category['id']: i for i, category in enumerate(categories)}
     by_image = split.annotations_by_image()
     chosen = _choose_images(split, by_image)
+    use_fonts_for([*split.classes, *(image['file_name'] for image in chosen)])
     figure, axes = image_grid([(image['width'], image['height']) for image in chosen], COLUMNS)
     drawn = set()
     for axis, image in zip(axes, chosen):

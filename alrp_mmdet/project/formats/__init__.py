@@ -1,11 +1,15 @@
 """Readers for COCO, Pascal VOC and YOLO annotations; all give COCO-format content."""
 
+import os
 from pathlib import Path
+
+from alrp.text import format_list
 
 from ...datasets.check import AnnotationError
 from ..findings import Findings
 from .coco import align_categories, read_coco
 from .other_formats import refuse_other_formats
+from .paths import list_files, split_named
 from .pixel_boxes import convert_boxes_to_pixels
 from .split import Split
 from .voc import read_voc
@@ -19,6 +23,7 @@ __all__ = [
     'convert_boxes_to_pixels',
     'detect_format',
     'read_splits',
+    'unused_validation',
 ]
 
 FORMATS = dict(coco=read_coco, voc=read_voc, yolo=read_yolo)
@@ -50,11 +55,32 @@ def detect_format(source: Path) -> str:
         return 'voc'
     elif find_yolo(source) is not None:
         return 'yolo'
+    refuse_other_formats(source)
+    found = list_files(source, ['.json', '.yaml']) if source.is_dir() else []
     raise AnnotationError(
         f'{source}: unknown annotation format. Expected a COCO .json, a folder of Pascal VOC .xml '
-        'files (or with a subfolder Annotations), a YOLO data.yaml, or a folder of YOLO labels '
-        'with a classes.txt'
+        'files (or with a subfolder Annotations), a YOLO data.yaml or obj.data, or a folder of '
+        'YOLO labels with a classes.txt'
+        + (f'. The folder has {format_list(found)}: name one of them' if found else '')
     )
+
+
+def unused_validation(source: Path) -> Path | None:
+    """Annotations next to ``source`` that are named as its validation split, or None.
+
+    Args:
+        source (Path): Such as ``instances_train.json`` or ``train/_annotations.coco.json``.
+    """
+    source = Path(os.path.abspath(source))
+    for path in (source, source.parent):
+        if split_named(path.stem) != 'train':
+            continue
+        for sibling in sorted(path.parent.iterdir()):
+            other = sibling / source.relative_to(path)
+            same_kind = other.suffix == source.suffix and other.exists()
+            if split_named(sibling.stem) == 'val' and same_kind:
+                return other
+    return None
 
 
 def read_splits(

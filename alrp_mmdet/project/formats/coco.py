@@ -9,6 +9,7 @@ from ...datasets.annotation_file import AnnotationFile
 from ...datasets.check import AnnotationError
 from ..findings import Findings
 from .coco_images import locate_images
+from .other_formats import refuse_other_formats
 from .split import Split
 
 
@@ -29,6 +30,7 @@ def read_coco(path: Path, images: Path | None, findings: Findings) -> dict[str, 
     file = AnnotationFile(str(path), 'train')
     problems = file.read()
     if problems:
+        refuse_other_formats(path)
         raise AnnotationError(f'{path}: {"; ".join(problems)}')
     for key, needed in (('images', ('id', 'file_name')), ('categories', ('id', 'name'))):
         problems = Entries(file.content[key], key).missing_keys(needed)
