@@ -202,7 +202,9 @@ def load_splits(args: argparse.Namespace) -> tuple[dict[str, Split], dict[str, O
             for missing in classes_without_objects(data.train.classes, objects[name]):
                 data.findings.warning(split.source, f'classes without objects in {name}', missing)
             if not len(objects[name].areas):
-                data.findings.error(split.source, f'no objects for {name}')
+                crowds = objects[name].crowds
+                why = f': all {crowds} are crowds or difficult' if crowds else ''
+                data.findings.error(split.source, f'no objects for {name}{why}')
     if str(data.findings):
         print(data.findings)
     if data.findings.errors:

@@ -120,7 +120,9 @@ class AnnotationFile:
         if unused and not of_categories:
             self.warnings.append(f'ignored categories that are not classes: {format_list(unused)}')
         if not problems and self.split == 'train' and not self._has_objects():
-            problems.append('nothing to train on: no image has an object of the classes')
+            crowds = sum(bool(a.get('iscrowd')) for a in self.content['annotations'])
+            why = f' ({crowds} annotations are crowds)' if crowds else ''
+            problems.append(f'nothing to train on: no image has an object of the classes{why}')
         return problems
 
     @cached_property

@@ -73,7 +73,26 @@ def load_data(
     Raises:
         AnnotationError: If the data cannot be read at all, or the arguments contradict each other.
     """
-    findings, notes = Findings(skip_missing), []
+    findings = Findings(skip_missing)
+    try:
+        return _load(source, val, val_fraction, format, images, masks, progress, findings)
+    except AnnotationError as error:
+        if not str(findings):
+            raise
+        raise AnnotationError(f'{error}\nFound before:\n{findings}') from None
+
+
+def _load(
+    source: Path,
+    val: Path | None,
+    val_fraction: float | None,
+    format: str | None,
+    images: Path | None,
+    masks: bool,
+    progress: Callable[[int], Callable[[], None]],
+    findings: Findings,
+) -> ProjectData:
+    notes = []
     for path in (images, val):
         if path is not None and not path.exists():
             raise AnnotationError(f'{path} does not exist')

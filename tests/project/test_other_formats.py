@@ -65,3 +65,12 @@ def test_folder_for_validation_next_to_the_source(tmp_path, content):
         (tmp_path / name).mkdir()
         write_voc(tmp_path / name, make_coco(tmp_path / name))
     assert re.search(r'valid is not used: --val .*valid', load_warnings(tmp_path / 'train'))
+
+
+def test_findings_before_an_error_are_not_lost(tmp_path, content):
+    write_voc(tmp_path, content)
+    file = tmp_path / 'Annotations' / '0_2.xml'
+    file.write_text(file.read_text().replace('<difficult>0', '<difficult>Unspecified'))
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(AnnotationError, match=r'(?s)empty: no XML.*Unspecified.*0_2\.xml:4'):
+        load_data(tmp_path, val=tmp_path / 'empty')

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from format_writers import write_yolo
-from load_helpers import load_warnings
+from load_helpers import load_errors, load_warnings
 
 from alrp_mmdet.datasets import AnnotationError
 from alrp_mmdet.project.data import load_data
@@ -174,3 +174,34 @@ def test_split_names():
     }
     assert found == dict(obj_Train_data='train', val2017='val', TEST='test', testImages='test')
     assert split_named('trainval') is split_named('contest') is split_named('train_val') is None
+
+
+def test_a_missing_folder_is_not_replaced_by_another(dataset):
+    """The folder images is not valid/images."""
+    text = 'train: images\nval: valid/images\nnames: [bolt, nut, washer]\n'
+    (dataset / 'data.yaml').write_text(text)
+    assert 'valid/images does not exist' in load_errors(dataset)
+
+
+def test_capitalised_folders(dataset):
+    for name in ('images', 'labels'):
+        (dataset / name).rename(dataset / name.capitalize())
+    write_lists(dataset, 'Images/{}.png', train='train.txt', val='val.txt')
+    (dataset / 'classes.txt').write_text('bolt\nnut\nwasher\n')
+    check_split(dataset)
+    text = 'train: train.txt\nval: val.txt\nnames: [bolt, nut, washer]\n'
+    (dataset / 'data.yaml').write_text(text)
+    check_split(dataset)
+
+
+def test_images_of_an_export_without_images(dataset):
+    """CVAT exports labels alone, unless images are asked for."""
+    (dataset / 'images').rename(dataset.with_name(f'{dataset.name}_photos'))
+    (dataset / 'labels').rename(dataset / 'obj_train_data')
+    lines = [f'data/obj_train_data/0_{i}.png' for i in range(1, 7)]
+    (dataset / 'train.txt').write_text('\n'.join(lines))
+    (dataset / 'obj.names').write_text('bolt\nnut\nwasher\n')
+    (dataset / 'obj.data').write_text('train = data/train.txt\nnames = data/obj.names\n')
+    data = load_data(dataset, images=dataset.with_name(f'{dataset.name}_photos'))
+    assert not data.findings.errors, str(data.findings)
+    assert sum(len(s.content['annotations']) for s in (data.train, data.val)) == 9

@@ -1,5 +1,6 @@
 """The ``data.yaml`` of a YOLO dataset: class names, and where the images of each split are."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,9 @@ def _find_place(part: str, root: Path, parent: Path) -> Path | None:
     # Roboflow writes ../train/images for a folder next to data.yaml; other readers accept it too.
     if not part:
         return None
-    for tail in path_tails(part):
+    # Only the folders of another machine may be left out: val must not become another folder.
+    foreign = re.match(r'/|\w:/|\.\./', posix_path(part))
+    for tail in path_tails(part) if foreign else (part, posix_path(part)):
         for place in (root / tail, parent / tail):
             if place.exists():
                 return place

@@ -6,6 +6,7 @@ from pathlib import Path
 from ..findings import Findings
 from .paths import SPLIT_WORDS, find_file, find_image, posix_path, split_named
 from .text_files import read_lines
+from .yolo_labels import find_label_file
 
 
 def find_lists(folder: Path, images: Iterable[Path] = ()) -> dict[str, list[Path]]:
@@ -30,7 +31,7 @@ def find_lists(folder: Path, images: Iterable[Path] = ()) -> dict[str, list[Path
 def read_image_list(
     file: Path, folders: Sequence[Path], place: Path, findings: Findings
 ) -> dict[Path, Path | None]:
-    """The images that a file lists, one a line, and any label files named like them.
+    """The images that a file lists, one a line, and label files that only the list leads to.
 
     Args:
         file (Path): The list. Paths may be of another machine and may lack the suffix.
@@ -40,7 +41,8 @@ def read_image_list(
         findings (Findings): Collects images that are not found.
 
     Returns:
-        dict[Path, Path | None]: The label file of each image, or None.
+        dict[Path, Path | None]: The label file of each image; None if it is where
+        ``find_label_file`` expects it.
     """
     folders = list(dict.fromkeys([*folders, file.parent]))
     found = {}
@@ -48,6 +50,8 @@ def read_image_list(
         image = find_image(line, folders)
         if image is None:
             findings.missing(place, 'images not found', f'{file}:{number} {line}')
+        elif find_label_file(image).is_file():
+            found[image] = None
         else:
             label_name = str(Path(posix_path(line)).with_suffix('.txt'))
             found[image] = find_file(label_name, folders)

@@ -94,9 +94,9 @@ def _find_sets(
     path: Path, images: Path | None, findings: Findings
 ) -> dict[str, dict[Path, Path | None]]:
     """The images of each split of a folder without data.yaml, and their label files."""
-    parent = path.parent if path.name == 'labels' else path
-    folder = images or first_existing_folder([parent / 'images', path])
-    labels = first_existing_folder([path / 'labels', path])
+    parent = path.parent if path.name.lower() == 'labels' else path
+    folder = images or first_existing_folder([parent / 'images', parent / 'Images', path])
+    labels = first_existing_folder([path / 'labels', path / 'Labels', path])
     found = list_images(folder)
     lists = next((lists for p in (parent, folder, labels) if (lists := find_lists(p, found))), {})
     if lists:

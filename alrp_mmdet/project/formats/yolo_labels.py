@@ -13,12 +13,17 @@ def find_label_file(image: Path) -> Path:
 
     It is next to the image, or in the folder ``labels`` that corresponds to ``images``.
     """
-    parts = list(image.parts)
     sibling = image.with_suffix('.txt')
-    if 'images' in parts[:-1] and not sibling.is_file():
-        parts[len(parts) - 2 - parts[-2::-1].index('images')] = 'labels'
-        return Path(*parts).with_suffix('.txt')
-    return sibling
+    parts = [part.lower() for part in image.parts[:-1]]
+    if 'images' not in parts or sibling.is_file():
+        return sibling
+    last = len(parts) - 1 - parts[::-1].index('images')
+    names = 'labels', 'Labels'
+    options = [
+        Path(*image.parts[:last], name, *image.parts[last + 1 :]).with_suffix('.txt')
+        for name in names
+    ]
+    return next((option for option in options if option.is_file()), options[0])
 
 
 def read_labels(
