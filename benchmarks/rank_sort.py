@@ -1,7 +1,8 @@
-"""RS Loss: time, memory and gradient error, compared with a plain loop and bucketed ranking.
+"""RS Loss compared with P x P blocks, a loop and bucketed ranking: time, memory, gradient error.
 
-Every time is one forward and backward pass in float32, each method in a fresh process. The error
-is that of the gradient against the exact one in float64.
+Each measurement is one forward and backward pass in float32, in a fresh process. The error is that
+of the gradient, against the exact gradient in float64. Prints two Markdown tables: one of all
+methods, and one of many positives, which only rank_sort_loss can handle.
 
     python benchmarks/rank_sort.py --threads 2 --output benchmarks/rank_sort_results.md
 """
@@ -13,11 +14,11 @@ from pathlib import Path
 import torch
 from ranking_losses import duration, in_fresh_process, machine, make_input, ratio, size
 
-from alrp.ranking import rank_sort_loss, with_gradient
+from alrp.ranking import lower_target_sums, rank_sort_loss, with_gradient
 
 EPS = 1e-10
-SIZES = [(100, 250_000), (1000, 2_600_000), (5000, 2_600_000), (100_000, 1_000_000)]
-MAX_MATRIX = 10_000  # positives up to which P x P fits
+SIZES = [(100, 250_000), (1000, 2_600_000), (5000, 2_600_000)]
+MANY_POSITIVES = [(10_000, 1_000_000), (100_000, 100_000), (100_000, 1_000_000)]
 DELTAS = 0.5, 1.0
 
 
@@ -94,7 +95,22 @@ def ours(logits, targets, delta):
     return sum(rank_sort_loss(logits, targets, delta))
 
 
-METHODS = {'rank_sort_loss': ours, 'plain loop': loop, 'bucketed': bucketed}
+def blocks(logits, targets, delta):
+    """``rank_sort_loss``, with the sorting sums computed from P x P matrices."""
+    before = lower_target_sums.MAX_PAIRWISE
+    lower_target_sums.MAX_PAIRWISE = len(logits)
+    try:
+        return ours(logits, targets, delta)
+    finally:
+        lower_target_sums.MAX_PAIRWISE = before
+
+
+METHODS = {
+    'rank_sort_loss': ours,
+    'P x P blocks': blocks,
+    'plain loop': loop,
+    'bucketed': bucketed,
+}
 
 
 def ranked_input(num_pos, num_neg, distribution, device):
@@ -133,17 +149,15 @@ def measure(method, num_pos, num_neg, distribution, delta, device, threads, repe
     return seconds[1:] or seconds, memory, error.item()
 
 
-def table(args):
+def table(args, sizes, methods):
     yield '| logits | P | N | delta | method | min | median | / ours | memory | gradient error |'
     yield '|---|--:|--:|--:|---|--:|--:|--:|--:|--:|'
-    for num_pos, num_neg in args.sizes:
+    for num_pos, num_neg in sizes:
         for distribution in args.distributions:
             for delta in DELTAS:
                 job = num_pos, num_neg, distribution, delta, args.device, args.threads, args.repeat
                 best = None
-                for method in METHODS:
-                    if method != 'rank_sort_loss' and num_pos > MAX_MATRIX:
-                        continue
+                for method in methods:
                     if method == 'plain loop' and num_pos * num_neg > args.max_loop_pairs:
                         continue
                     seconds, memory, error = in_fresh_process(method, *job, function=measure)
@@ -163,21 +177,32 @@ def table(args):
                     yield '| ' + ' | '.join(cells) + ' |'
 
 
+def report(args):
+    yield machine(args)
+    for title, sizes, methods in (
+        ('All methods', args.sizes, METHODS),
+        ('Many positives', args.many, ['rank_sort_loss']),
+    ):
+        if sizes:
+            yield from ('', f'## {title}', '')
+            yield from table(args, sizes, methods)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--device', choices=['auto', 'cpu', 'cuda'], default='auto')
     parser.add_argument('--threads', type=int, default=torch.get_num_threads())
-    parser.add_argument('--sizes', type=size, nargs='+', default=SIZES, metavar='PxN')
+    parser.add_argument('--sizes', type=size, nargs='*', default=SIZES, metavar='PxN')
+    parser.add_argument('--many', type=size, nargs='*', default=MANY_POSITIVES, metavar='PxN')
     parser.add_argument('--distributions', nargs='+', default=['mid', 'trained'])
     parser.add_argument('--repeat', type=int, default=3)
     parser.add_argument('--max-loop-pairs', type=float, default=1e10, metavar='P*N')
-    parser.add_argument('--output', type=Path, help='also write the table to this file')
+    parser.add_argument('--output', type=Path, help='also write the tables to this file')
     args = parser.parse_args()
     if args.device == 'auto':
         args.device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    lines = [machine(args), '']
-    print('\n'.join(lines))
-    for line in table(args):
+    lines = []
+    for line in report(args):
         print(line, flush=True)
         lines.append(line)
     if args.output:

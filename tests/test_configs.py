@@ -30,6 +30,9 @@ SMALL = (
     'rs_paa_r18',
     'rs_cascade-rcnn_r18',
     'rs_mask-rcnn_r18',
+    'rs_faster-rcnn_mobilenetv2',
+    'rs_solov2-light_r18',
+    'rs_yolact_r18',
     'rs_retinanet_mobilenetv2',
     'alrp_retinanet_r50',
 )
@@ -84,9 +87,14 @@ def load(name: str, pictures: Path, tmp_path: Path) -> Config:
     cfg.model.backbone.init_cfg = None
     if 'drop_path_rate' in cfg.model.backbone:
         cfg.model.backbone.drop_path_rate = 0.0  # a dropped layer has no gradient
-    if 'rpn' in cfg.model.train_cfg:
+    if 'rpn' in cfg.model.get('train_cfg', ()):
         cfg.model.train_cfg.rpn.allowed_border = -1  # large anchors do not fit into small images
-    cfg.model.test_cfg.get('rcnn', cfg.model.test_cfg).score_thr = 0.0  # untrained models score low
+    test_cfg = cfg.model.test_cfg.get('rcnn', cfg.model.test_cfg)
+    test_cfg.score_thr = 0.0  # untrained models score low
+    if cfg.model.type == 'SOLOv2':
+        test_cfg.update(filter_thr=0.0, mask_thr=0.0)
+        grids = cfg.model.mask_head.num_grids
+        cfg.model.mask_head.num_grids = [grid // 4 for grid in grids]  # as small as the images
     for split in ('train', 'val'):
         loader = cfg[f'{split}_dataloader']
         if loader.dataset.type == 'ClassBalancedDataset':

@@ -179,6 +179,7 @@ def check_command(words: list[str], monkeypatch) -> None:
         assert name == 'python', name
     tool, *arguments = arguments
     monkeypatch.setattr(sys, 'argv', [tool, *arguments])
+    monkeypatch.syspath_prepend(str((ROOT / tool).parent))  # as Python does
     with pytest.raises(AcceptedError):
         runpy.run_path(str(ROOT / tool), run_name='__main__')
 

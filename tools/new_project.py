@@ -190,9 +190,9 @@ def load_splits(args: argparse.Namespace) -> tuple[dict[str, Split], dict[str, O
             args.val_fraction,
             args.format,
             args.images,
-            RECIPES[args.detector].masks,
-            args.skip_missing,
             progress,
+            masks=RECIPES[args.detector].masks,
+            skip_missing=args.skip_missing,
         )
     print('\n'.join(data.notes))
     splits, objects = dict(train=data.train, val=data.val), {}

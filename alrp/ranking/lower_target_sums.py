@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 # Up to this many positives, comparing all pairs is faster (measured on a CPU).
-MAX_PAIRWISE = 1000
+MAX_PAIRWISE = 500
 
 
 def lower_target_sums(logits: Tensor, targets: Tensor, delta: float, weights: Tensor) -> Tensor:
@@ -32,54 +32,51 @@ def _by_pairs(logits: Tensor, targets: Tensor, delta: float, weights: Tensor) ->
 
 
 def _by_bits(logits: Tensor, targets: Tensor, delta: float, weights: Tensor) -> Tensor:
-    """Divide and conquer over the bits of the targets' ranks, as in a wavelet tree.
+    """Divide and conquer over the bits of the targets' ranks, as in a wavelet matrix.
 
-    Rank r_k is lower than r_i if, at the highest bit in which they differ, r_k has 0 and r_i has 1.
-    So each pair counts at one bit, within a group of equal higher bits. From bit to bit, groups
-    are split by a stable partition, which keeps the logits within a group sorted. Each positive
-    carries along where the window of its step begins and ends in its group, so that nothing is
-    searched or sorted again.
+    Rank r_k is lower than r_i if, at the highest bit in which they differ, r_k has 0 (a key) and
+    r_i has 1 (a query). So each pair counts at one bit, within a group of equal higher bits. After
+    each bit, a stable partition moves all keys to the front. Groups stay contiguous, and the logits
+    in a group stay sorted. Each positive carries the places where the window of its step begins
+    and ends in its group, so nothing is searched or sorted again.
     """
     num = len(logits)
-    logits, order = (logits - logits.mean()).sort()  # centred, since sums of logits * weight cancel
-    targets, weights = targets[order], weights[:, order]
-    rank = targets.unique(return_inverse=True)[1]
-    # Of each positive, in the order of the current level: its place in the order of the input, and
-    # the places where its group and, within it, its window begin and end.
-    item = order
-    start, end = torch.zeros_like(order), torch.full_like(order, num)
+    logits, item = (logits - logits.mean()).sort()  # centred, since sums of logits * weight cancel
+    values, rank = targets[item].unique(return_inverse=True)
     low = torch.searchsorted(logits, logits - delta)
     high = torch.searchsorted(logits, logits + delta)
-    place = torch.arange(num, device=order.device)
-    out = torch.zeros_like(weights)
-    for bit in reversed(range((num - 1).bit_length())):
-        is_query = (rank >> bit & 1).bool()
-        keys = torch.where(is_query, 0, weights)
-        mass, moment = _sums_before(keys), _sums_before(keys * logits)
-        above = mass[:, end] - mass[:, high]
-        inside = mass[:, high] - mass[:, low]
-        rising = moment[:, high] - moment[:, low] - (logits - delta) * inside
-        out[:, item] += torch.where(is_query, above + rising / (2 * delta), 0)
-
-        # Keys go to the front of their group, queries to the back.
-        keys_before = _sums_before((~is_query).long())
-        first = keys_before[start]
-        middle = start + keys_before[end] - first
-
-        def moved(places: Tensor) -> Tensor:
-            keys = keys_before[places] - first  # noqa: B023 - called in this round only
-            return torch.where(is_query, middle + places - start - keys, start + keys)  # noqa: B023
-
-        target_place = moved(place)
-        moving = rank, item, logits, moved(low), moved(high)
-        groups = torch.where(is_query, middle, start), torch.where(is_query, end, middle)
-        inverse = torch.empty_like(place)
-        inverse[target_place] = place
-        rank, item, logits, low, high, start, end = (x[inverse] for x in (*moving, *groups))
-        weights = weights[:, inverse]
+    end = torch.full_like(item, num)  # of the group
+    rows = [row[item] for row in weights]
+    sums = [torch.zeros_like(row) for row in rows]
+    for bit in reversed(range((len(values) - 1).bit_length())):
+        is_key = (rank >> bit & 1) == 0
+        order = torch.cat([is_key.nonzero()[:, 0], (~is_key).nonzero()[:, 0]])
+        keys_before = _sums_before(is_key.long())
+        rank, item, logits, low, high, end, *carried = (
+            x.index_select(0, order) for x in (rank, item, logits, low, high, end, *rows, *sums)
+        )
+        rows, sums = carried[: len(rows)], carried[len(rows) :]
+        # From here on, keys come first. Each place is the number of keys before it.
+        places = [(x, keys_before.index_select(0, x)) for x in (low, high, end)]
+        num_keys = int(keys_before[-1])
+        below, above, last = (keys[num_keys:] for _, keys in places)
+        for row, total in zip(rows, sums):
+            mass = _sums_before(row[:num_keys])
+            moment = _sums_before(row[:num_keys] * logits[:num_keys])
+            mass_above = mass.index_select(0, above)
+            inside = mass_above - mass.index_select(0, below)
+            rising = moment.index_select(0, above) - moment.index_select(0, below)
+            rising -= (logits[num_keys:] - delta) * inside
+            total[num_keys:] += mass.index_select(0, last) - mass_above + rising / (2 * delta)
+        low, high, end = (
+            torch.cat([keys[:num_keys], (x - keys)[num_keys:] + num_keys]) for x, keys in places
+        )
+    out = torch.empty_like(weights)
+    for row, total in zip(out, sums):
+        row[item] = total
     return out
 
 
 def _sums_before(values: Tensor) -> Tensor:
-    """Exclusive running sums over the last axis: (..., N) to (..., N + 1)."""
-    return torch.cat([torch.zeros_like(values[..., :1]), values.cumsum(-1)], dim=-1)
+    """Exclusive running sums: (N,) to (N + 1,)."""
+    return torch.cat([values.new_zeros(1), values.cumsum(0)])

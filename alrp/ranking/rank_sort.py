@@ -72,7 +72,7 @@ def rank_sort_loss_from_ranking(ranking: Ranking, pos_targets: Tensor) -> tuple[
     )
     target_error = (sum_above - sum_lower) / (ranking.pos_rank - count_lower)
     sorting_error = sum_above / ranking.pos_rank - target_error
-    sort_grad = ranking.errors_to_positives(sorting_error, pos_targets, EPS)
+    sort_grad = ranking.errors_to_positives(sorting_error, pos_targets, count_lower, EPS)
     return loss_rank, with_gradient(ranking.mean(sorting_error), ranking.logits, sort_grad)
 
 

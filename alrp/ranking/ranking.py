@@ -106,23 +106,26 @@ class Ranking:
         grad[self.pos_inds] = -errors.to(grad.dtype)
         return grad
 
-    def errors_to_positives(self, errors: Tensor, targets: Tensor, eps: float = EPS) -> Tensor:
+    def errors_to_positives(
+        self, errors: Tensor, targets: Tensor, outranking: Tensor, eps: float = EPS
+    ) -> Tensor:
         """Gradient of the mean error, distributed to the positives of lower target above each
         positive, as in the sorting term of RS Loss.
 
         Args:
             errors (Tensor): Shape (P,). The error of each positive above its target.
             targets (Tensor): Shape (P,). The order in which the positives should be ranked.
+            outranking (Tensor): Shape (P,), float64. The number of positives of lower target above
+                each positive: ``sum_over_lower_targets`` of ones.
             eps (float): A positive outranked by no more than this gets no gradient. Defaults to
                 1e-5.
 
         Returns:
             Tensor: As of ``errors_to_negatives``.
         """
-        count = self.sum_over_lower_targets(targets, torch.ones_like(errors[None]))[0]
-        outranked = count > eps
+        outranked = outranking > eps
         errors = torch.where(outranked, errors.double() / max(len(self), 1), 0.0)
-        share = torch.where(outranked, errors / count, 0.0)
+        share = torch.where(outranked, errors / outranking, 0.0)
         # Positive k receives shares of the positives below it: the same sums, mirrored.
         received = lower_target_sums(-self._pos_double, -targets, self.delta, share[None])[0]
         grad = torch.zeros_like(self.logits, dtype=loss_dtype(self.logits))

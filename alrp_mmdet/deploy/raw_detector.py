@@ -104,9 +104,9 @@ def _check_kind(model: nn.Module, head: nn.Module | None) -> None:
     name = type(model).__name__
     if not isinstance(model, SingleStageDetector) or not isinstance(head, AnchorHead | FoveaHead):
         raise ExportError(
-            f'{name} cannot be exported, only one-stage detectors with anchors and FoveaBox. A '
-            'second stage runs RoIAlign and NMS of MMCV inside the model, which exporters do not '
-            'support'
+            f'{name} cannot be exported, only one-stage detectors of boxes: with anchors, or '
+            'FoveaBox. A second stage runs RoIAlign and NMS of MMCV inside the model, which '
+            'exporters do not support, and masks would need code after NMS'
         )
     if not (getattr(head, 'use_sigmoid_cls', True) and hasattr(head, 'cls_out_channels')):
         raise ExportError(f'{type(head).__name__} cannot be exported: its scores are a softmax')

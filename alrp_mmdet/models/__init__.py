@@ -6,14 +6,18 @@ from .dense_heads import (
     ALRPPAAHead,
     ALRPRetinaHead,
     ALRPRPNHead,
+    ALRPSOLOV2Head,
+    ALRPYOLACTHead,
 )
 from .dense_ranking_head import AnchorRankingMixin, DenseRankingMixin
+from .detectors import ALRPYOLACT
 from .losses import APLoss, RankedBatch, RankingLoss, RankSortLoss, SelfBalance, aLRPLoss
 from .ranking_head import RankingHeadMixin
 from .roi_heads import ALRPBBoxHead, ALRPMaskRoIHead
 from .structures import MaskLosses, Predictions, Targets
 
 __all__ = [
+    'ALRPYOLACT',
     'ALRPATSSHead',
     'ALRPBBoxHead',
     'ALRPFoveaHead',
@@ -21,6 +25,8 @@ __all__ = [
     'ALRPPAAHead',
     'ALRPRPNHead',
     'ALRPRetinaHead',
+    'ALRPSOLOV2Head',
+    'ALRPYOLACTHead',
     'APLoss',
     'AnchorRankingMixin',
     'DenseRankingMixin',

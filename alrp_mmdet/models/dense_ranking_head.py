@@ -76,8 +76,8 @@ class DenseRankingMixin(RankingHeadMixin):
         priors = self.level_priors(featmap_sizes, device)
         images = torch.arange(len(cls_scores[0]), device=device)
         return Predictions(
-            _flatten_maps(cls_scores, self.cls_out_channels),
-            _flatten_maps(bbox_preds, self.box_size),
+            flatten_maps(cls_scores, self.cls_out_channels),
+            flatten_maps(bbox_preds, self.box_size),
             torch.cat([level.repeat(len(images), 1) for level in priors]),
             torch.cat([images.repeat_interleave(len(level)) for level in priors]),
             featmap_sizes,
@@ -111,19 +111,21 @@ class AnchorRankingMixin(DenseRankingMixin):
         anchors = self.get_anchors(
             predictions.featmap_sizes, batch_img_metas, device=predictions.logits.device
         )
-        labels, label_weights, boxes = self.level_targets(
+        levels = self.level_targets(
             *anchors, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
         )
-        ignored = torch.cat([level.flatten() for level in label_weights]) == 0
-        labels = torch.cat([level.flatten() for level in labels]).masked_fill(ignored, -1)
-        return Targets(labels, torch.cat([level.flatten(0, 1) for level in boxes]))
+        labels, label_weights, boxes, *gt_inds = (
+            torch.cat([level.flatten(0, 1) for level in target]) for target in levels
+        )
+        labels = labels.masked_fill(label_weights == 0, -1)
+        return Targets(labels, boxes, gt_inds=gt_inds[0] if gt_inds else None)
 
     def level_targets(self, *args) -> tuple[list[Tensor], ...]:
         """Labels (N, A), label weights (N, A) and box targets (N, A, 4) of each level, from
-        ``get_targets`` with these arguments."""
+        ``get_targets`` with these arguments. A head may add ``Targets.gt_inds`` (N, A)."""
         return self.get_targets(*args)[:3]
 
 
-def _flatten_maps(maps: list[Tensor], channels: int) -> Tensor:
+def flatten_maps(maps: list[Tensor], channels: int) -> Tensor:
     """Maps (N, priors * channels, H, W) of all levels, as one row (channels,) per prior."""
     return torch.cat([x.permute(0, 2, 3, 1).reshape(-1, channels) for x in maps])

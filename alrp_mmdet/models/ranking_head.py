@@ -1,5 +1,8 @@
 """The part that all detection heads trained by ranking share."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from mmdet.registry import MODELS
 from mmdet.structures.bbox import bbox_overlaps, get_box_tensor
 from mmengine.logging import MessageHub
@@ -38,19 +41,13 @@ class RankingHeadMixin:
         loss_bbox: dict = dict(type='GIoULoss'),  # noqa: B006
         **kwargs,
     ):
-        loss_type = loss_cls['type']
-        loss_type = loss_type if isinstance(loss_type, type) else MODELS.get(loss_type)
-        if not (loss_type and issubclass(loss_type, RankingLoss)):
-            raise ValueError(
-                f'{type(self).__name__} needs a ranking loss as loss_cls, such as '
-                f"dict(_delete_=True, type='aLRPLoss'), got {_type_name(loss_cls)}"
-            )
+        loss_type = ranking_loss_type(type(self).__name__, loss_cls)
         if loss_type.needs_bounded_boxes:
             _check_bounded(loss_type.__name__, loss_bbox)
         # MMDetection's heads read use_sigmoid from the config.
         loss_cls = dict(loss_cls, use_sigmoid=loss_cls.get('use_sigmoid', True))
         super().__init__(*args, loss_cls=loss_cls, loss_bbox=loss_bbox, **kwargs)
-        name = _type_name(loss_bbox)
+        name = type_name(loss_bbox)
         self.compares_boxes = name not in ENCODED
         if loss_type.needs_ious and not self.compares_boxes:
             raise ValueError(
@@ -99,7 +96,7 @@ class RankingHeadMixin:
             pos_boxes = self.decode(predictions.priors[pos_inds], pos_boxes)
             ious = bbox_overlaps(pos_boxes.detach(), pos_targets, is_aligned=True)
         quality = None if targets.quality is None else targets.quality[pos_inds].detach()
-        try:
+        with naming_iteration():
             results = self.loss_cls(
                 predictions.logits,
                 labels,
@@ -108,11 +105,6 @@ class RankingHeadMixin:
                 quality,
                 mask_losses,
             )
-        except FloatingPointError as error:
-            iteration = MessageHub.get_current_instance().get_info('iter')
-            if iteration is None:  # no runner
-                raise
-            raise type(error)(f'Training stopped at iteration {iteration + 1}: {error}') from error
         return {f'{prefix}{name}': value for name, value in results.items()}
 
     def decode(self, priors: Tensor, boxes: Tensor) -> Tensor:
@@ -133,14 +125,46 @@ class RankingHeadMixin:
         return losses / self.loc_scale
 
 
-def _type_name(cfg: dict) -> str:
+@contextmanager
+def naming_iteration() -> Iterator[None]:
+    """Name the training iteration in a FloatingPointError."""
+    try:
+        yield
+    except FloatingPointError as error:
+        iteration = MessageHub.get_current_instance().get_info('iter')
+        if iteration is None:  # no runner
+            raise
+        raise type(error)(f'Training stopped at iteration {iteration + 1}: {error}') from error
+
+
+def ranking_loss_type(head: str, loss_cls: dict) -> type[RankingLoss]:
+    """The class of a head's ``loss_cls``.
+
+    Args:
+        head (str): Name of the head, for the message.
+        loss_cls (dict): Config of the loss.
+
+    Raises:
+        ValueError: If it is not a ranking loss.
+    """
+    loss_type = loss_cls['type']
+    loss_type = loss_type if isinstance(loss_type, type) else MODELS.get(loss_type)
+    if not (loss_type and issubclass(loss_type, RankingLoss)):
+        raise ValueError(
+            f'{head} needs a ranking loss as loss_cls, such as '
+            f"dict(_delete_=True, type='aLRPLoss'), got {type_name(loss_cls)}"
+        )
+    return loss_type
+
+
+def type_name(cfg: dict) -> str:
     """Name of a config's type, which may be a name, a scoped name or a class."""
     return cfg['type'].split('.')[-1] if isinstance(cfg['type'], str) else cfg['type'].__name__
 
 
 def _upper_bound(loss_bbox: dict) -> float | None:
     """The largest value of a localisation loss, or None if it is unknown or unbounded."""
-    name = _type_name(loss_bbox)
+    name = type_name(loss_bbox)
     if name in UPPER_BOUND:
         return UPPER_BOUND[name]
     loss_type = loss_bbox['type']
@@ -149,7 +173,7 @@ def _upper_bound(loss_bbox: dict) -> float | None:
 
 
 def _check_bounded(loss_cls: str, loss_bbox: dict) -> None:
-    name = _type_name(loss_bbox)
+    name = type_name(loss_bbox)
     if _upper_bound(loss_bbox) is None:
         raise ValueError(
             f'{loss_cls} needs a bounded IoU loss as loss_bbox, one of {", ".join(UPPER_BOUND)} or '

@@ -36,11 +36,14 @@ class Targets:
             ``loss_bbox`` compares boxes, otherwise encoded as the head regresses them.
         quality (Tensor, optional): Shape (A,), in [0, 1], read for positives only: what a loss
             that sorts positives sorts them by. Defaults to the IoU of the predicted boxes.
+        gt_inds (Tensor, optional): Shape (A,), int64, read for positives only: the index of the
+            object among those of its image, for detectors with masks.
     """
 
     labels: Tensor
     boxes: Tensor
     quality: Tensor | None = None
+    gt_inds: Tensor | None = None
 
 
 @dataclass(frozen=True)

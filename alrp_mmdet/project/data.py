@@ -47,9 +47,10 @@ def load_data(
     val_fraction: float | None = None,
     format: str | None = None,
     images: Path | None = None,
+    progress: Callable[[int], Callable[[], None]] = lambda total: lambda: None,
+    *,
     masks: bool = False,
     skip_missing: bool = False,
-    progress: Callable[[int], Callable[[], None]] = lambda total: lambda: None,
 ) -> ProjectData:
     """Read and check images for training and validation.
 
@@ -61,11 +62,11 @@ def load_data(
             If given, validation images of ``source`` are not used.
         format (str, optional): Key of ``FORMATS``. Defaults to None, to detect it.
         images (Path, optional): Image folder. Defaults to None, to search for it.
+        progress (Callable): Called with the number of images; returns a function that is called
+            after each.
         masks (bool): Whether objects need masks. Defaults to False.
         skip_missing (bool): Whether to leave out images that are missing or cannot be decoded, with
             a warning. Defaults to False.
-        progress (Callable): Called with the number of images; returns a function that is called
-            after each.
 
     Returns:
         ProjectData: The data, with all problems that were found.

@@ -2,13 +2,8 @@
 _base_ = [
     '../_base_/models/alrp_atss_mobilenetv2_fpn.py',
     '../_base_/datasets/aquarium_416.py',
-    '../_base_/schedules/schedule_12e_small_adamw.py',
+    '../_base_/schedules/schedule_12e_small_pretrained.py',
     '../_base_/default_runtime.py',
 ]
 
 model = dict(bbox_head=dict(num_classes=7))
-# The pretrained backbone learns more slowly than the new layers.
-optim_wrapper = dict(
-    optimizer=dict(lr=0.001),
-    paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.2))),
-)

@@ -1,26 +1,9 @@
-# Baseline: ATSS's own focal loss, GIoU and centerness. Otherwise the same as the aLRP config.
-_base_ = './alrp_atss_mobilenetv2_fpn_12e_aquarium.py'
+# Baseline: ATSS's own losses. Otherwise the same as the aLRP config.
+_base_ = [
+    '../_base_/models/focal_atss_mobilenetv2_fpn.py',
+    '../_base_/datasets/aquarium_416.py',
+    '../_base_/schedules/schedule_12e_small_pretrained.py',
+    '../_base_/default_runtime.py',
+]
 
-alrp_head = _base_.model.bbox_head
-model = dict(
-    bbox_head=dict(
-        _delete_=True,
-        type='ATSSHead',
-        num_classes=7,
-        in_channels=64,
-        feat_channels=64,
-        stacked_convs=2,
-        norm_cfg=alrp_head.norm_cfg,
-        anchor_generator=alrp_head.anchor_generator,
-        bbox_coder=alrp_head.bbox_coder,
-        loss_cls=dict(
-            type='FocalLoss',
-            use_sigmoid=True,
-            gamma=2.0,
-            alpha=0.25,
-            loss_weight=1.0,
-        ),
-        loss_bbox=dict(type='GIoULoss', loss_weight=2.0),
-        loss_centerness=dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=1.0),
-    )
-)
+model = dict(bbox_head=dict(num_classes=7))

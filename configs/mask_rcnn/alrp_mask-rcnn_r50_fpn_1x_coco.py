@@ -1,4 +1,4 @@
-# aLRP Loss with masks, in the schedule of RS Mask R-CNN.
+# aLRP Loss with masks. Not published; learning rate of aLRP Faster R-CNN. Not trained yet.
 _base_ = [
     '../_base_/models/alrp_mask-rcnn_r50_fpn.py',
     '../_base_/datasets/coco_1333x800_instance.py',
@@ -6,5 +6,5 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-train_dataloader = dict(batch_size=4)  # published: on each of 4 GPUs
-optim_wrapper = dict(optimizer=dict(lr=0.012))
+train_dataloader = dict(batch_size=4)
+optim_wrapper = dict(optimizer=dict(lr=0.006))

@@ -2,7 +2,7 @@
 _base_ = [
     '../_base_/models/alrp_retinanet_mobilenetv2_fpn.py',
     '../_base_/datasets/aquarium.py',
-    '../_base_/schedules/schedule_12e_small_adamw.py',
+    '../_base_/schedules/schedule_12e_small_pretrained.py',
     '../_base_/default_runtime.py',
 ]
 
@@ -12,8 +12,3 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=100),
     dict(type='CosineAnnealingLR', begin=0, end=16, by_epoch=True),
 ]
-# The pretrained backbone learns more slowly than the new layers.
-optim_wrapper = dict(
-    optimizer=dict(lr=0.001),
-    paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.2))),
-)

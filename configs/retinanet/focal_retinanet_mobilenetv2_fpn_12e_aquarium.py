@@ -1,18 +1,9 @@
-# Baseline: focal loss and GIoU, with ATSS's weight for it. Otherwise the same as the aLRP config.
-_base_ = './alrp_retinanet_mobilenetv2_fpn_12e_aquarium.py'
+# Baseline: focal loss and GIoU. Otherwise the same as the aLRP config.
+_base_ = [
+    '../_base_/models/focal_retinanet_mobilenetv2_fpn.py',
+    '../_base_/datasets/aquarium_416.py',
+    '../_base_/schedules/schedule_12e_small_pretrained.py',
+    '../_base_/default_runtime.py',
+]
 
-model = dict(
-    bbox_head=dict(
-        type='RetinaHead',
-        reg_decoded_bbox=True,
-        loss_cls=dict(
-            _delete_=True,
-            type='FocalLoss',
-            use_sigmoid=True,
-            gamma=2.0,
-            alpha=0.25,
-            loss_weight=1.0,
-        ),
-        loss_bbox=dict(type='GIoULoss', loss_weight=2.0),
-    )
-)
+model = dict(bbox_head=dict(num_classes=7, anchor_generator=dict(octave_base_scale=2)))

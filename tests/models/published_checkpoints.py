@@ -66,21 +66,29 @@ gpu_ids = range(0, 4)
 """
 
 
-def _norm(channels: int) -> dict[str, tuple]:
+def norm(channels: int) -> dict[str, tuple]:
     each = dict.fromkeys(('weight', 'bias', 'running_mean', 'running_var'), (channels,))
     return each | dict(num_batches_tracked=())
 
 
-def _named(prefix: str, shapes: dict[str, tuple]) -> dict[str, tuple]:
+def named(prefix: str, shapes: dict[str, tuple]) -> dict[str, tuple]:
     return {f'{prefix}.{name}': shape for name, shape in shapes.items()}
 
 
-def _conv(out: int, channels: int, size: int) -> dict[str, tuple]:
+def conv(out: int, channels: int, size: int) -> dict[str, tuple]:
     return dict(weight=(out, channels, size, size), bias=(out,))
 
 
-def backbone(depth: int, width: int, stem: int, groups: int = 1, base_width: int = 0) -> dict:
-    shapes = {'conv1.weight': (stem, 3, 7, 7), **_named('bn1', _norm(stem))}
+def backbone(
+    depth: int,
+    width: int,
+    stem: int,
+    groups: int = 1,
+    base_width: int = 0,
+    deform_groups: int = 0,
+) -> dict:
+    """ResNet or ResNeXt; with ``deform_groups``, DCNv2 in all stages but the first."""
+    shapes = {'conv1.weight': (stem, 3, 7, 7), **named('bn1', norm(stem))}
     before = stem
     for stage, blocks in enumerate(BLOCKS[depth]):
         inner, out = width * 2**stage, 4 * width * 2**stage
@@ -90,50 +98,60 @@ def backbone(depth: int, width: int, stem: int, groups: int = 1, base_width: int
             sizes = {'1': (mid, before, 1), '2': (mid, mid // groups, 3), '3': (out, mid, 1)}
             for i, (filters, channels, size) in sizes.items():
                 shapes[f'{at}.conv{i}.weight'] = (filters, channels, size, size)
-                shapes |= _named(f'{at}.bn{i}', _norm(filters))
+                shapes |= named(f'{at}.bn{i}', norm(filters))
+            if deform_groups and stage > 0:  # an offset in x and y, and a mask, of 3 x 3 places
+                offset = conv(deform_groups * 27, mid, 3)
+                shapes |= named(f'{at}.conv2.conv_offset', offset)
             if block == 0:
                 shapes[f'{at}.downsample.0.weight'] = (out, before, 1, 1)
-                shapes |= _named(f'{at}.downsample.1', _norm(out))
+                shapes |= named(f'{at}.downsample.1', norm(out))
             before = out
-    return _named('backbone', shapes)
+    return named('backbone', shapes)
 
 
-def neck(channels: list[int], levels: int, width: int) -> dict:
-    """FPN; levels beyond the backbone's are convolutions of its last map, and of one another."""
+def neck(channels: list[int], levels: int, width: int, on_output: bool = False) -> dict:
+    """FPN; levels beyond the backbone's are convolutions of its last map, or with ``on_output`` of
+    the last output, and of one another."""
     shapes = {}
     for i, given in enumerate(channels):
-        shapes |= _named(f'lateral_convs.{i}.conv', _conv(width, given, 1))
+        shapes |= named(f'lateral_convs.{i}.conv', conv(width, given, 1))
     for i in range(levels):
-        given = channels[-1] if i == len(channels) else width
-        shapes |= _named(f'fpn_convs.{i}.conv', _conv(width, given, 3))
-    return _named('neck', shapes)
+        given = channels[-1] if i == len(channels) and not on_output else width
+        shapes |= named(f'fpn_convs.{i}.conv', conv(width, given, 3))
+    return named('neck', shapes)
 
 
 def tower(cls: str, reg: str, convs: int, width: int, priors: int, classes: int) -> dict:
     shapes = {}
     for branch in ('cls_convs', 'reg_convs'):
         for i in range(convs):
-            shapes |= _named(f'{branch}.{i}.conv', _conv(width, width, 3))
-    shapes |= _named(cls, _conv(priors * classes, width, 3))
-    shapes |= _named(reg, _conv(priors * 4, width, 3))
-    return _named('bbox_head', shapes)
+            shapes |= named(f'{branch}.{i}.conv', conv(width, width, 3))
+    shapes |= named(cls, conv(priors * classes, width, 3))
+    shapes |= named(reg, conv(priors * 4, width, 3))
+    return named('bbox_head', shapes)
 
 
-def two_stages(width: int, hidden: int, classes: int) -> dict:
-    fully = dict(
-        fc_cls=(classes, hidden),
-        fc_reg=(classes * 4, hidden),
-        **{'shared_fcs.0': (hidden, width * 49), 'shared_fcs.1': (hidden, hidden)},
-    )
-    shapes = {}
-    for name, shape in fully.items():
-        shapes |= _named(f'roi_head.bbox_head.{name}', dict(weight=shape, bias=shape[:1]))
-    rpn = {
-        **_named('rpn_conv', _conv(width, width, 3)),
-        **_named('rpn_cls', _conv(3, width, 1)),
-        **_named('rpn_reg', _conv(12, width, 1)),
+def rpn_head(width: int) -> dict[str, tuple]:
+    shapes = {
+        **named('rpn_conv', conv(width, width, 3)),
+        **named('rpn_cls', conv(3, width, 1)),
+        **named('rpn_reg', conv(12, width, 1)),
     }
-    return _named('rpn_head', rpn) | shapes
+    return named('rpn_head', shapes)
+
+
+def box_head(width: int, hidden: int, classes: int, regressed: int) -> dict[str, tuple]:
+    """One sigmoid logit per class and none for the background; a box for each of ``regressed``."""
+    layers = {
+        'shared_fcs.0': (hidden, width * 7 * 7),
+        'shared_fcs.1': (hidden, hidden),
+        'fc_cls': (classes, hidden),
+        'fc_reg': (4 * regressed, hidden),
+    }
+    shapes = {}
+    for name, shape in layers.items():
+        shapes |= named(name, dict(weight=shape, bias=shape[:1]))
+    return shapes
 
 
 def shapes_of(
@@ -153,7 +171,8 @@ def shapes_of(
     channels = [4 * width * 2**stage for stage in range(4)]
     shapes = backbone(depth, width, stem, **resnext)
     if detector == 'faster-rcnn':  # five levels from four maps: the last is pooled
-        return shapes | neck(channels, 4, fpn) | two_stages(fpn, hidden, classes)
+        shapes |= neck(channels, 4, fpn) | rpn_head(fpn)
+        return shapes | named('roi_head.bbox_head', box_head(fpn, hidden, classes, classes))
     shapes |= neck(channels[1:], 5, fpn)
     cls, reg, priors = {
         'retinanet': ('retina_cls', 'retina_reg', 6),
@@ -165,12 +184,16 @@ def shapes_of(
 
 def published(detector: str, classes=CLASSES, **kwargs) -> dict:
     """A checkpoint with random weights, as MMDetection 2.0 saved it."""
+    meta = dict(mmdet_version='2.0.0+unknown', CLASSES=classes, epoch=100, iter=366500)
+    meta['config'] = CONFIG[detector] + IMAGES
+    return with_random_weights(shapes_of(detector, len(classes), **kwargs), meta)
+
+
+def with_random_weights(shapes: dict[str, tuple], meta: dict) -> dict:
     generator = torch.Generator().manual_seed(0)
     state_dict = OrderedDict()
-    for name, shape in shapes_of(detector, len(classes), **kwargs).items():
+    for name, shape in shapes.items():
         counter = name.endswith('num_batches_tracked')
         value = torch.rand(shape, generator=generator)
         state_dict[name] = torch.tensor(7) if counter else value
-    meta = dict(mmdet_version='2.0.0+unknown', CLASSES=classes, epoch=100, iter=366500)
-    meta['config'] = CONFIG[detector] + IMAGES
     return dict(meta=meta, state_dict=state_dict, optimizer=dict(state={}, param_groups=[]))

@@ -4,7 +4,9 @@ import inspect
 from pathlib import Path
 
 import pytest
+import solov2_helpers
 import torch
+import yolact_helpers
 from head_helpers import (
     HEADS,
     NMS,
@@ -34,20 +36,31 @@ DETECTORS = dict(
     ALRPFoveaHead='FoveaBox',
     ALRPRPNHead='first stage of Faster and Cascade R-CNN',
     ALRPBBoxHead='further stages of Faster and Cascade R-CNN',
+    ALRPYOLACTHead='YOLACT',
+    ALRPSOLOV2Head='SOLOv2',
 )
 # A bounded loss on boxes, an unbounded one, and one on encoded boxes.
 BOX_LOSSES = dict(GIoULoss=True, EIoULoss=True, SmoothL1Loss=False)
 MEANING = {1: 'bounded IoU losses', 2: 'IoU losses', 3: 'any'}
+# The losses of SOLOv2, which has no boxes.
+MASK_LOSSES = ['DiceLoss', 'CrossEntropyLoss']
 
 
 def make(name: str, loss: str, box_loss: str) -> torch.nn.Module:
+    if name == 'ALRPSOLOV2Head':
+        return solov2_helpers.build(loss, loss_mask=dict(type=box_loss))
     losses = dict(loss_cls=dict(type=loss), loss_bbox=dict(type=box_loss))
     if name != 'ALRPFoveaHead':  # which sees it from loss_bbox
         losses['reg_decoded_bbox'] = BOX_LOSSES[box_loss]
+    if name == 'ALRPYOLACTHead':
+        return yolact_helpers.build(loss, bbox_head=losses)
     return box_head(**losses) if name == 'ALRPBBoxHead' else build(name, **losses)
 
 
 def losses_with(head, objects) -> dict[str, torch.Tensor]:
+    if type(head).__name__ in ('ALRPSOLOV2Head', 'ALRPYOLACT'):
+        helpers = solov2_helpers if type(head).__name__ == 'ALRPSOLOV2Head' else yolact_helpers
+        return helpers.losses_of(head, helpers.TWO if objects is OBJECTS else (), ())
     if type(head).__name__ != 'ALRPBBoxHead':
         return losses_of(head, *batch(objects, NOTHING))
     rois, labels, weights, targets = rois_of_two_images(3)
@@ -60,6 +73,13 @@ def losses_with(head, objects) -> dict[str, torch.Tensor]:
 def predicted(head) -> torch.Tensor:
     """Scores of the detections of an image."""
     head.eval()
+    if type(head).__name__ == 'ALRPYOLACT':
+        inputs = yolact_helpers.pictures(1), yolact_helpers.samples(())
+        return head.predict(*inputs)[0].pred_instances.scores
+    if type(head).__name__ == 'ALRPSOLOV2Head':
+        metas = [dict(img_shape=solov2_helpers.SIZE, ori_shape=solov2_helpers.SIZE)]
+        outputs = head(solov2_helpers.features(1))
+        return head.predict_by_feat(*outputs, batch_img_metas=metas)[0].scores
     _, metas = batch(NOTHING)
     if type(head).__name__ != 'ALRPBBoxHead':
         return head.predict_by_feat(*head(features(1)), batch_img_metas=metas)[0].scores
@@ -77,7 +97,9 @@ def supports(name: str, loss: str, box_loss: str) -> bool:
     except ValueError as error:
         assert box_loss in str(error)
         return False
-    parameters = dict(head.named_parameters())
+    parameters = {
+        key: value for key, value in head.named_parameters() if not key.startswith('backbone')
+    }
     losses = losses_with(head, OBJECTS)
     assert all(value.isfinite() for value in losses.values())
     assert all(value > 0 for key, value in losses.items() if 'loss' in key)
@@ -93,7 +115,10 @@ def supports(name: str, loss: str, box_loss: str) -> bool:
 
 
 def cell(name: str, loss: str) -> str:
-    """The box losses that go with a head and a ranking loss."""
+    """The box losses that go with a head and a ranking loss; the mask losses of SOLOv2."""
+    if name == 'ALRPSOLOV2Head':
+        assert [supports(name, loss, x) for x in MASK_LOSSES] == [True, False]
+        return 'Dice loss'
     supported = [supports(name, loss, box_loss) for box_loss in BOX_LOSSES]
     assert supported == sorted(supported, reverse=True)
     return MEANING[sum(supported)]
@@ -105,7 +130,9 @@ def test_heads_and_losses_are_complete():
         for x in CLASSES
         if issubclass(x, torch.nn.Module) and issubclass(x, RankingHeadMixin)
     }
-    assert heads == set(DETECTORS) == {*HEADS, 'ALRPBBoxHead'}
+    heads.add('ALRPSOLOV2Head')  # has no boxes
+    assert heads == set(DETECTORS)
+    assert heads == {*HEADS, 'ALRPBBoxHead', 'ALRPYOLACTHead', 'ALRPSOLOV2Head'}
     losses = {x.__name__ for x in CLASSES if issubclass(x, RankingLoss)} - {'RankingLoss'}
     assert losses == set(LOSSES)
 

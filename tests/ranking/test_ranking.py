@@ -15,6 +15,11 @@ def ranked(logits, labels, delta, **kwargs):
     return Ranking(torch.as_tensor(logits), torch.as_tensor(labels), delta, **kwargs)
 
 
+def outranking(ranking, targets):
+    [count] = ranking.sum_over_lower_targets(targets, torch.ones(1, len(targets)))
+    return count
+
+
 @given(rankings(), st.sampled_from([0.5, 1.0]))
 def test_ranks_match_the_reference(drawn, self_count):
     logits, labels, _, delta = drawn
@@ -33,8 +38,9 @@ def test_errors_to_positives_match_the_reference(drawn, seed):
     """Targets on a coarse grid: positives of equal target do not blame each other."""
     logits, labels, errors, delta = drawn
     targets = np.random.default_rng(seed).integers(1, 5, len(errors)) / 4
-    grad = ranked(logits, labels, delta).errors_to_positives(
-        torch.as_tensor(errors), torch.as_tensor(targets)
+    ranking, by_target = ranked(logits, labels, delta), torch.as_tensor(targets)
+    grad = ranking.errors_to_positives(
+        torch.as_tensor(errors), by_target, outranking(ranking, by_target)
     )
     values, pos, _ = reference.split(logits, labels)
     expected = reference.update_positives(values, pos, delta, errors, targets)
@@ -48,7 +54,7 @@ def test_eps_is_the_least_count_that_drives_a_positive(eps, is_driven):
     ranking = ranked(np.zeros(3), np.array([1, 1, 0]), 1.0)
     errors, targets = torch.ones(2).double(), torch.tensor([0.9, 0.1])
     assert ranking.errors_to_negatives(errors, eps).any() == is_driven
-    to_positives = ranking.errors_to_positives(errors, targets, eps)
+    to_positives = ranking.errors_to_positives(errors, targets, outranking(ranking, targets), eps)
     np.testing.assert_allclose(to_positives, np.array([-0.5, 0.5, 0]) * is_driven)
 
 
@@ -58,7 +64,7 @@ def test_no_positives_give_zero_gradients(labels):
     nothing = torch.zeros(0).double()
     for grad in (
         ranking.errors_to_negatives(nothing),
-        ranking.errors_to_positives(nothing, nothing),
+        ranking.errors_to_positives(nothing, nothing, nothing),
     ):
         assert grad.shape == (len(labels),) and not grad.any()
     assert ranking.mean(nothing) == 0

@@ -8,9 +8,10 @@ import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.runner import load_checkpoint
-from published_checkpoints import CLASSES, published, shapes_of
+from published_checkpoints import CLASSES, CONFIG, published, shapes_of
 from tiny_detectors import tiny_config
 
+from alrp_mmdet.transfer.checkpoint_config import parse_literals
 from alrp_mmdet.transfer.fine_tuning import check_fits
 from alrp_mmdet.transfer.published import identify_detector, published_config
 from alrp_mmdet.transfer.safe_loading import CheckpointError
@@ -216,7 +217,7 @@ def test_checkpoints_that_do_not_fit_are_refused(tmp_path, convert, change, mess
 
 
 def test_another_detector_is_refused(convert):
-    with pytest.raises(SystemExit, match=r'old\.pth .*RetinaNet.* FOVEA'):
+    with pytest.raises(SystemExit, match=r'old\.pth.*RetinaNet.*FOVEA'):
         convert('fovea', published('retinanet'))
 
 
@@ -279,7 +280,8 @@ X101 = dict(depth=101, groups=64, base_width=4)
 )
 def test_config_is_found_and_all_shapes_match_its_model(detector, options, config):
     weights = layout(detector, **options)
-    path = published_config(weights, 'old.pth', CONFIGS)
+    trained = parse_literals(CONFIG[detector])['model']
+    path = published_config(weights, 'old.pth', CONFIGS, trained)
     assert path == CONFIGS / f'{config}.py'
     with torch.device('meta'):
         model = MODELS.build(Config.fromfile(path).model)
@@ -308,7 +310,7 @@ def test_detector_without_a_config():
         (['bbox_head.fc_cls.weight', 'bbox_head.fc_reg.weight'], 'MMDetection 1'),
         (
             ['bbox_head.conv_cls.weight', 'bbox_head.conv_centerness.weight'],
-            'RetinaNet, ATSS, FoveaBox, Faster R-CNN',
+            'RetinaNet, ATSS, PAA, FoveaBox, Faster R-CNN, Cascade R-CNN, Mask R-CNN, YOLACT',
         ),
         (['conv1.weight', 'fc.weight'], r'RetinaNet, .* conv1 \(weight\), fc \(weight\)'),
     ],

@@ -1,7 +1,8 @@
 """Convert a checkpoint of the published code to this project.
 
-Reads checkpoints of the 2020 code of aLRP Loss and AP Loss, a fork of MMDetection 2.0: RetinaNet,
-ATSS, FoveaBox and Faster R-CNN. Writes nothing unless all weights fit the model of the config.
+Reads checkpoints of the forks of MMDetection 2 that were published with aLRP Loss, RS Loss and
+bucketed ranking: RetinaNet, ATSS, PAA, FoveaBox, Faster, Cascade and Mask R-CNN, YOLACT. Writes
+nothing unless all weights fit the model of the config.
 """
 
 import argparse
@@ -20,7 +21,11 @@ from alrp.files import output_problem, write_atomically  # noqa: E402
 from alrp_mmdet.cli import exit_on_error  # noqa: E402
 from alrp_mmdet.config_file import read_config  # noqa: E402
 from alrp_mmdet.transfer.fine_tuning.state_dicts import extract_weights  # noqa: E402
-from alrp_mmdet.transfer.published import convert_published, published_config  # noqa: E402
+from alrp_mmdet.transfer.published import (  # noqa: E402
+    convert_published,
+    published_config,
+    trained_config,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -46,7 +51,10 @@ def main():
     with exit_on_error():
         checkpoint = CheckpointLoader.load_checkpoint(args.input, 'cpu')
         config = args.config or published_config(
-            extract_weights(checkpoint, args.input), args.input, ROOT / 'configs'
+            extract_weights(checkpoint, args.input),
+            args.input,
+            ROOT / 'configs',
+            trained_config(checkpoint)[0].get('model'),
         )
         converted, notes = convert_published(checkpoint, args.input, read_config(config))
     content = io.BytesIO()

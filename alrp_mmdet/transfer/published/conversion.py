@@ -7,13 +7,13 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
-from ..checkpoint_config import as_lists, decoding_differences, parse_literals
 from ..fine_tuning import compare
 from ..fine_tuning.class_layers import class_layers
 from ..fine_tuning.grouping import group_by_module
 from ..fine_tuning.state_dicts import affects_predictions, class_names, extract_weights
 from ..safe_loading import CheckpointError
-from .layouts import identify_detector
+from .layouts import DETECTORS, identify_detector
+from .settings import check_settings, trained_config
 
 
 def convert_published(checkpoint: dict, filename: str, cfg: Config) -> tuple[dict, list[str]]:
@@ -35,21 +35,30 @@ def convert_published(checkpoint: dict, filename: str, cfg: Config) -> tuple[dic
     meta = checkpoint.get('meta')
     meta = meta if isinstance(meta, dict) else {}
     _check_version(meta, filename)
-    detector = identify_detector(weights, filename)
-    notes = _check_settings(meta.get('config_text'), cfg, filename)
+    trained, problem = trained_config(checkpoint)
+    notes = check_settings(trained, problem, cfg, filename)
+    weights, dropped = _without_averages(weights)
+    if dropped:
+        notes.append(
+            f'dropped {dropped} buffers ema_*. At the end of an epoch, the EMA hook of MMCV swaps '
+            'them with the weights, so a checkpoint saved then has the averages as weights'
+        )
 
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     model = MODELS.build(cfg.model)
     own = model.state_dict()
-    if (detector == 'FoveaBox') != ('bbox_head.conv_cls.weight' in own):
+    built = type(model).__name__
+    detector = identify_detector(weights, filename, trained.get('model', {}).get('type', built))
+    others = {name for name, _ in DETECTORS.values()} - {DETECTORS[detector][0]}
+    if built in others:
         raise CheckpointError(
-            f'{filename} is a {detector}, but the config has a {type(model).__name__}'
+            f'{filename}: the detector is {detector}, but the model of the config is {built}'
         )
     if detector == 'ATSS' and 'bbox_head.atss_cls.weight' in own:
         weights = OrderedDict(
             (key.replace('bbox_head.retina_', 'bbox_head.atss_'), x) for key, x in weights.items()
         )
-    loaded = _load_all(weights, model, f'{filename}, a {detector},')
+    loaded = _load_all(weights, model, f'{filename} ({detector})')
 
     converted = dict(meta={key: meta[key] for key in ('epoch', 'iter') if key in meta})
     converted['meta']['converted_from'] = f'MMDetection {meta["mmdet_version"]}'
@@ -83,39 +92,11 @@ def _check_version(meta: dict, filename: str) -> None:
     )
 
 
-def _check_settings(text: object, cfg: Config, filename: str) -> list[str]:
-    """Compare how the published model and the config decode boxes and normalise images.
-
-    Returns:
-        list[str]: A note if they cannot be compared.
-    """
-    assumption = 'assuming the boxes and images of the config'
-    if not isinstance(text, str):
-        return [f'the checkpoint has no config text; {assumption}']
-    try:
-        trained = parse_literals(text)
-    except ValueError as error:
-        return [f'{error}; {assumption}']
-    model = trained.get('model')
-    if not isinstance(model, dict):
-        return [f'the config text in the checkpoint has no readable model; {assumption}']
-    found = list(decoding_differences(model, cfg.model))
-    images, preprocessor = trained.get('img_norm_cfg'), cfg.model.get('data_preprocessor')
-    if isinstance(images, dict) and preprocessor is not None:
-        for name, ours in dict(mean='mean', std='std', to_rgb='bgr_to_rgb').items():
-            value = images.get(name)
-            if value is not None and value != as_lists(preprocessor.get(ours)):
-                found.append((f'img_norm_cfg.{name}', value, preprocessor.get(ours)))
-    if found:
-        raise CheckpointError(
-            f'the model of the config would decode wrong boxes from {filename}, which was trained '
-            'with other settings:\n'
-            + '\n'.join(f'  - {name}: {value}, in the config {ours}' for name, value, ours in found)
-            + '\nGive a config with these settings with --config'
-        )
-    if 'target_stds' in text or 'target_stds' not in str(cfg.model):
-        return []
-    return [f'the config text in the checkpoint has no target_stds; {assumption}']
+def _without_averages(weights: OrderedDict[str, Tensor]) -> tuple[OrderedDict[str, Tensor], int]:
+    """The weights without the buffers of MMCV's EMA hook, and the number of these buffers."""
+    kept = OrderedDict((key, x) for key, x in weights.items() if not key.startswith('ema_'))
+    kept._metadata = weights._metadata
+    return kept, len(weights) - len(kept)
 
 
 def _load_all(weights: dict[str, Tensor], model, which: str) -> dict[str, Tensor]:

@@ -1,0 +1,3 @@
+from .alrp_yolact import ALRPYOLACT
+
+__all__ = ['ALRPYOLACT']
