@@ -31,7 +31,7 @@ def hold_out(
     shuffled = [groups[key] for key in sorted(groups)]
     random.Random(seed).shuffle(shuffled)
     num_wanted = max(1, round(fraction * len(split.content['images'])))
-    annotated = {a['image_id'] for a in split.content['annotations']}
+    annotated = {a.get('image_id') for a in split.content['annotations']}
     held_out = set()
     for ids in shuffled[:-1]:
         if len(held_out) >= num_wanted and (held_out & annotated or not annotated):
@@ -44,6 +44,6 @@ def _subset(split: Split, selects: Callable[[int], bool]) -> Split:
     content = {
         **split.content,
         'images': [i for i in split.content['images'] if selects(i['id'])],
-        'annotations': [a for a in split.content['annotations'] if selects(a['image_id'])],
+        'annotations': [a for a in split.content['annotations'] if selects(a.get('image_id'))],
     }
     return Split(split.source, content, split.image_folder, None, split.doubtful)

@@ -76,7 +76,7 @@ def inspect_images(
 def _inspect(path: Path) -> ImageFile:
     try:
         content = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # ValueError: a NUL in the name
         return ImageFile(problem='missing')
     except OSError as error:
         return ImageFile(problem=f'cannot be read: {error.strerror}')

@@ -43,9 +43,11 @@ def read_darknet(
         AnnotationError: If the names are not found or differ in number from ``classes``.
     """
     entries, folder = _parse(path), path.parent
-    names_file = find_file(entries.get('names', ''), [folder], any_case=True)
+    if not entries.get('names'):
+        raise AnnotationError(f"{path} has no line 'names = FILE' with the class names")
+    names_file = find_file(entries['names'], [folder], any_case=True)
     if names_file is None:
-        raise AnnotationError(f'{path}: names = {entries.get("names", "")}: there is no such file')
+        raise AnnotationError(f'{path}: names = {entries["names"]}: there is no such file')
     names = [line for _, line in read_lines(names_file)]
     stated = entries.get('classes', str(len(names)))
     if stated != str(len(names)):
