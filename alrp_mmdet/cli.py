@@ -17,6 +17,7 @@ from alrp.text import describe_error
 
 from .config_file import ConfigError, read_config
 from .datasets.check import AnnotationError, check_datasets
+from .datasets.palettes import extend_palettes
 from .deploy.thresholds import ThresholdsError
 from .hooks import FineTuneHook
 from .transfer.safe_loading import CheckpointError
@@ -87,6 +88,7 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
     if args.launcher == 'pytorch' and not torch.cuda.is_available():
         _distribute_on_cpu(cfg)
     check_datasets(cfg, splits)
+    extend_palettes(cfg)
     try:
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     except ImportError as error:  # such as a package that a vis_backend needs

@@ -10,7 +10,8 @@ matplotlib.use('Agg')
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Rectangle
-from mmdet.visualization import get_palette
+
+from .datasets.palettes import full_palette
 
 CELL_HEIGHT = 3.3  # inches
 CELL_WIDTH = 2.2, 5.5
@@ -43,7 +44,7 @@ def image_grid(image_sizes: Sequence[tuple[int, int]], max_columns: int) -> tupl
 
 def class_colours(palette, num_classes: int) -> list[tuple[float, float, float]]:
     """One RGB colour per class, channels in [0, 1], from any palette that MMDetection accepts."""
-    return [tuple(c / 255 for c in colour) for colour in get_palette(palette, num_classes)]
+    return [tuple(c / 255 for c in colour) for colour in full_palette(palette, num_classes)]
 
 
 def draw_box(axis, box, colour, text: str | None = None, **style) -> None:

@@ -22,9 +22,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn  # noqa: E40
 
 from alrp.files import output_problem, write_atomically  # noqa: E402
 from alrp_mmdet.cli import exit_on_error  # noqa: E402
-from alrp_mmdet.datasets import check_datasets  # noqa: E402
+from alrp_mmdet.datasets import AnnotationError, check_datasets  # noqa: E402
 from alrp_mmdet.project.config_writer import format_config  # noqa: E402
 from alrp_mmdet.project.data import DEFAULT_VAL_FRACTION, load_data  # noqa: E402
+from alrp_mmdet.project.findings import Findings  # noqa: E402
 from alrp_mmdet.project.formats import FORMATS, Split  # noqa: E402
 from alrp_mmdet.project.preview import draw_annotations  # noqa: E402
 from alrp_mmdet.project.recipes import LOSSES, RECIPES  # noqa: E402
@@ -183,17 +184,24 @@ def main(argv: list[str] | None = None):
 
 def load_splits(args: argparse.Namespace) -> tuple[dict[str, Split], dict[str, Objects]]:
     """Load ``train`` and ``val`` and their objects; exit if the data have errors."""
+    findings = Findings()
     with exit_on_error(), image_progress() as progress:
-        data = load_data(
-            args.source,
-            args.val,
-            args.val_fraction,
-            args.format,
-            args.images,
-            progress,
-            masks=RECIPES[args.detector].masks,
-            skip_missing=args.skip_missing,
-        )
+        try:
+            data = load_data(
+                args.source,
+                args.val,
+                args.val_fraction,
+                args.format,
+                args.images,
+                progress,
+                masks=RECIPES[args.detector].masks,
+                skip_missing=args.skip_missing,
+                findings=findings,
+            )
+        except AnnotationError:
+            if str(findings):
+                print(findings)
+            raise
     print('\n'.join(data.notes))
     splits, objects = dict(train=data.train, val=data.val), {}
     if not data.findings.errors:

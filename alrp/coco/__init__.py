@@ -11,6 +11,7 @@ Checks go through a file column by column, because a file of results may have a 
 from .columns import ANYTHING, ID, NUMBER, TEXT, Types
 from .entries import Entries, label_annotation
 from .reading import Fields, Schema, read_annotations, read_results
+from .repair import Repair, as_id, repair
 from .source import CocoFormatError, describe_source, raise_problems
 
 __all__ = [
@@ -21,11 +22,14 @@ __all__ = [
     'CocoFormatError',
     'Entries',
     'Fields',
+    'Repair',
     'Schema',
     'Types',
+    'as_id',
     'describe_source',
     'label_annotation',
     'raise_problems',
     'read_annotations',
     'read_results',
+    'repair',
 ]

@@ -30,9 +30,21 @@ def present(entries: Sequence[dict[str, Any]], key: str) -> tuple[Sequence[int],
 
 
 def of_wrong_type(values: Sequence[object], types: Types) -> list[int]:
-    """Positions of the values of another type. A bool is not a number unless ``types`` has it."""
+    """Positions of the values of another type.
+
+    A bool is not a number unless ``types`` has it. A float such as 1.0 is an ``int``.
+    """
     wrong = {kind for kind in set(map(type, values)) if not _is_accepted(kind, types)}
-    return [i for i, value in enumerate(values) if type(value) in wrong] if wrong else []
+    if not wrong:
+        return []
+    found = [i for i, value in enumerate(values) if type(value) in wrong]
+    if int in types:
+        found = [i for i in found if not _is_whole(values[i])]
+    return found
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, float) and value.is_integer()
 
 
 def _is_accepted(kind: type, types: Types) -> bool:

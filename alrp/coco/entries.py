@@ -31,11 +31,13 @@ class Entries:
     Args:
         entries (Sequence[dict]): The entries.
         name (str): ``images``, ``categories``, ``annotations`` or ``results``.
+        around (Mapping, optional): Content of the file, of which this is one list. Defaults to {}.
     """
 
-    def __init__(self, entries: Sequence[Entry], name: str):
+    def __init__(self, entries: Sequence[Entry], name: str, around: Mapping[str, Any] = {}):
         self.entries = entries
         self.name = name
+        self.around = around
         self._columns: dict[str, tuple[Sequence[int], list[Any]]] = {}
 
     def _column(self, key: str) -> tuple[Sequence[int], list[Any]]:
@@ -55,7 +57,7 @@ class Entries:
             if len(having) < len(self.entries):
                 lacking = sorted({*range(len(self.entries))} - {*having})
                 advice = f' ({DEFAULTS[key]} will do)' if key in DEFAULTS else ''
-                labels = format_list(map(self._label, lacking))
+                labels = format_list(map(self.label, lacking))
                 problems.append(f'{self._count(lacking)} have no {key!r}{advice}: {labels}')
         return problems
 
@@ -121,13 +123,13 @@ class Entries:
             str: The sentence.
         """
         article = 'an' if key[0] in 'aei' else 'a'
-        examples = (f'{self.entries[i][key]!r} ({self._label(i)})' for i in positions)
+        examples = (f'{self.entries[i][key]!r} ({self.label(i)})' for i in positions)
         return f'{self._count(positions)} have {article} {key} that {what}: {format_list(examples)}'
 
     def _count(self, positions: Sequence[int]) -> str:
         return f'{len(positions)} of {len(self.entries)} {self.name}'
 
-    def _label(self, position: int) -> str:
+    def label(self, position: int) -> str:
         entry = self.entries[position]
         if self.name == 'annotations' and ('read_from' in entry or 'id' in entry):
             return label_annotation(entry)

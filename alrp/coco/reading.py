@@ -7,8 +7,9 @@ from typing import Any
 
 from ..text import format_list
 from .columns import Types
-from .entries import Entries
+from .entries import Entries, Entry
 from .kinds import wrong_kind
+from .repair import Repair, repair
 from .source import CocoFormatError, load_json, raise_problems
 
 
@@ -39,6 +40,7 @@ def read_annotations(
     region: str = 'bbox',
     may_lack: Container[str] = (),
     name: str = 'the annotations',
+    repairs: list[Repair] | None = None,
 ) -> dict[str, Any]:
     """Read COCO-format annotations and check their structure.
 
@@ -48,9 +50,11 @@ def read_annotations(
         region (str): The key of an annotation that is needed, ``bbox`` or ``segmentation``.
         may_lack (Container[str]): The lists of ``schema`` that may be absent.
         name (str): What to call parsed content in messages.
+        repairs (list[Repair], optional): If given, the content is repaired before its entries are
+            checked, and this list gets what was repaired. Defaults to None.
 
     Returns:
-        dict[str, Any]: The content, unchanged.
+        dict[str, Any]: The content. Parsed content that was passed is never changed.
 
     Raises:
         OSError: If the file cannot be opened.
@@ -83,15 +87,22 @@ def read_annotations(
                 'the annotations as COCO JSON for object detection'
             ],
         )
-    checked = {key: Entries(content[key], key) for key in lists}
+    annotations: dict[str, Any] = content
+    if repairs is not None:
+        annotations, found = repair(annotations)
+        repairs += found
+    checked = {key: Entries(annotations[key], key) for key in lists}
     raise_problems(where, [p for key in lists for p in schema[key].problems(checked[key])])
-    return content
+    return annotations
 
 
 def read_results(
     source: str | os.PathLike[str] | object, fields: Fields, name: str = 'the results'
 ) -> Entries:
     """Read COCO-format results, a list of detections, and check their structure.
+
+    Some tools write annotations with scores instead: the detections are then the list in which
+    entries have a ``score``.
 
     Args:
         source (str | os.PathLike | object): Path of the file, or its parsed content.
@@ -107,6 +118,10 @@ def read_results(
             a value has the wrong type.
     """
     entries, where = load_json(source, name)
+    around = entries if isinstance(entries, dict) else {}
+    scored = [value for value in around.values() if _is_list_of_dicts(value) and _has_score(value)]
+    if len(scored) == 1:
+        [entries] = scored
     if not isinstance(entries, list | tuple) or not _is_list_of_dicts(list(entries)):
         hint = '. If this is the ground truth, pass it first' if isinstance(entries, dict) else ''
         raise CocoFormatError(
@@ -116,9 +131,13 @@ def read_results(
                 f'{format_list(fields.required)}{hint}'
             ],
         )
-    results = Entries(entries, 'results')
+    results = Entries(entries, 'results', around)
     raise_problems(where, fields.problems(results))
     return results
+
+
+def _has_score(entries: list[Entry]) -> bool:
+    return any('score' in entry for entry in entries)
 
 
 def _is_list_of_dicts(entries: object) -> bool:

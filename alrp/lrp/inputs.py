@@ -8,7 +8,9 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from operator import itemgetter
+from pathlib import PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -20,15 +22,21 @@ from ..coco import (
     CocoFormatError,
     Entries,
     Fields,
+    Repair,
+    as_id,
     describe_source,
     raise_problems,
     read_annotations,
     read_results,
 )
+from ..coco.box_layout import box_layout_problem
+from ..coco.columns import unknown
+from ..text import format_list
 from .iou_types import Entry, Regions, find_iou_type
 from .types import BoolArray, FloatArray, IntArray
 
 REFERENCES = dict(image_id='images', category_id='categories')
+SIZE = 'width', 'height'  # needed by masks only
 
 
 @dataclass(frozen=True)
@@ -44,8 +52,6 @@ class GroundTruth:
         area (np.ndarray): Shape (G,), float64, square pixels, of the object, not of its box.
         crowd (np.ndarray): Shape (G,), bool: a region that may be detected any number of times,
             which counts neither for nor against the detector.
-        id_is_zero (np.ndarray): Shape (G,), bool: annotation id 0. pycocotools treats a match with
-            it as no match.
         regions (Regions): G boxes or masks.
     """
 
@@ -56,7 +62,6 @@ class GroundTruth:
     category: IntArray
     area: FloatArray
     crowd: BoolArray
-    id_is_zero: BoolArray
     regions: Regions
 
 
@@ -103,10 +108,11 @@ def read_ground_truth(
     schema = dict(
         images=Fields(dict(id=ID)),
         categories=Fields(dict(id=ID)),
-        annotations=Fields({'id': ID, **references, 'area': NUMBER, iou.key: ANYTHING}),
+        annotations=Fields({**references, iou.key: ANYTHING}, dict(id=ID, area=NUMBER)),
     )
     name = 'the ground truth'
-    content = read_annotations(ground_truth, schema, iou.key, name=name)
+    repairs: list[Repair] = []
+    content = read_annotations(ground_truth, schema, iou.key, name=name, repairs=repairs)
     where = describe_source(ground_truth, name)
     lists = {key: Entries(content[key], key) for key in schema}
     raise_problems(where, [problem for key in schema for problem in lists[key].shared_ids()])
@@ -115,24 +121,30 @@ def read_ground_truth(
     problems = annotations.unknown_references('image_id', images.keys(), 'images')
     problems += annotations.unknown_references('category_id', categories.keys(), 'categories')
     raise_problems(where, problems)
-    truth = GroundTruth(
+    regions = iou.read(annotations, images, where)
+    warned = [str(found) for found in repairs if found.key not in SIZE or iou.key != 'bbox']
+    area, lacking = _areas(content['annotations'], regions)
+    if lacking:
+        labels = format_list(annotations.label(i) for i in lacking)
+        warned.append(f"{len(lacking)} annotations without 'area': set to {iou.area}: {labels}")
+    if any(as_id(a.get('id')) == 0 and not a.get('iscrowd') for a in content['annotations']):
+        warned.append(
+            'annotation id 0: evaluated correctly here, but pycocotools treats a match with it as '
+            'no match, and counts its detection as a false positive. Number the annotations from 1'
+        )
+    warned += _layout_problems(annotations, images, iou.key)
+    for text in warned:
+        warnings.warn(f'{where}: {text}', stacklevel=3)
+    return GroundTruth(
         images=images,
         categories=categories,
         labels=lists['categories'].values('id'),
         image=_positions(annotations, 'image_id', images),
         category=_positions(annotations, 'category_id', categories),
-        area=np.array(annotations.values('area'), dtype=np.float64),
+        area=area,
         crowd=np.array([bool(a.get('iscrowd')) for a in content['annotations']], dtype=bool),
-        id_is_zero=np.array([i == 0 for i in annotations.values('id')], dtype=bool),
-        regions=iou.read(annotations, images, where),
+        regions=regions,
     )
-    if (truth.id_is_zero & ~truth.crowd).any():
-        warnings.warn(
-            f'{where}: annotation id 0: pycocotools treats a match with it as no match, so its '
-            'detection counts as a false positive here as well. Number the annotations from 1',
-            stacklevel=3,
-        )
-    return truth
 
 
 def read_detections(
@@ -144,8 +156,8 @@ def read_detections(
     of its mask for ``segm``, even if the result has a box as well.
 
     Args:
-        results (str | os.PathLike | list[dict]): Path of a file of COCO-format results, or its
-            content. May be empty. Is not changed.
+        results (str | os.PathLike | list[dict] | dict): Path of a file of COCO-format results, or
+            its content: a list, which may be empty, or annotations with scores. Is not changed.
         truth (GroundTruth): The ground truth, which has their images and categories.
         iou_type (str): ``bbox`` or ``segm``.
 
@@ -161,14 +173,17 @@ def read_detections(
     fields = Fields({**references, 'score': NUMBER, iou.key: ANYTHING})
     name = 'the results'
     entries, where = read_results(results, fields, name), describe_source(results, name)
+    entries = _match_ids(entries, truth, where)
     score = np.array(entries.values('score'), dtype=np.float64)
     negative = np.flatnonzero(score < 0).tolist()
     problems = [entries.problem('score', negative, 'is negative')] if negative else []
     for (key, of), known in zip(REFERENCES.items(), (truth.images, truth.categories)):
         lost = entries.unknown_references(key, known.keys(), f'the {of} of the ground truth')
         problems += [f'{problem}. Do the two files belong together?' for problem in lost]
-    raise_problems(where, problems)
+    raise_problems(where, problems + _name_problems(entries, truth))
     regions = iou.read(entries, truth.images, where)
+    for text in _layout_problems(entries, truth.images, iou.key):
+        warnings.warn(f'{where}: {text}', stacklevel=3)
     return Detections(
         image=_positions(entries, 'image_id', truth.images),
         category=_positions(entries, 'category_id', truth.categories),
@@ -176,6 +191,83 @@ def read_detections(
         area=regions.areas(),
         regions=regions,
     )
+
+
+def _match_ids(entries: Entries, truth: GroundTruth, where: str) -> Entries:
+    """Replace ids that the ground truth writes differently, such as ``1`` for ``'1'``."""
+    for (key, of), known in zip(REFERENCES.items(), (truth.images, truth.categories)):
+        by_number = {as_id(i): i for i in known}
+        values, changed = entries.values(key), list(entries.entries)
+        lost = [i for i in unknown(values, known.keys()) if isinstance(values[i], str | Real)]
+        found = [i for i in lost if as_id(values[i]) in by_number]
+        if found:
+            for i in found:
+                changed[i] = {**changed[i], key: by_number[as_id(values[i])]}
+            warnings.warn(
+                f'{where}: {len(found)} results with {key!r} written as text, or as a number where '
+                f'{of} of the ground truth have text: read as the same number, as for '
+                f'{entries.label(found[0])}',
+                stacklevel=4,
+            )
+            entries = Entries(changed, entries.name, entries.around)
+    return entries
+
+
+def _name_problems(entries: Entries, truth: GroundTruth) -> list[str]:
+    """Images and categories of a file of results that have other names in the ground truth."""
+    problems = []
+    for key, name, known in (
+        ('images', 'file_name', truth.images),
+        ('categories', 'name', truth.categories),
+    ):
+        listed = entries.around.get(key)
+        theirs = {
+            entry['id']: _base_name(entry.get(name))
+            for entry in (listed if isinstance(listed, list) else [])
+            if isinstance(entry, dict) and isinstance(entry.get('id'), str | Real)
+        }
+        different = [
+            f'{i} is {known[i][name]!r} in the ground truth, {theirs[i]!r} in the results'
+            for i in theirs
+            if i in known and theirs[i] and _base_name(known[i].get(name)) not in (None, theirs[i])
+        ]
+        if different:
+            problems.append(
+                f'{len(different)} {key} of the same id have another {name!r}: '
+                f'{format_list(different)}. Do the two files belong together?'
+            )
+    return problems
+
+
+def _base_name(name: object) -> str | None:
+    """The last part of a path with any slashes; None for anything but text."""
+    return PureWindowsPath(name).name if isinstance(name, str) else None
+
+
+def _layout_problems(entries: Entries, images: Mapping[Any, Entry], key: str) -> list[str]:
+    """A sentence if boxes are not in pixels as x, y, width, height."""
+    if key != 'bbox' or not len(entries.entries):
+        return []
+    size_of = {
+        i: (image['width'], image['height'])
+        for i, image in images.items()
+        if isinstance(image.get('width'), Real) and isinstance(image.get('height'), Real)
+    }
+    sizes = [size_of.get(i) for i in entries.values('image_id')]
+    may_extend = entries.name == 'results'
+    problem = box_layout_problem(entries.values('bbox'), sizes, may_extend)
+    return [] if problem is None else [problem]
+
+
+def _areas(annotations: Sequence[Entry], regions: Regions) -> tuple[FloatArray, list[int]]:
+    """The areas of G objects, shape (G,), and positions of those that have only their region's."""
+    lacking = [i for i, annotation in enumerate(annotations) if 'area' not in annotation]
+    if not lacking:
+        return np.array([a['area'] for a in annotations], dtype=np.float64), lacking
+    areas = regions.areas().astype(np.float64)
+    having = sorted({*range(len(annotations))} - {*lacking})
+    areas[having] = [annotations[i]['area'] for i in having]
+    return areas, lacking
 
 
 def _by_id(entries: Entries, where: str) -> dict[Any, Entry]:

@@ -53,12 +53,14 @@ class IouType:
 
     Attributes:
         key (str): The key of an entry's region.
+        area (str): What the area of a region is, for messages.
         read (Callable): Reads the regions of entries that all have this key. Takes the entries, the
             images by id, and what to call the file in messages. Raises ``CocoFormatError`` if a
             region is malformed.
     """
 
     key: str
+    area: str
     read: Callable[[Entries, Mapping[Any, Entry], str], Regions]
 
 
@@ -84,8 +86,8 @@ def _read_masks(entries: Entries, images: Mapping[Any, Entry], where: str) -> Ma
     sizes: list[tuple[int, int]] = []
     for image_id in entries.values('image_id'):
         image = images[image_id]
-        size = image.get('height'), image.get('width')
-        if not (isinstance(size[0], Integral) and isinstance(size[1], Integral)):
+        size = _whole(image.get('height')), _whole(image.get('width'))
+        if size[0] is None or size[1] is None:
             raise CocoFormatError(
                 where,
                 [
@@ -93,11 +95,18 @@ def _read_masks(entries: Entries, images: Mapping[Any, Entry], where: str) -> Ma
                     "ground truth has no whole numbers 'height' and 'width'"
                 ],
             )
-        sizes.append((image['height'], image['width']))
+        sizes.append((size[0], size[1]))
     return masks_from(entries.values('segmentation'), sizes, f'{where}, {entries.name}')
 
 
+def _whole(number: object) -> int | None:
+    """A whole number, which may be written as a decimal; None for anything else."""
+    if isinstance(number, Integral) or (isinstance(number, float) and number.is_integer()):
+        return int(number)
+    return None
+
+
 IOU_TYPES = dict(
-    bbox=IouType('bbox', _read_boxes),
-    segm=IouType('segmentation', _read_masks),
+    bbox=IouType('bbox', 'width * height of the box', _read_boxes),
+    segm=IouType('segmentation', 'the area of the mask', _read_masks),
 )

@@ -116,7 +116,6 @@ def match(
         won, counts_bits = _choose(pairs, steps, floor[part], counts, crowd)
         won_counting = won & counts_bits[pairs.object]
         won_ignored = won ^ won_counting
-        won_counting[truth.id_is_zero[objects][pairs.object]] = 0
         true_positive[part] = _by_setting(won_counting, first, true_positive[part].shape)
         ignored[part] = _by_setting(won_ignored, first, ignored[part].shape)
         if start == 0:

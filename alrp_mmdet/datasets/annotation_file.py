@@ -11,13 +11,16 @@ from alrp.coco import (
     CocoFormatError,
     Entries,
     Fields,
+    Repair,
+    as_id,
     label_annotation,
     read_annotations,
 )
+from alrp.coco.box_layout import box_layout_problem
 from alrp.coco.columns import malformed_boxes
 from alrp.text import format_list, unicode_encoding
 
-from .categories import category_problems, unused_categories
+from .categories import category_problems, root_category, unused_categories
 from .images import image_problems
 
 INTEGER = (int,)
@@ -25,10 +28,18 @@ FLAG = (int, bool)
 SCHEMA = dict(  # keys may be absent here: what is missing is reported with the other problems
     images=Fields(optional=dict(id=ID, file_name=TEXT, width=NUMBER, height=NUMBER)),
     annotations=Fields(
-        optional=dict(id=ID, image_id=ID, category_id=INTEGER, area=NUMBER, iscrowd=FLAG)
+        optional=dict(
+            id=ID, image_id=ID, category_id=INTEGER, area=NUMBER, iscrowd=FLAG, ignore=FLAG
+        )
     ),
     categories=Fields(optional=dict(id=INTEGER, name=TEXT)),
 )
+ANY_IDS = dict(  # for a converter, which numbers categories itself
+    images=SCHEMA['images'],
+    annotations=Fields(optional={**SCHEMA['annotations'].optional, 'category_id': ID}),
+    categories=Fields(optional=dict(id=ID, name=TEXT)),
+)
+FILLED_IN = dict(images=('width', 'height'), annotations=('id', 'area', 'iscrowd'))
 REFERENCES = dict(image_id='images', category_id='categories')
 DROP_HINT = ', or add this ann_file to the config to drop them: drop_degenerate_boxes = [...]'
 
@@ -44,6 +55,7 @@ class AnnotationFile:
 
     Attributes:
         warnings (list[str]): A sentence for each thing that training leaves out.
+        repairs (list[Repair]): What ``read`` repaired.
     """
 
     def __init__(
@@ -58,6 +70,7 @@ class AnnotationFile:
         self.classes = classes
         self.content = content or {}
         self.warnings: list[str] = []
+        self.repairs: list[Repair] = []
 
     def problems(self, images: str | None, drop: bool) -> list[str]:
         """Everything that makes training or evaluation impossible or different from what was meant.
@@ -70,17 +83,27 @@ class AnnotationFile:
         Returns:
             list[str]: A sentence for each problem.
         """
-        return (
+        problems = (
             self.read()
             or self._encoding_problems()
             or self.problems_of_content(images, drop, DROP_HINT)
         )
+        return problems + self._repair_advice() if problems else []
 
-    def read(self) -> list[str]:
-        """Read the file into ``content``; return a sentence for each reason why that fails."""
+    def read(self, repair: bool = False) -> list[str]:
+        """Read the file into ``content``.
+
+        Args:
+            repair (bool): Whether to repair values, and to accept text as ids of categories, for a
+                caller that writes a file of its own. Defaults to False.
+
+        Returns:
+            list[str]: A sentence for each reason why the file cannot be read.
+        """
+        options = dict(schema=ANY_IDS, repairs=self.repairs) if repair else dict(schema=SCHEMA)
         may_lack = ['annotations'] if self.split == 'test' else []
         try:
-            self.content = read_annotations(self.path, SCHEMA, may_lack=may_lack)
+            self.content = read_annotations(self.path, may_lack=may_lack, **options)
         except FileNotFoundError:
             return ['no such file: check data_root and ann_file']
         except IsADirectoryError:
@@ -97,6 +120,25 @@ class AnnotationFile:
             return []
         return [f'the encoding is {encoding.upper()}: save the file as UTF-8 without a mark']
 
+    def _repair_advice(self) -> list[str]:
+        """What would be repaired by a tool that writes a new file; MMDetection reads this one."""
+        file = AnnotationFile(self.path, self.split)
+        if file.read(repair=True):
+            return []
+        repaired = {repair.key for repair in file.repairs}
+        absent = [
+            f'no {key!r} in {name}'
+            for name, keys in FILLED_IN.items()
+            for key in keys
+            if key not in repaired and any(key not in e for e in file.content.get(name) or [])
+        ]
+        if not absent and not file.repairs:
+            return []
+        return [
+            'alrp new-project writes a copy with this repaired: '
+            f'{format_list([*file.repairs, *absent], 20)}'
+        ]
+
     def problems_of_content(self, images: str | None, drop: bool, hint: str = '') -> list[str]:
         """``problems`` without reading the file.
 
@@ -110,6 +152,13 @@ class AnnotationFile:
         """
         names = [category.get('name') for category in self.content['categories']]
         of_categories = category_problems(names, self.classes)
+        root = root_category(self.content['categories'], self.content.get('annotations') or [])
+        if root is not None and root.get('name') in self.classes:
+            self.warnings.append(
+                f'category {root["name"]!r} has no objects and is the supercategory of all others: '
+                'if it only groups them, as in exports of Roboflow, remove it from the classes and '
+                'the file'
+            )
         problems = [
             *of_categories,
             *self._entry_problems(),
@@ -124,6 +173,16 @@ class AnnotationFile:
             why = f' ({crowds} annotations are crowds)' if crowds else ''
             problems.append(f'nothing to train on: no image has an object of the classes{why}')
         return problems
+
+    def warn_of_id_zero(self) -> None:
+        """Warn of an object that pycocotools cannot match."""
+        zero = [a for a in self.content.get('annotations') or [] if as_id(a.get('id')) == 0]
+        if any(not a.get('iscrowd') for a in zero):
+            self.warnings.append(
+                f'annotation id 0 ({label_annotation(zero[0])}): pycocotools treats a match with '
+                'it as no match, and CocoMetric counts its detection as a false positive. '
+                'CocoLRPMetric evaluates it correctly. Number the annotations from 1'
+            )
 
     @cached_property
     def _lists(self) -> Mapping[str, Entries]:
@@ -149,6 +208,10 @@ class AnnotationFile:
         boxes = [a for a in self.content.get('annotations') or [] if 'bbox' in a]
         malformed = {*malformed_boxes([a['bbox'] for a in boxes])}
         boxes = [a for i, a in enumerate(boxes) if i not in malformed]
+        sizes = [self._sizes.get(a.get('image_id')) for a in boxes]
+        layout = box_layout_problem([a['bbox'] for a in boxes], sizes) if boxes else None
+        if layout is not None:
+            return [*problems, layout]  # else nearly every box would have another problem
         flat = [a for a in boxes if min(a['bbox'][2:]) <= 0]
         solid = [a for a in boxes if min(a['bbox'][2:]) > 0]
         zero = [a for a in solid if a.get('area', 1) <= 0]
@@ -192,5 +255,6 @@ class AnnotationFile:
             and min(a['bbox'][2:]) >= 1
             and a['area'] > 0
             and not a.get('iscrowd')
+            and not a.get('ignore')
             for a in self.content['annotations']
         )

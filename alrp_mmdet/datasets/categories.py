@@ -1,8 +1,9 @@
 """Compares the categories of an annotation file with the classes of a dataset."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 from alrp.text import format_list
 
@@ -39,6 +40,23 @@ def category_problems(names: Sequence[str | None], classes: tuple[str, ...]) -> 
             'same order in all annotation files'
         ]
     return []
+
+
+def root_category(
+    categories: Sequence[dict[str, Any]], annotations: Iterable[dict[str, Any]]
+) -> dict[str, Any] | None:
+    """The category that only groups the others, as in exports of Roboflow; None if there is none.
+
+    It has no objects, and it is the ``supercategory`` of all others.
+    """
+    if len(categories) < 2:
+        return None
+    used = {annotation.get('category_id') for annotation in annotations}
+    for root in categories:
+        others = (c.get('supercategory') for c in categories if c is not root)
+        if root.get('id') not in used and set(others) == {root.get('name')} != {None}:
+            return root
+    return None
 
 
 def unused_categories(names: Sequence[str | None], classes: tuple[str, ...]) -> list[str | None]:

@@ -7,10 +7,7 @@ images without objects. Training would run on less data than was meant.
 import logging
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
-from mmdet.datasets import CocoDataset
-from mmdet.registry import DATASETS
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 
@@ -18,6 +15,10 @@ from alrp.coco import label_annotation
 from alrp.text import format_list
 
 from .annotation_file import AnnotationFile
+from .evaluators import evaluator_problems
+from .filtering import check_filter
+from .leaves import ann_file_of, classes_of, is_local_coco, leaves
+from .monitors import monitor_problems
 
 
 class AnnotationError(ValueError):
@@ -25,7 +26,7 @@ class AnnotationError(ValueError):
 
 
 def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
-    """Check every COCO-format dataset that a run uses.
+    """Check every COCO-format dataset that a run uses, and its evaluators.
 
     Args:
         cfg (Config): A config of MMDetection. Its ``drop_degenerate_boxes`` lists each ``ann_file``
@@ -34,21 +35,23 @@ def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
 
     Raises:
         AnnotationError: If files are missing or malformed, if class names, annotations and
-            ``num_classes`` disagree, or if boxes have no area. Lists all problems.
+            ``num_classes`` disagree, if boxes have no area, or if evaluators do not fit each other,
+            the datasets or the hooks. Lists all problems.
     """
     if int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', 0))) > 0:
         return  # the first process reports, and ends the job
     problems = {}
-    checked = set()
+    checked, logged = set(), set()
     for split in splits:
-        for dataset in _leaves(cfg.get(f'{split}_dataloader')):
-            if not _is_local_coco(dataset):
+        for dataset in leaves(cfg.get(f'{split}_dataloader')):
+            if not is_local_coco(dataset):
                 continue
-            ann_file = os.path.join(dataset.get('data_root') or '', dataset.get('ann_file', ''))
-            classes = _classes(dataset)
-            if (ann_file, str(classes)) in checked:
+            ann_file = ann_file_of(dataset)
+            classes = classes_of(dataset)
+            key = ann_file, str(classes), split == 'train'
+            if key in checked:
                 continue
-            checked.add((ann_file, str(classes)))
+            checked.add(key)
             file = AnnotationFile(ann_file, split, classes)
             found = (
                 _problems_of_notation(dataset, classes)
@@ -59,10 +62,22 @@ def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
                 or _problems_of_heads(cfg.get('model', {}), classes)
                 or _problems_of_masks(dataset, file.content, classes)
             )
-            for text in file.warnings:
-                print_log(f'{ann_file}: {text}', logger='current', level=logging.WARNING)
-            if found:
+            if not found:
+                found, dropped = check_filter(dataset, file.content, classes, split)
+                file.warnings += dropped
+            if split != 'train' and cfg.get(f'{split}_evaluator'):
+                file.warn_of_id_zero()
+            warnings = dict.fromkeys(f'{ann_file}: {text}' for text in file.warnings)
+            for text in warnings.keys() - logged:
+                print_log(text, logger='current', level=logging.WARNING)
+            logged |= warnings.keys()
+            if found and found not in problems.values():
                 problems[f'{split} dataset, {ann_file}'] = found
+        if split != 'train':
+            found = evaluator_problems(cfg, split)
+            found += monitor_problems(cfg) if 'train' in splits else []
+            if found:
+                problems[f'{split}_evaluator'] = found
     if problems:
         raise AnnotationError(
             '\n'.join(
@@ -70,46 +85,6 @@ def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
                 for place, found in problems.items()
             )
         )
-
-
-def _leaves(dataset: ConfigDict | None) -> Iterator[ConfigDict]:
-    """The datasets inside wrappers such as ConcatDataset or RepeatDataset."""
-    if not isinstance(dataset, dict):
-        return
-    wrapped = [dataset.get('dataset'), *(dataset.get('datasets') or [])]
-    if any(inner is not None for inner in wrapped):
-        for inner in wrapped:
-            yield from _leaves(inner)
-    else:
-        yield dataset
-
-
-def _is_local_coco(dataset: ConfigDict) -> bool:
-    """Whether a dataset reads COCO format from the local disk as ``CocoDataset`` does."""
-    dataset_type = _type(dataset)
-    return (
-        isinstance(dataset_type, type)
-        and issubclass(dataset_type, CocoDataset)
-        and dataset_type.load_data_list is CocoDataset.load_data_list
-        and dataset_type.parse_data_info is CocoDataset.parse_data_info
-        and not getattr(dataset_type, 'generates_annotations', False)
-        and (dataset.get('backend_args') or {}).get('backend', 'local') == 'local'
-        and '://' not in f'{dataset.get("data_root")} {dataset.get("ann_file")}'
-    )
-
-
-def _type(dataset: ConfigDict) -> type | None:
-    name = dataset.get('type', '')
-    return name if isinstance(name, type) else DATASETS.get(name)
-
-
-def _classes(dataset: ConfigDict) -> tuple[str, ...] | str:
-    classes = (dataset.get('metainfo') or {}).get('classes') or _type(dataset).METAINFO['classes']
-    if not isinstance(classes, str):
-        return tuple(classes)
-    if not os.path.isfile(classes):
-        return classes
-    return tuple(Path(classes).read_text(encoding='utf-8').splitlines())  # one name a line
 
 
 def _images(dataset: ConfigDict) -> str | None:

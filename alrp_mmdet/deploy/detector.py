@@ -16,6 +16,7 @@ from mmengine.config import Config
 from alrp.text import describe_error, format_list
 
 from ..datasets.check import heads_of
+from ..datasets.palettes import full_palette
 from ..transfer.fine_tuning import check_fits
 from .inputs import InputError
 
@@ -109,6 +110,7 @@ class Detector(DetInferencer):
             dataset = DATASETS.build({**cfg.test_dataloader.dataset, 'lazy_init': True})
             model.dataset_meta['classes'] = dataset.metainfo['classes']
         classes = model.dataset_meta['classes']
+        model.dataset_meta['palette'] = full_palette(model.dataset_meta['palette'], len(classes))
         for head, num_classes in heads_of(cfg.model, 'model'):
             if num_classes != len(classes):
                 raise InputError(

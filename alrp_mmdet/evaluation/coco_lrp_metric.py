@@ -35,10 +35,10 @@ class CocoLRPMetric(CocoMetric):
     Takes the arguments of ``CocoMetric`` and logs the same names with the same values. For ``bbox``
     it adds ``bbox_oLRP``, its components ``bbox_oLRP_loc``, ``bbox_oLRP_fp`` and ``bbox_oLRP_fn``,
     and by size ``bbox_oLRP_s``, ``bbox_oLRP_m`` and ``bbox_oLRP_l``; likewise for ``segm``. These
-    are errors, so lower is better: with ``save_best``, ``AtomicCheckpointHook`` knows this, and
-    ``CheckpointHook`` needs ``rule='less'``. They are not rounded, and -1 if undefined, as for AP.
-    They use at most 100 detections per image and class, as mAP does, or the largest of
-    ``proposal_nums`` if 100 is not among them, and always an IoU threshold of 0.5.
+    are errors, so lower is better; ``save_best`` and ``EarlyStoppingHook`` know this. They are not
+    rounded, and -1 if undefined, as for AP. They use at most 100 detections per image and class, as
+    mAP does, or the largest of ``proposal_nums`` if 100 is not among them, and always an IoU
+    threshold of 0.5.
 
     Differences from ``CocoMetric``: without detections, AP is 0 and oLRP is 1. ``iou_thrs`` may be
     a list or one number. Class-wise values belong to the class they are named after even if the

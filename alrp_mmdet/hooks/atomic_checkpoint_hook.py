@@ -30,9 +30,8 @@ class AtomicCheckpointHook(CheckpointHook):
 
     A checkpoint file is visible only when it is complete, and an old one is removed only after the
     new one is written. A model with NaN or infinite weights is not saved: training stops, and the
-    previous checkpoint stays the latest. ``save_best`` minimises oLRP, which is an error. Takes the
-    arguments of ``CheckpointHook``. With other ``backend_args``, writing is as safe as that
-    backend.
+    previous checkpoint stays the latest. Takes the arguments of ``CheckpointHook``. With other
+    ``backend_args``, writing is as safe as that backend.
     """
 
     def __init__(self, *args, backend_args: dict | None = None, **kwargs):
@@ -46,16 +45,6 @@ class AtomicCheckpointHook(CheckpointHook):
     def _save_best_checkpoint(self, runner, metrics):
         with self._removal_after_saving():
             super()._save_best_checkpoint(runner, metrics)
-
-    def _init_rule(self, rules, key_indicators):
-        # _default_less_keys is not enough: the 'top' in 'bbox_laptop_oLRP' would select 'greater'.
-        if len(rules) == 1:
-            rules = rules * len(key_indicators)
-        rules = [
-            'less' if rule is None and 'oLRP' in key else rule
-            for rule, key in zip(rules, key_indicators)
-        ]
-        super()._init_rule(rules, key_indicators)
 
     @contextmanager
     def _removal_after_saving(self) -> Iterator[None]:

@@ -73,12 +73,6 @@ def _check_boxes(split: Split, findings: Findings) -> None:
             seen.add(key)
         if _clip(annotation, image):
             clipped.append(where)
-    if 2 * len(clipped) > len(split.content['annotations']):
-        findings.error(
-            split.source,
-            'most boxes extend beyond their image: boxes must be [x, y, width, height]; are these '
-            '[x1, y1, x2, y2]?',
-        )
     for where in clipped:
         split.ann_file = None
         findings.warning(split.source, 'boxes that extend beyond their image, now clipped', where)

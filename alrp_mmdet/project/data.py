@@ -12,8 +12,10 @@ from .formats import (
     Split,
     align_categories,
     convert_boxes_to_pixels,
+    convert_fractions,
     detect_format,
     read_splits,
+    remove_root_categories,
     unused_validation,
 )
 from .holdout import hold_out
@@ -51,6 +53,7 @@ def load_data(
     *,
     masks: bool = False,
     skip_missing: bool = False,
+    findings: Findings | None = None,
 ) -> ProjectData:
     """Read and check images for training and validation.
 
@@ -67,6 +70,8 @@ def load_data(
         masks (bool): Whether objects need masks. Defaults to False.
         skip_missing (bool): Whether to leave out images that are missing or cannot be decoded, with
             a warning. Defaults to False.
+        findings (Findings, optional): Collects the problems, so that the caller has them even if
+            an error follows. Defaults to None, for new ones.
 
     Returns:
         ProjectData: The data, with all problems that were found.
@@ -74,26 +79,8 @@ def load_data(
     Raises:
         AnnotationError: If the data cannot be read at all, or the arguments contradict each other.
     """
-    findings = Findings(skip_missing)
-    try:
-        return _load(source, val, val_fraction, format, images, masks, progress, findings)
-    except AnnotationError as error:
-        if not str(findings):
-            raise
-        raise AnnotationError(f'{error}\nFound before:\n{findings}') from None
-
-
-def _load(
-    source: Path,
-    val: Path | None,
-    val_fraction: float | None,
-    format: str | None,
-    images: Path | None,
-    masks: bool,
-    progress: Callable[[int], Callable[[], None]],
-    findings: Findings,
-) -> ProjectData:
-    notes = []
+    findings, notes = Findings() if findings is None else findings, []
+    findings.skip_missing = skip_missing
     for path in (images, val):
         if path is not None and not path.exists():
             raise AnnotationError(f'{path} does not exist')
@@ -117,11 +104,14 @@ def _load(
     both = [train] if val_split is None else [train, val_split]
     notes += [f'images: {folder}' for folder in dict.fromkeys(s.image_folder for s in both)]
 
+    remove_root_categories(both, findings)
     paths = [split.image_path(image) for split in both for image in split.content['images']]
     files = inspect_images(paths, progress(len(set(paths))))
     for split in both:
         check_images(split, files, findings)
     convert_boxes_to_pixels(both, findings)
+    if detected == 'coco':
+        convert_fractions(both, findings)
     if detected == 'yolo' and not masks:
         _report_polygons(both, findings)
     if val_split is not None:

@@ -8,13 +8,13 @@ class Findings:
 
     Each problem is listed once, with the number of distinct examples and the first few of them.
 
-    Args:
+    Attributes:
         skip_missing (bool): Whether missing files are left out with a warning instead of being an
-            error. Defaults to False.
+            error.
     """
 
-    def __init__(self, skip_missing: bool = False):
-        self.skip_missing = skip_missing
+    def __init__(self):
+        self.skip_missing = False
         self.can_skip = False  # whether there are errors that skip_missing turns into warnings
         self.errors = {}
         self.warnings = {}

@@ -37,6 +37,7 @@ def hold_out(
         if len(held_out) >= num_wanted and (held_out & annotated or not annotated):
             break
         held_out.update(ids)
+    # An annotation without a valid image_id stays in training, where it is reported.
     return _subset(split, lambda i: i not in held_out), _subset(split, held_out.__contains__)
 
 

@@ -401,3 +401,73 @@ def test_annotations_without_masks_are_refused_if_the_pipeline_loads_masks(
     content['categories'][1]['name'] = 'dish'  # both are of a category that is no class
     content['categories'].append(dict(id=7, name='plate'))
     check(content)
+
+
+def test_annotation_id_0_is_warned_about_where_it_is_evaluated(check, config, content, monkeypatch):
+    logged = []
+    monkeypatch.setattr(
+        'alrp_mmdet.datasets.check.print_log', lambda text, **_: logged.append(text)
+    )
+    check(content)
+    assert not logged  # nothing is evaluated
+    config.val_evaluator = dict(type='SomeMetric')
+    check(content)
+    [text] = logged
+    assert_matches(text, r'val\.json: annotation id 0 \(id 0 of image 1\).*pycocotools')
+
+
+@pytest.mark.parametrize(
+    'key, values',
+    [
+        ('annotations', dict(area='210')),
+        ('annotations', dict(iscrowd='0')),
+        ('annotations', dict(ignore='false')),
+        ('annotations', dict(image_id='1')),
+        ('images', dict(width='64')),
+        ('images', dict(height=None)),
+    ],
+)
+def test_repairable_values_name_new_project(refused, content, key, values):
+    content[key][0].update(values)
+    message = refused(content)
+    assert_matches(message, f'{next(iter(values))}.*alrp new-project.*1x: id')
+
+
+@pytest.mark.parametrize('key, name', [('images', 'height'), ('annotations', 'area')])
+def test_missing_values_name_new_project(refused, content, key, name):
+    del content[key][0][name]
+    assert_matches(refused(content), f"alrp new-project.*no '{name}' in {key}")
+
+
+def test_whole_floats_pass(check, content):
+    for key in ('images', 'annotations', 'categories'):
+        for entry in content[key]:
+            entry.update({k: float(v) for k, v in entry.items() if k.endswith(('id', 'iscrowd'))})
+    check(content)
+
+
+def test_root_category_is_warned_about(check, config, content, monkeypatch):
+    logged = []
+    monkeypatch.setattr(
+        'alrp_mmdet.datasets.check.print_log', lambda text, **_: logged.append(text)
+    )
+    content['categories'].insert(0, dict(id=0, name='parts', supercategory='none'))
+    for category in content['categories'][1:]:
+        category['supercategory'] = 'parts'
+    config.pop('val_dataloader')
+    config.train_dataloader.dataset.metainfo = dict(classes=('parts', 'cell', 'plate'))
+    config.model = dict()
+    check(content)
+    [text] = logged
+    assert_matches(text, "'parts'.*supercategory of all others")
+
+
+@pytest.mark.parametrize(
+    'box, named', [([0.1, 0.2, 0.5, 0.25], 'fractions'), ([30, 20, 60, 47], '[x1, y1, x2, y2]')]
+)
+def test_boxes_that_are_not_in_pixels(refused, content, box, named):
+    for annotation in content['annotations']:
+        annotation['bbox'] = box
+    message = refused(content)
+    assert named in message
+    assert message.count('\n  - ') == 1

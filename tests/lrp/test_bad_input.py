@@ -75,8 +75,6 @@ def test_all_problems_of_the_results_are_listed(data):
     [
         (dict(image_id=99), ['image_id', 'not in images', '99 (id 96 of image 99)']),
         (dict(category_id=99), ['category_id', 'not in categories', '99 (id 96 of image']),
-        (dict(area=NAN), ['area', 'finite number', 'nan (id 96']),
-        (dict(area='1'), ['area', 'number', "'1' (id 96"]),
         (dict(bbox=[1, 2, INF, 4]), ['bbox', 'finite numbers', '[1, 2, inf, 4] (id 96']),
         (dict(id=100), ['1 annotations', 'share', 'id', '100']),
         (dict(id=[1]), ['1 of 6 annotations', 'an id', 'number or text', '[1] (id [1]']),
@@ -86,12 +84,6 @@ def test_annotation(data, changes, named):
     data[0]['annotations'][4].update(changes)
     message = refused(*data)
     assert all(part in message for part in ['the ground truth: 1 ', *named]), message
-
-
-def test_annotation_without_area(data):
-    del data[0]['annotations'][2]['area']
-    message = refused(*data)
-    assert "1 of 6 annotations have no 'area'" in message and 'width * height' in message
 
 
 @pytest.mark.parametrize('key', ['images', 'categories', 'annotations'])

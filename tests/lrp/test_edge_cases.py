@@ -123,15 +123,6 @@ def test_iscrowd_may_be_missing():
     assert evaluate_lrp(ground_truth, [result()]).summary['oLRP'] == 0
 
 
-def test_annotation_id_0_is_as_in_pycocotools_and_warned_about():
-    ground_truth = make_ground_truth([annotation(0), annotation(1, 7)])
-    results = [result(0.9), result(0.8, 7)]
-    with pytest.warns(UserWarning, match='id 0'):
-        evaluation = evaluate_lrp(ground_truth, results)
-    assert_equals_pycocotools(evaluation, coco_eval(ground_truth, results))
-    assert evaluation.summary['oLRP'] == pytest.approx(2 / 3)
-
-
 def test_ids_may_be_text():
     ground_truth = make_ground_truth([annotation(image='b', category='x')])
     ground_truth['images'] = [dict(id=i) for i in 'cab']

@@ -9,6 +9,7 @@ from load_helpers import load_warnings
 
 from alrp_mmdet.datasets import AnnotationError
 from alrp_mmdet.project.data import load_data
+from alrp_mmdet.project.findings import Findings
 
 LABELME = dict(version='5.0.1', flags={}, shapes=[], imagePath='1.jpg', imageData=None)
 VIA = {'1.jpg123': dict(filename='1.jpg', size=123, regions=[], file_attributes={})}
@@ -72,5 +73,7 @@ def test_findings_before_an_error_are_not_lost(tmp_path, content):
     file = tmp_path / 'Annotations' / '0_2.xml'
     file.write_text(file.read_text().replace('<difficult>0', '<difficult>Unspecified'))
     (tmp_path / 'empty').mkdir()
-    with pytest.raises(AnnotationError, match=r'(?s)empty: no XML.*Unspecified.*0_2\.xml:4'):
-        load_data(tmp_path, val=tmp_path / 'empty')
+    findings = Findings()
+    with pytest.raises(AnnotationError, match='empty: no XML'):
+        load_data(tmp_path, val=tmp_path / 'empty', findings=findings)
+    assert re.search(r"'Unspecified' 0_2\.xml:4", str(findings))

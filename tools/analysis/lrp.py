@@ -125,10 +125,20 @@ def evaluate(
                     args.ground_truth, path, args.iou_type, args.max_dets, on_step=on_step
                 )
             except (OSError, ValueError) as error:
+                print_warnings(messages_of(caught))
                 sys.exit(f'error: {error}')
             if not len(evaluations[name].matches.score):
                 warnings.warn(f'{path} has no detections: AP is 0 and oLRP is 1', stacklevel=1)
-    return evaluations, [*dict.fromkeys(str(warning.message) for warning in caught)]
+    return evaluations, messages_of(caught)
+
+
+def messages_of(caught: list[warnings.WarningMessage]) -> list[str]:
+    return [*dict.fromkeys(str(warning.message) for warning in caught)]
+
+
+def print_warnings(messages: list[str]) -> None:
+    for message in messages:
+        print(f'warning: {message}', file=sys.stderr)
 
 
 def class_rows(evaluations: dict[str, Evaluation], sort: str) -> list[dict]:
@@ -206,8 +216,7 @@ def main(argv: list[str] | None = None):
                 write_atomically(path, content.encode())
         except (OSError, ValueError) as error:
             sys.exit(f'error: {error}')
-    for message in messages:
-        print(f'warning: {message}', file=sys.stderr)
+    print_warnings(messages)
     print_tables(evaluations, rows, columns)
     for path in contents:
         print(f'Wrote {path}')

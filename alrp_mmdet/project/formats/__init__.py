@@ -8,9 +8,11 @@ from alrp.text import format_list
 from ...datasets.check import AnnotationError
 from ..findings import Findings
 from .coco import align_categories, read_coco
+from .coco_fractions import convert_fractions
 from .other_formats import refuse_other_formats
 from .paths import list_files, split_named
 from .pixel_boxes import convert_boxes_to_pixels
+from .root_category import remove_root_categories
 from .split import Split
 from .voc import read_voc
 from .voc_sets import find_xml_folder
@@ -21,8 +23,10 @@ __all__ = [
     'Split',
     'align_categories',
     'convert_boxes_to_pixels',
+    'convert_fractions',
     'detect_format',
     'read_splits',
+    'remove_root_categories',
     'unused_validation',
 ]
 

@@ -1,8 +1,9 @@
 """Reader for COCO-format annotations; fills in missing fields that follow from others."""
 
+from itertools import count
 from pathlib import Path
 
-from alrp.coco import Entries
+from alrp.coco import Entries, as_id
 from alrp.text import format_list, unicode_encoding
 
 from ...datasets.annotation_file import AnnotationFile
@@ -28,7 +29,7 @@ def read_coco(path: Path, images: Path | None, findings: Findings) -> dict[str, 
         AnnotationError: If the file is not COCO format, or its images are not found.
     """
     file = AnnotationFile(str(path), 'train')
-    problems = file.read()
+    problems = file.read(repair=True)
     if problems:
         refuse_other_formats(path)
         raise AnnotationError(f'{path}: {"; ".join(problems)}')
@@ -38,7 +39,11 @@ def read_coco(path: Path, images: Path | None, findings: Findings) -> dict[str, 
             problems = [f'the list of {key} is empty']
         if problems:
             raise AnnotationError(f'{path}: {"; ".join(problems)}')
-    changed = _fill_in(file.content, path, findings)
+    for repair in file.repairs:
+        for label in repair.labels:
+            findings.warning(path, repair.text, label)
+    changed = _fill_in(file.content, path, findings) or bool(file.repairs)
+    changed |= _renumber(file.content, path, findings)
     changed |= _is_other_unicode(path, findings)
     names = [image['file_name'] for image in file.content['images']]
     folder = locate_images(path, file.content, images, findings)
@@ -115,6 +120,44 @@ def _is_other_unicode(path: Path, findings: Findings) -> bool:
     if encoding != 'utf-8':
         findings.warning(path, f'the encoding is {encoding.upper()}: converted to UTF-8')
     return encoding != 'utf-8'
+
+
+def _renumber(content: dict, path: Path, findings: Findings) -> bool:
+    """Give annotations ids of their own, and numbers to categories whose ids are text.
+
+    Returns:
+        bool: Whether anything was changed.
+    """
+    categories, annotations = content['categories'], content['annotations']
+    of_categories = [c['id'] for c in categories]
+    text_ids = any(isinstance(i, str) for i in of_categories)
+    if text_ids and len(set(of_categories)) == len(of_categories):
+        numbers = [as_id(i) for i in of_categories]
+        if any(isinstance(i, str) for i in numbers) or len(set(numbers)) < len(numbers):
+            numbers = range(1, len(numbers) + 1)
+        known = dict(zip(of_categories, numbers))
+        for category, number in zip(categories, numbers):
+            category['id'] = number
+        for annotation in annotations:
+            old = annotation.get('category_id')
+            annotation['category_id'] = known.get(old, old)
+        findings.warning(path, "categories whose 'id' is text: numbered")
+    before = [a.get('id') for a in annotations]
+    ids = [*map(as_id, before)]
+    if 0 in ids:  # Split.to_json numbers all from 1; until then, messages show the ids of the file
+        findings.warning(path, 'annotation id 0 (no match in pycocotools): all numbered from 1')
+    taken = {i for i in ids if isinstance(i, int | float)}
+    free, seen = count(int(max(taken, default=0)) + 1), set()
+    for annotation, number in zip(annotations, ids):
+        if number not in taken or number in seen:
+            where = f'id {annotation.get("id")} of image {annotation.get("image_id")}'
+            annotation['id'] = next(free)
+            text = 'annotations without an id, with text, or with the id of another: numbered'
+            findings.warning(path, text, f'{where}, now {annotation["id"]}')
+        else:
+            annotation['id'] = number
+        seen.add(number)
+    return text_ids or before != [a['id'] for a in annotations] or 0 in ids
 
 
 def _has_area(box) -> bool:

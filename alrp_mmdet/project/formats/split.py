@@ -50,11 +50,14 @@ class Split:
         return found
 
     def to_json(self) -> bytes:
-        """The content of a COCO-format file."""
+        """The content of a COCO-format file, without annotation id 0, a defect of pycocotools."""
         annotations = [
             {key: value for key, value in annotation.items() if key != 'read_from'}
             for annotation in self.content['annotations']
         ]
+        if any(annotation['id'] == 0 for annotation in annotations):
+            for i, annotation in enumerate(annotations, 1):
+                annotation['id'] = i
         return json.dumps({**self.content, 'annotations': annotations}).encode()
 
 

@@ -1,0 +1,215 @@
+"""Checks a config's evaluators: their mistakes show only after the first epoch of training."""
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+from mmdet.evaluation import CocoMetric
+from mmdet.registry import METRICS
+from mmengine.config import Config, ConfigDict
+
+from alrp.coco import CocoFormatError, Fields, read_annotations
+from alrp.text import describe_error, format_list
+
+from .leaves import ann_file_of, is_local_coco, leaves
+
+REPEATING = 'RepeatDataset', 'ClassBalancedDataset'
+SEVERAL = 'MultiDatasetsEvaluator'
+
+
+class Metric(NamedTuple):
+    """A metric of a config: what messages call it, its settings, its class, and its prefix."""
+
+    name: str
+    settings: ConfigDict
+    type: type
+    prefix: str | None
+
+
+def evaluator_problems(cfg: Config, split: str) -> list[str]:
+    """Mistakes in the evaluator of a split, and differences from its dataset.
+
+    Args:
+        cfg (Config): A config of MMDetection.
+        split (str): ``val`` or ``test``.
+
+    Returns:
+        list[str]: A sentence for each problem.
+    """
+    evaluator, loader = cfg.get(f'{split}_evaluator'), cfg.get(f'{split}_dataloader')
+    if not evaluator or not isinstance(loader, dict):
+        return []
+    dataset = loader.get('dataset')
+    metrics = [*metrics_of(evaluator, f'{split}_evaluator')]
+    coco = [metric for metric in metrics if issubclass(metric.type, CocoMetric)]
+    problems = [problem for metric in coco for problem in _setting_problems(metric)]
+    problems += _mask_problems(coco, cfg.get('model') or {})
+    if not is_multiple(evaluator):
+        problems += _shared_names(metrics)
+    if not coco or not isinstance(dataset, dict):
+        return problems
+    several = [*leaves(dataset)]
+    place = f'{split}_dataloader.dataset'
+    if is_multiple(evaluator):
+        prefixes = evaluator.get('dataset_prefixes') or ()
+        if not len(metrics) == len(set(prefixes)) == len(prefixes) == len(several):
+            problems.append(
+                f'{split}_evaluator has {len(metrics)} metrics and dataset_prefixes={prefixes}, '
+                f'but {place} has {len(several)} datasets: {SEVERAL} needs a metric and a prefix '
+                'of its own for each'
+            )
+            return problems
+        pairs = zip(metrics, several)
+    elif len(several) != 1:
+        problems.append(
+            f'{place} consists of {len(several)} datasets, but {coco[0].name} compares with one '
+            'ann_file. Merge their annotation files into one (with ids that differ), or set '
+            f"type='{SEVERAL}', metrics=[one for each dataset] and dataset_prefixes=[...]"
+        )
+        return problems
+    else:
+        pairs = ((metric, several[0]) for metric in coco)
+    for wrapper in _wrappers(dataset):
+        if _name(wrapper) in REPEATING:
+            problems.append(f'{place}: {_name(wrapper)} evaluates images several times: remove it')
+    for metric, leaf in pairs:
+        if metric in coco:
+            problems += _ann_file_problems(metric, leaf, place)
+    return problems
+
+
+def metrics_of(evaluator, name: str) -> Iterator[Metric]:
+    """The metrics of ``val_evaluator`` or ``test_evaluator``, without those of unknown types."""
+    if isinstance(evaluator, dict) and 'metrics' in evaluator:
+        evaluator, name = evaluator['metrics'], f'{name}.metrics'
+    entries = [evaluator] if isinstance(evaluator, dict) else evaluator
+    for i, settings in enumerate(entries):
+        if not isinstance(settings, dict):
+            continue
+        kind = settings.get('type')
+        kind = METRICS.get(kind) if isinstance(kind, str) else kind
+        if isinstance(kind, type):
+            prefix = settings.get('prefix') or getattr(kind, 'default_prefix', None)
+            yield Metric(
+                name if entries[0] is evaluator else f'{name}[{i}]', settings, kind, prefix
+            )
+
+
+def is_multiple(evaluator) -> bool:
+    """Whether an evaluator has a metric for each of several datasets."""
+    return isinstance(evaluator, dict) and _name(evaluator) == SEVERAL
+
+
+def _name(settings: ConfigDict) -> str:
+    kind = settings.get('type', '')
+    return kind.__name__ if isinstance(kind, type) else str(kind).rpartition('.')[2]
+
+
+def _wrappers(dataset: ConfigDict) -> Iterator[ConfigDict]:
+    while isinstance(dataset, dict) and isinstance(dataset.get('dataset'), dict):
+        yield dataset
+        dataset = dataset['dataset']
+
+
+def _setting_problems(metric: Metric) -> list[str]:
+    settings = metric.settings
+    if settings.get('format_only') and settings.get('outfile_prefix') is None:
+        return [
+            f'{metric.name}: format_only=True writes results, but outfile_prefix, the start of '
+            'their file names, is not set'
+        ]
+    try:
+        metric.type(
+            **{k: v for k, v in settings.items() if k not in ('type', 'ann_file', '_scope_')}
+        )
+    except Exception as error:  # whatever the class raises, it would raise it later
+        return [f'{metric.name}: {describe_error(error)}']
+    return []
+
+
+def _mask_problems(metrics: Sequence[Metric], model: ConfigDict) -> list[str]:
+    """Metrics of masks for a model without anything named after masks."""
+    if not model or _has_masks(model):
+        return []
+    return [
+        f"{metric.name}: metric has 'segm', but the model predicts no masks: remove it"
+        for metric in metrics
+        if 'segm' in metric.settings.get('metric', ())  # text or a list
+    ]
+
+
+def _has_masks(node) -> bool:
+    if isinstance(node, dict):
+        return any('mask' in str(key) or _has_masks(child) for key, child in node.items())
+    return isinstance(node, list | tuple) and any(map(_has_masks, node))
+
+
+def _shared_names(metrics: Sequence[Metric]) -> list[str]:
+    """Metrics that log numbers of the same names: MMEngine stops at the end of the evaluation."""
+    problems = []
+    for first, second in combinations(metrics, 2):
+        shared = logged_names(first) & logged_names(second)
+        if first.name != second.name and first.prefix == second.prefix and shared:
+            problems.append(
+                f'{first.name} and {second.name} log the same names, such as '
+                f'{first.prefix}/{min(shared)}. Give one of them another prefix, such as '
+                f"prefix='{first.prefix}2'"
+            )
+    return problems
+
+
+def logged_names(metric: Metric) -> set[str]:
+    """Names that a metric logs, a few of them where they are many; empty if not known."""
+    settings = metric.settings
+    if settings.get('format_only') or metric.prefix is None or 'Dump' in metric.type.__name__:
+        return set()
+    if not issubclass(metric.type, CocoMetric):
+        return {metric.type.__name__}
+    kinds = settings.get('metric', 'bbox')
+    items = settings.get('metric_items') or ['mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l']
+    names = set()
+    for kind in [kinds] if isinstance(kinds, str) else kinds:
+        names |= {'AR@100'} if kind.startswith('proposal') else {f'{kind}_{i}' for i in items}
+    return names | ({'CLASS_precision'} if settings.get('classwise') else set())
+
+
+def _ann_file_problems(metric: Metric, dataset: ConfigDict, place: str) -> list[str]:
+    ann_file = metric.settings.get('ann_file')
+    if not is_local_coco(dataset):
+        return []
+    of_dataset = ann_file_of(dataset)
+    advice = f'Set {metric.name}.ann_file to {of_dataset!r}'
+    if ann_file is None:
+        if _gives_instances(dataset):
+            return []
+        return [f'{metric.name} has no ann_file. {advice}, the annotations of {place}']
+    if '://' in ann_file or os.path.abspath(ann_file) == os.path.abspath(of_dataset):
+        return []
+    if not os.path.isfile(ann_file):
+        return [f'{metric.name}.ann_file is {ann_file}, but there is no such file. {advice}']
+    try:
+        mine, theirs = (_contents(path) for path in (of_dataset, ann_file))
+    except (OSError, CocoFormatError):
+        return []  # the check of the dataset reports the file, or MMDetection does
+    for what, own, other in zip(('images', 'categories'), mine, theirs):
+        different = [f'{key}: {own[key]!r}' for key in own if other.get(key) != own[key]]
+        if different or (what == 'images' and len(own) < len(other)):
+            return [
+                f'{metric.name}.ann_file is {ann_file}, but {place} reads {of_dataset}, with other '
+                f'{what}{": " + format_list(different) if different else ""}. {advice}'
+            ]
+    return []
+
+
+def _contents(path: str) -> tuple[dict, dict]:
+    """Names of the images and of the categories of a file by id."""
+    lists = ('images', 'file_name'), ('categories', 'name')
+    content = read_annotations(path, {key: Fields() for key, _ in lists})
+    return tuple({e.get('id'): e.get(name) for e in content[key]} for key, name in lists)
+
+
+def _gives_instances(dataset: ConfigDict) -> bool:
+    """Whether the ground truth comes with the images: it then replaces ``ann_file``."""
+    packing = [t for t in dataset.get('pipeline') or [] if _name(t).startswith('Pack')]
+    return any('instances' in (t.get('meta_keys') or ()) for t in packing)

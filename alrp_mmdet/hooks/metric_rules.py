@@ -1,0 +1,44 @@
+"""Lets MMEngine's hooks know that LRP is an error: the lowest value is the best."""
+
+import re
+from functools import wraps
+
+from mmengine.hooks import CheckpointHook, EarlyStoppingHook
+
+# 'coco/bbox_oLRP', 'coco/bbox_oLRP_fp', and with classwise 'coco/bbox_CLASS_oLRP'
+LRP = re.compile(r'(.*[/_])?oLRP(_(loc|fp|fn|s|m|l))?')
+
+
+def is_lrp(key: str) -> bool:
+    """Whether a number that ``CocoLRPMetric`` logs is an LRP error or one of its components."""
+    return LRP.fullmatch(key) is not None
+
+
+def install_metric_rules() -> None:
+    """Make ``save_best`` and ``EarlyStoppingHook`` minimise LRP unless their ``rule`` is set.
+
+    MMEngine guesses the rule from parts of a name: the 'top' in ``bbox_laptop_oLRP`` would select
+    'greater', and for ``bbox_oLRP`` it finds none.
+    """
+    infer = EarlyStoppingHook._init_rule
+    if hasattr(infer, '__wrapped__'):
+        return
+
+    @wraps(infer)
+    def infer_one(self, monitor):
+        return 'less' if is_lrp(monitor) else infer(self, monitor)
+
+    infer_all = CheckpointHook._init_rule
+
+    @wraps(infer_all)
+    def infer_several(self, rules, key_indicators):
+        if len(rules) == 1:
+            rules = rules * len(key_indicators)
+        rules = [
+            'less' if rule is None and is_lrp(key) else rule
+            for rule, key in zip(rules, key_indicators)
+        ]
+        infer_all(self, rules, key_indicators)
+
+    EarlyStoppingHook._init_rule = infer_one
+    CheckpointHook._init_rule = infer_several
