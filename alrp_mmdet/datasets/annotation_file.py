@@ -170,7 +170,7 @@ class AnnotationFile:
             self.warnings.append(f'ignored categories that are not classes: {format_list(unused)}')
         if not problems and self.split == 'train' and not self._has_objects():
             crowds = sum(bool(a.get('iscrowd')) for a in self.content['annotations'])
-            why = f' ({crowds} annotations are crowds)' if crowds else ''
+            why = f' ({crowds} annotations are crowds or difficult)' if crowds else ''
             problems.append(f'nothing to train on: no image has an object of the classes{why}')
         return problems
 
