@@ -157,7 +157,8 @@ def test_only_difficult_objects_are_named_as_the_reason(new_project, source, cap
     source.write_text(json.dumps(content))
     with pytest.raises(SystemExit, match='error: '):
         new_project(source, '--out', 'mine')
-    assert re.search(r'nothing to train on: .*\d annotations are crowds or difficult', capsys.readouterr().out)
+    pattern = r'nothing to train on: .*\d annotations are crowds or difficult'
+    assert re.search(pattern, capsys.readouterr().out)
 
 
 def test_missing_images_are_left_out_on_request(new_project, source, capsys):
