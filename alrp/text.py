@@ -1,6 +1,20 @@
 """Text for messages and terminals."""
 
+import codecs
 from collections.abc import Iterable, Sequence
+
+FLAGS = {
+    **dict.fromkeys(('1', '1.0', 'true', 'yes', 'y', 't', 'on'), True),
+    **dict.fromkeys(('', '0', '0.0', 'false', 'no', 'n', 'f', 'off', 'none', 'null'), False),
+}
+
+BYTE_ORDER_MARKS = {  # UTF-16's mark starts like UTF-32's, so UTF-32 comes first
+    codecs.BOM_UTF8: 'utf-8-sig',
+    codecs.BOM_UTF32_LE: 'utf-32',
+    codecs.BOM_UTF32_BE: 'utf-32',
+    codecs.BOM_UTF16_LE: 'utf-16',
+    codecs.BOM_UTF16_BE: 'utf-16',
+}
 
 
 def format_list(entries: Iterable[object], limit: int = 5) -> str:
@@ -35,6 +49,30 @@ def format_table(rows: Sequence[Sequence[str]]) -> str:
     ]
     rule = ['-' * (width - 1) + (':' if i else '-') for i, width in enumerate(widths)]
     return '\n'.join(f'| {" | ".join(line)} |' for line in (lines[0], rule, *lines[1:]))
+
+
+def parse_flag(value: object) -> bool | None:
+    """Read a flag that a tool may have written as a word.
+
+    Args:
+        value (object): Such as 0, True, ``'1'``, ``'no'`` or ``'False'``.
+
+    Returns:
+        bool | None: The flag; None if the value has no known meaning, such as ``'Unspecified'``.
+    """
+    return FLAGS.get(str(value).strip().lower())
+
+
+def unicode_encoding(content: bytes) -> str:
+    """The encoding that the first bytes of a text show; UTF-8 if they show none."""
+    for mark, encoding in BYTE_ORDER_MARKS.items():
+        if content.startswith(mark):
+            return encoding
+    if content[:1] == b'\0' != content[1:2]:
+        return 'utf-16-be'
+    if content[1:2] == b'\0':
+        return 'utf-16-le'
+    return 'utf-8'
 
 
 def describe_error(error: BaseException) -> str:

@@ -45,8 +45,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         'source',
         type=Path,
         metavar='SOURCE',
-        help='annotations: a COCO .json, a folder of Pascal VOC .xml files, a YOLO data.yaml, or '
-        'a folder of YOLO labels with a classes.txt',
+        help='annotations: a COCO .json, a folder of Pascal VOC .xml files, a YOLO data.yaml or '
+        'obj.data, or a folder of YOLO labels with a classes.txt',
     )
     parser.add_argument(
         '--out', type=Path, required=True, metavar='FOLDER', help='folder for the new project'
@@ -60,7 +60,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         type=float,
         metavar='X',
         help='validate on this share of the images, chosen at random '
-        f'(default: {DEFAULT_VAL_FRACTION}, if there is no validation split)',
+        f'(default: {DEFAULT_VAL_FRACTION}, if there is no validation split; replaces one)',
     )
     detector = parser.add_mutually_exclusive_group()
     detector.add_argument(
@@ -90,6 +90,11 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--images', type=Path, metavar='FOLDER', help='image folder (default: searched for)'
+    )
+    parser.add_argument(
+        '--skip-missing',
+        action='store_true',
+        help='leave out images that are missing or cannot be decoded; they are listed',
     )
     parser.add_argument(
         '--format', choices=list(FORMATS), help='annotation format (default: detected)'
@@ -190,6 +195,7 @@ def load_splits(args: argparse.Namespace) -> tuple[dict[str, Split], dict[str, O
                 args.images,
                 progress,
                 masks=RECIPES[args.detector].masks,
+                skip_missing=args.skip_missing,
                 findings=findings,
             )
         except AnnotationError:
@@ -204,7 +210,9 @@ def load_splits(args: argparse.Namespace) -> tuple[dict[str, Split], dict[str, O
             for missing in classes_without_objects(data.train.classes, objects[name]):
                 data.findings.warning(split.source, f'classes without objects in {name}', missing)
             if not len(objects[name].areas):
-                data.findings.error(split.source, f'no objects for {name}')
+                crowds = objects[name].crowds
+                why = f': all {crowds} are crowds or difficult' if crowds else ''
+                data.findings.error(split.source, f'no objects for {name}{why}')
     if str(data.findings):
         print(data.findings)
     if data.findings.errors:

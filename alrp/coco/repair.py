@@ -11,13 +11,11 @@ from math import isfinite, nan
 from numbers import Integral
 from typing import Any
 
-from ..text import format_list
+from ..text import format_list, parse_flag
 from .columns import NUMBER, malformed_boxes, not_finite, of_wrong_type, present, repeated
 from .entries import Entries, Entry
 
 NUMERAL = re.compile(r'\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*')
-YES = {'1', 'true', 'yes', 'y', 't'}
-NO = {'', '0', 'false', 'no', 'n', 'f', 'none', 'null'}
 WHOLE = re.compile(r'(0|-?[1-9]\d*)(\.0*)?')
 REFERENCES = dict(images='image_id', categories='category_id')
 
@@ -173,9 +171,9 @@ def _not_flags(values: Sequence[Any]) -> list[int]:
 
 
 def _flag(value: Any) -> tuple[int | None, str]:
-    word = value.strip().lower() if isinstance(value, str) else None
-    if word in YES or word in NO:
-        return int(word in YES), 'written as text: read as 0 or 1'
+    flag = parse_flag(value) if isinstance(value, str) else None
+    if flag is not None:
+        return int(flag), 'written as text: read as 0 or 1'
     return None, 'of unknown meaning: read as 0'
 
 

@@ -43,7 +43,9 @@ def load_json(source: str | os.PathLike[str] | object, name: str) -> tuple[Any, 
         return source, where
     try:
         return json.loads(Path(source).read_bytes()), where
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise CocoFormatError(where, [f'not UTF-8 text ({error}): save it as UTF-8']) from error
+    except json.JSONDecodeError as error:
         raise CocoFormatError(
             where, [f'not JSON ({error}). The file may be incomplete: export it again']
         ) from error

@@ -18,7 +18,7 @@ from alrp.coco import (
 )
 from alrp.coco.box_layout import box_layout_problem
 from alrp.coco.columns import malformed_boxes
-from alrp.text import format_list
+from alrp.text import format_list, unicode_encoding
 
 from .categories import category_problems, root_category, unused_categories
 from .images import image_problems
@@ -83,7 +83,11 @@ class AnnotationFile:
         Returns:
             list[str]: A sentence for each problem.
         """
-        problems = self.read() or self.problems_of_content(images, drop, DROP_HINT)
+        problems = (
+            self.read()
+            or self._encoding_problems()
+            or self.problems_of_content(images, drop, DROP_HINT)
+        )
         return problems + self._repair_advice() if problems else []
 
     def read(self, repair: bool = False) -> list[str]:
@@ -107,6 +111,14 @@ class AnnotationFile:
         except CocoFormatError as error:
             return list(error.problems)
         return []
+
+    def _encoding_problems(self) -> list[str]:
+        """UTF-16 and the like: ``json`` reads them, but pycocotools does not."""
+        with open(self.path, 'rb') as file:
+            encoding = unicode_encoding(file.read(4))
+        if encoding == 'utf-8':
+            return []
+        return [f'the encoding is {encoding.upper()}: save the file as UTF-8 without a mark']
 
     def _repair_advice(self) -> list[str]:
         """What would be repaired by a tool that writes a new file; MMDetection reads this one."""
@@ -157,7 +169,9 @@ class AnnotationFile:
         if unused and not of_categories:
             self.warnings.append(f'ignored categories that are not classes: {format_list(unused)}')
         if not problems and self.split == 'train' and not self._has_objects():
-            problems.append('nothing to train on: no image has an object of the classes')
+            crowds = sum(bool(a.get('iscrowd')) for a in self.content['annotations'])
+            why = f' ({crowds} annotations are crowds or difficult)' if crowds else ''
+            problems.append(f'nothing to train on: no image has an object of the classes{why}')
         return problems
 
     def warn_of_id_zero(self) -> None:

@@ -34,9 +34,12 @@ def image_problems(images: Sequence[dict[str, Any]], folder: str | None) -> list
     missing = [] if folder is None else _missing(images, folder)
     if not missing:
         return []
+    advice = 'Check data_root and data_prefix'
+    if any('\\' in name for name in missing):
+        advice = "Replace '\\' by '/' in file_name; alrp new-project does so in a copy"
     return [
         f'{len(missing)} of {len(images)} images are not in {folder or "."}: '
-        f'{format_list(missing)}. Check data_root and data_prefix'
+        f'{format_list(missing)}. {advice}'
     ]
 
 

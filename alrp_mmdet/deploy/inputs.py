@@ -97,7 +97,9 @@ def find_coco_ids(
     unknown = [name for name in classes if name not in by_name]
     if unknown:
         raise InputError(f'{ann_file} has no category {format_list(unknown)}, a class of the model')
-    by_path = {PurePath(image['file_name']).parts: image['id'] for image in images}
+    by_path = {
+        PurePath(image['file_name'].replace('\\', '/')).parts: image['id'] for image in images
+    }
     ids = [_find_id(path.parts, by_path) for path in paths]
     absent = [path for path, image_id in zip(paths, ids) if image_id is None]
     if absent:

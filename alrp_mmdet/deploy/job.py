@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mmcv
 
+from ..fonts import use_fonts_for
 from .detector import Detector, read_image
 from .inputs import is_video
 from .results import ImageDetections
@@ -59,6 +60,8 @@ class InferenceJob:
         self.videos: list[dict] = []
         self.problems: list[str] = []
         self.warnings: list[str] = []
+        if out is not None:
+            use_fonts_for(detector.classes)
 
     def images(self, images: dict[str, Path]) -> None:
         """Detect in images, given by name. Unreadable images are skipped and listed in problems."""

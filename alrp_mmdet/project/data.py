@@ -16,6 +16,7 @@ from .formats import (
     detect_format,
     read_splits,
     remove_root_categories,
+    unused_validation,
 )
 from .holdout import hold_out
 from .image_checks import check_images, check_overlap
@@ -51,6 +52,7 @@ def load_data(
     progress: Callable[[int], Callable[[], None]] = lambda total: lambda: None,
     *,
     masks: bool = False,
+    skip_missing: bool = False,
     findings: Findings | None = None,
 ) -> ProjectData:
     """Read and check images for training and validation.
@@ -60,11 +62,14 @@ def load_data(
         val (Path, optional): Annotations for validation, in the same format. Defaults to None.
         val_fraction (float, optional): Share of the images of ``source`` to validate on. Defaults
             to None: ``DEFAULT_VAL_FRACTION``, unless ``val`` or ``source`` has validation images.
+            If given, validation images of ``source`` are not used.
         format (str, optional): Key of ``FORMATS``. Defaults to None, to detect it.
         images (Path, optional): Image folder. Defaults to None, to search for it.
         progress (Callable): Called with the number of images; returns a function that is called
             after each.
         masks (bool): Whether objects need masks. Defaults to False.
+        skip_missing (bool): Whether to leave out images that are missing or cannot be decoded, with
+            a warning. Defaults to False.
         findings (Findings, optional): Collects the problems, so that the caller has them even if
             an error follows. Defaults to None, for new ones.
 
@@ -74,7 +79,8 @@ def load_data(
     Raises:
         AnnotationError: If the data cannot be read at all, or the arguments contradict each other.
     """
-    findings, notes = findings or Findings(), []
+    findings, notes = Findings() if findings is None else findings, []
+    findings.skip_missing = skip_missing
     for path in (images, val):
         if path is not None and not path.exists():
             raise AnnotationError(f'{path} does not exist')
@@ -86,14 +92,12 @@ def load_data(
             'COCO, or remove --masks'
         )
     splits = read_splits(source, detected, images, findings)
-    train, val_split = splits['train'], splits.get('val')
+    train, val_split = splits['train'], splits.pop('val', None)
     if val_split is not None and (val is not None or val_fraction is not None):
-        raise AnnotationError(
-            f'{source} already has a validation split: remove --val and --val-fraction'
-        )
-    if 'test' in splits:
-        number = len(splits['test'].content['images'])
-        notes.append(f'{source}: the test split is not used ({number:,} images)')
+        splits['val'], val_split = val_split, None
+    for name in splits.keys() - {'train'}:
+        number = len(splits[name].content['images'])
+        notes.append(f'{source}: the {name} split is not used ({number:,} images)')
     if val is not None:
         found = _read_val(val, detected, images, findings)
         val_split = found.get('val', found['train'])
@@ -117,6 +121,9 @@ def load_data(
         fraction = DEFAULT_VAL_FRACTION if val_fraction is None else val_fraction
         train, val_split = hold_out(train, fraction, files)
         notes.append(f'validation: {fraction:.0%} of the images, chosen at random')
+        unused = unused_validation(source) if val_fraction is None else None
+        if unused is not None:
+            findings.warning(source, f'{unused} is not used: --val {unused} validates on it')
     for split, name in ((train, 'train'), (val_split, 'val')):
         if split is not None:
             check_annotations(split, name, findings, masks)

@@ -7,9 +7,15 @@ class Findings:
     """Errors, which must be fixed before training, and warnings, by file or folder.
 
     Each problem is listed once, with the number of distinct examples and the first few of them.
+
+    Attributes:
+        skip_missing (bool): Whether missing files are left out with a warning instead of being an
+            error.
     """
 
     def __init__(self):
+        self.skip_missing = False
+        self.can_skip = False  # whether there are errors that skip_missing turns into warnings
         self.errors = {}
         self.warnings = {}
 
@@ -28,6 +34,14 @@ class Findings:
         """Add a problem that does not prevent training. Takes the arguments of ``error``."""
         _add(self.warnings, place, text, example)
 
+    def missing(self, place, text: str, example: str) -> None:
+        """Add a file that is missing or unusable. Takes the arguments of ``error``."""
+        if self.skip_missing:
+            self.warning(place, f'left out: {text}', example)
+        else:
+            self.error(place, text, example)
+            self.can_skip = True
+
     def __str__(self) -> str:
         lines = []
         for title, entries in (('errors', self.errors), ('warnings', self.warnings)):
@@ -40,6 +54,8 @@ class Findings:
                 counted = f' ({len(examples)}x: {format_list(examples)})' if examples else ''
                 lines.append(f'    - {text}{counted}')
                 last_place = place
+            if title == 'errors' and self.can_skip:
+                lines.append('  To leave out what is missing or unreadable, use --skip-missing')
         return '\n'.join(lines)
 
 

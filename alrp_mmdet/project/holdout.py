@@ -16,8 +16,8 @@ def hold_out(
     Args:
         split (Split): All images, at least two.
         fraction (float): Share of the images to hold out, in (0, 1). At least one image is held
-            out and at least one is kept. Files with the same content stay together, so the share
-            may become larger.
+            out and at least one is kept. The share becomes larger to keep files with the same
+            content together, and to hold out an image with objects.
         files (dict[Path, ImageFile]): The image files, by path.
         seed (int): Seed of the random split. Defaults to 0.
 
@@ -31,9 +31,10 @@ def hold_out(
     shuffled = [groups[key] for key in sorted(groups)]
     random.Random(seed).shuffle(shuffled)
     num_wanted = max(1, round(fraction * len(split.content['images'])))
+    annotated = {a.get('image_id') for a in split.content['annotations']}
     held_out = set()
     for ids in shuffled[:-1]:
-        if len(held_out) >= num_wanted:
+        if len(held_out) >= num_wanted and (held_out & annotated or not annotated):
             break
         held_out.update(ids)
     # An annotation without a valid image_id stays in training, where it is reported.
@@ -46,4 +47,4 @@ def _subset(split: Split, selects: Callable[[int], bool]) -> Split:
         'images': [i for i in split.content['images'] if selects(i['id'])],
         'annotations': [a for a in split.content['annotations'] if selects(a.get('image_id'))],
     }
-    return Split(split.source, content, split.image_folder)
+    return Split(split.source, content, split.image_folder, None, split.doubtful)

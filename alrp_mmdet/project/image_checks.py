@@ -7,61 +7,104 @@ from .findings import Findings
 from .formats import Split
 from .image_files import ImageFile
 
+HOLD_OUT = '--val-fraction 0.2 holds out a part of the training images instead'
+
 
 def check_images(split: Split, files: dict[Path, ImageFile], findings: Findings) -> None:
     """Find images that cannot be used or differ from their annotations, and fill in missing sizes.
 
     Args:
-        split (Split): Images without ``width`` or ``height`` get both; images of unknown size are
-            removed.
+        split (Split): Images without ``width`` or ``height`` get both; images of unknown size, and
+            those that ``findings`` leaves out, are removed.
         files (dict[Path, ImageFile]): The image files, by path.
         findings (Findings): Collects problems.
     """
-    by_content, unknown_size = defaultdict(list), set()
+    by_content, left_out = defaultdict(list), set()
     for image in split.content['images']:
-        name, file = image['file_name'], files.get(split.image_path(image))
+        name, file = image['file_name'], files[split.image_path(image)]
         if file.problem == 'missing':
-            findings.error(split.source, f'images not found in {split.image_folder}', name)
+            findings.missing(split.source, f'images not found in {split.image_folder}', name)
         elif file.problem is not None:
-            findings.error(split.source, 'unusable images', f'{name} {file.problem}')
-        actual = file.width, file.height
-        if not ('width' in image and 'height' in image):
+            findings.missing(split.source, 'unusable images', f'{name} {file.problem}')
+        if file.problem is not None and findings.skip_missing:
+            left_out.add(image['id'])
+            split.ann_file = None
+            continue
+        has_size = 'width' in image and 'height' in image
+        if not has_size:
             if not file.width:
-                unknown_size.add(image['id'])
+                left_out.add(image['id'])
             image.update(width=file.width, height=file.height)
             split.ann_file = None
-        elif file.problem is None and actual != (image['width'], image['height']):
-            transposed = actual[::-1] == (image['width'], image['height'])
-            findings.error(
-                split.source,
-                'image size differs from the annotations',
-                f'{name} is {actual[0]}x{actual[1]}, annotated as '
-                f'{image["width"]}x{image["height"]}' + (' (EXIF rotation?)' if transposed else ''),
-            )
+        if file.problem is None:
+            _check_size(split, image, file, has_size, findings)
+            for text, detail in file.changes.items():
+                findings.warning(split.source, text, f'{name} ({detail})')
         if file.digest:
             by_content[file.digest].append(name)
-    if unknown_size:
+    if left_out:
         content = split.content
-        content['images'] = [i for i in content['images'] if i['id'] not in unknown_size]
+        content['images'] = [i for i in content['images'] if i['id'] not in left_out]
         content['annotations'] = [
-            a for a in content['annotations'] if a.get('image_id') not in unknown_size
+            a for a in content['annotations'] if a.get('image_id') not in left_out
         ]
     for names in by_content.values():
         if len(names) > 1:
             findings.warning(split.source, 'duplicate images', ' = '.join(names[:3]))
 
 
+def _check_size(
+    split: Split, image: dict, file: ImageFile, has_size: bool, findings: Findings
+) -> None:
+    """Compare the size of an image with the annotated one, and look for rotation by EXIF."""
+    name, actual = image['file_name'], (file.width, file.height)
+    if actual != (image['width'], image['height']):
+        transposed = actual[::-1] == (image['width'], image['height'])
+        findings.error(
+            split.source,
+            'image size differs from the annotations',
+            f'{name} is {actual[0]}x{actual[1]}, annotated as {image["width"]}x{image["height"]}'
+            + (' (EXIF rotation?)' if transposed else ''),
+        )
+    elif file.orientation > 1 and not (
+        has_size and file.transposed and file.width != file.height  # drawn on the rotated image
+    ):
+        split.doubtful.add(image['id'])
+        findings.warning(
+            split.source,
+            'images that EXIF rotates or flips, in training too: are the boxes drawn on the '
+            'rotated image? Look at annotations.png',
+            f'{name} (orientation {file.orientation})',
+        )
+
+
 def check_overlap(
     train: Split, val: Split, files: dict[Path, ImageFile], findings: Findings
 ) -> None:
     """Find images in both splits by their content, even if the file names differ."""
-    trained = {files[train.image_path(i)].digest: i['file_name'] for i in train.content['images']}
+    trained = {}
+    for image in train.content['images']:
+        trained.setdefault(files[train.image_path(image)].digest, []).append(image)
+    annotated = {
+        id(split): {a.get('image_id') for a in split.content['annotations']}
+        for split in (train, val)
+    }
+    shared = {}
     for image in val.content['images']:
         digest = files[val.image_path(image)].digest
         if digest and digest in trained:
-            name, train_name = image['file_name'], trained[digest]
-            findings.error(
-                val.source,
-                'images in both train and val: validation results would be too optimistic',
-                name if train_name == name else f'{name} = {train_name}',
+            name, names = image['file_name'], [i['file_name'] for i in trained[digest]]
+            empty = image['id'] not in annotated[id(val)] and not any(
+                i['id'] in annotated[id(train)] for i in trained[digest]
             )
+            shared[name if name in names else f'{name} = {names[0]}'] = empty
+    if val.content['images'] and len(shared) == len(val.content['images']):
+        text = f'all {len(shared)} validation images are training images too: {HOLD_OUT}'
+        findings.error(val.source, text, next(iter(shared)))
+        return
+    for name, empty in shared.items():
+        if empty:
+            findings.warning(val.source, 'images without objects in both train and val', name)
+        else:
+            text = 'images in both train and val: validation results would be too optimistic'
+            findings.error(val.source, f'{text}. Remove them from one, or {HOLD_OUT}', name)

@@ -9,10 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-from PIL import Image
+import mmcv
+import numpy as np
+from PIL import Image, UnidentifiedImageError
 
 EXIF_ORIENTATION = 0x0112
-TRANSPOSED = 5, 6, 7, 8  # EXIF orientations that swap width and height
+TIFF_BITS = 258  # BitsPerSample
+DEEP = 'images with more than 8 bits: OpenCV keeps the highest 8; scale them to 8 bits yourself'
+TRANSPARENT = 'images with transparent parts: OpenCV shows the colours below'
+FRAMES = 'files with several images: only the first is read'
+# Pillow lacks these formats or limits, but OpenCV may read the file.
+UNKNOWN_TO_PILLOW = UnidentifiedImageError, NotImplementedError, Image.DecompressionBombError
 
 
 @dataclass(frozen=True)
@@ -24,12 +31,22 @@ class ImageFile:
         height (int): Height in pixels after EXIF rotation; 0 if the file does not open.
         digest (str): Hash of the file's content; empty if it cannot be read.
         problem (str | None): Why the file cannot be used, or None.
+        orientation (int): EXIF orientation by which OpenCV rotates or flips the image; 1 if it does
+            not.
+        changes (dict[str, str]): What OpenCV changes in the image, with details.
     """
 
     width: int = 0
     height: int = 0
     digest: str = ''
     problem: str | None = None
+    orientation: int = 1
+    changes: dict[str, str] | None = None
+
+    @property
+    def transposed(self) -> bool:
+        """Whether the orientation swaps width and height."""
+        return self.orientation > 4
 
 
 def inspect_images(
@@ -59,19 +76,71 @@ def inspect_images(
 def _inspect(path: Path) -> ImageFile:
     try:
         content = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # ValueError: a NUL in the name
         return ImageFile(problem='missing')
     except OSError as error:
         return ImageFile(problem=f'cannot be read: {error.strerror}')
     digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+    orientation, changes, deep = 1, {}, True
     try:
         with Image.open(io.BytesIO(content)) as image:
-            image.load()
-            width, height = image.size
-            if image.getexif().get(EXIF_ORIENTATION) in TRANSPOSED:
-                width, height = height, width
+            image.load()  # OpenCV fills up truncated images
+            orientation = image.getexif().get(EXIF_ORIENTATION, 1)
+            changes = _changes(image)
+            deep = _is_deep(image, content)
+    except UNKNOWN_TO_PILLOW:
+        pass
     except Exception as error:  # each image format raises its own kinds
         return ImageFile(digest=digest, problem=f'cannot be decoded: {error}')
-    if not cv2.haveImageReader(str(path)):
-        return ImageFile(width, height, digest, 'is in a format that OpenCV does not read')
-    return ImageFile(width, height, digest)
+    pixels = _decode(content, 'color')
+    if pixels is None:
+        return ImageFile(digest=digest, problem='cannot be decoded by OpenCV, which training uses')
+    if deep:
+        changes.update(_lost_bits(content, pixels))
+    if orientation not in range(2, 9) or not _is_rotated(content, pixels):
+        orientation = 1
+    height, width = pixels.shape[:2]
+    return ImageFile(width, height, digest, None, orientation, changes)
+
+
+def _decode(content: bytes, flag: str) -> np.ndarray | None:
+    """Decode an image as ``LoadImageFromFile`` does, with a ``color_type``."""
+    try:
+        return mmcv.imfrombytes(content, flag=flag, backend='cv2')
+    except cv2.error:
+        return None
+
+
+def _changes(image: Image.Image) -> dict[str, str]:
+    changes = {}
+    frames = getattr(image, 'n_frames', 1)
+    if frames > 1 and image.format != 'MPO':  # phones add previews to a JPEG, as MPO
+        changes[FRAMES] = f'{frames} images'
+        image.seek(0)
+    if 'A' in image.getbands() or 'transparency' in image.info:
+        least = image.convert('RGBA').getchannel('A').getextrema()[0]
+        if least < 255:
+            changes[TRANSPARENT] = f'alpha from {least}'
+    return changes
+
+
+def _is_deep(image: Image.Image, content: bytes) -> bool:
+    """Whether an image may have more than 8 bits per channel; Pillow reads some of these as 8."""
+    if image.format == 'PNG':
+        return content[24] > 8
+    if image.format == 'TIFF':
+        return max(image.tag_v2.get(TIFF_BITS, (1,))) > 8
+    return image.mode.startswith(('I', 'F')) or image.format in ('JPEG2000', 'AVIF')
+
+
+def _lost_bits(content: bytes, pixels: np.ndarray) -> dict[str, str]:
+    raw = _decode(content, 'unchanged')
+    if raw is None or raw.dtype == np.uint8:
+        return {}
+    before, after = f'{raw.min():g} to {raw.max():g}', f'{pixels.min()} to {pixels.max()}'
+    return {DEEP: f'values {before} become {after}'}
+
+
+def _is_rotated(content: bytes, pixels: np.ndarray) -> bool:
+    stored = _decode(content, 'color_ignore_orientation')
+    return stored is not None and not np.array_equal(stored, pixels)

@@ -9,11 +9,13 @@ from matplotlib.lines import Line2D
 
 from ..datasets.masks import decode, encode
 from ..drawing import class_colours, draw_box, image_grid, paint_mask
+from ..fonts import use_fonts_for
 from .formats import Split
 
 NUM_IMAGES, COLUMNS = 12, 4
 MAX_LABELLED_BOXES = 15  # with more boxes in an image, class names would hide them
 MAX_LEGEND_CLASSES = 24
+NUM_DOUBTFUL = 4  # images that are shown because their annotations may be wrong
 
 
 def draw_annotations(split: Split, masks: bool = False) -> bytes:
@@ -33,6 +35,7 @@ def draw_annotations(split: Split, masks: bool = False) -> bytes:
     labels = {category['id']: i for i, category in enumerate(categories)}
     by_image = split.annotations_by_image()
     chosen = _choose_images(split, by_image)
+    use_fonts_for([*split.classes, *(image['file_name'] for image in chosen)])
     figure, axes = image_grid([(image['width'], image['height']) for image in chosen], COLUMNS)
     drawn = set()
     for axis, image in zip(axes, chosen):
@@ -63,10 +66,12 @@ def draw_annotations(split: Split, masks: bool = False) -> bytes:
 
 
 def _choose_images(split: Split, by_image: dict) -> list[dict]:
-    """Choose an image for each class, rarest first, then fill up with evenly spaced images."""
+    """Choose doubtful images, one for each class, rarest first, and evenly spaced images."""
     images = {i['id']: i for i in split.content['images'] if by_image[i['id']]}
     counts = Counter(a['category_id'] for a in split.content['annotations'])
-    chosen, covered = {}, set()
+    doubtful = [key for key in images if key in split.doubtful][:NUM_DOUBTFUL]
+    chosen = {key: images[key] for key in doubtful}
+    covered = {a['category_id'] for key in doubtful for a in by_image[key]}
     for category, _ in counts.most_common()[::-1]:
         if category not in covered and len(chosen) < NUM_IMAGES:
             key = next(k for k in images if any(a['category_id'] == category for a in by_image[k]))

@@ -10,7 +10,6 @@ import pytest
 from format_writers import by_file, make_coco, write_coco, write_voc, write_yolo
 from load_helpers import load_by_file, load_errors, load_warnings
 
-from alrp_mmdet.datasets import AnnotationError
 from alrp_mmdet.project.data import load_data
 from alrp_mmdet.project.formats import detect_format
 
@@ -118,8 +117,9 @@ def test_data_yaml_splits(tmp_path, content):
     data = load_data(path)
     assert not data.findings.errors, str(data.findings)
     assert [len(s.content['images']) for s in (data.train, data.val)] == [3, 2]
-    with pytest.raises(AnnotationError, match='--val-fraction'):
-        load_data(path, val_fraction=0.5)
+    data = load_data(path, val_fraction=0.34)  # of the training images
+    assert [len(s.content['images']) for s in (data.train, data.val)] == [2, 1]
+    assert re.search(r'val split is not used \(2 images', ' '.join(data.notes))
 
 
 def test_random_split_is_repeatable_and_keeps_copies_together(tmp_path, content):

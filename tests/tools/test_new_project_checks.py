@@ -148,3 +148,25 @@ def test_numbers_out_of_range(new_project, source, option, message, capsys):
     with pytest.raises(SystemExit):
         new_project(source, '--out', 'mine', option)
     assert message in capsys.readouterr().err
+
+
+def test_only_difficult_objects_are_named_as_the_reason(new_project, source, capsys):
+    content = json.loads(source.read_text())
+    for annotation in content['annotations']:
+        annotation['iscrowd'] = 1
+    source.write_text(json.dumps(content))
+    with pytest.raises(SystemExit, match='error: '):
+        new_project(source, '--out', 'mine')
+    pattern = r'nothing to train on: .*\d annotations are crowds or difficult'
+    assert re.search(pattern, capsys.readouterr().out)
+
+
+def test_missing_images_are_left_out_on_request(new_project, source, capsys):
+    Path('images/0_1.png').unlink()
+    with pytest.raises(SystemExit, match='error: '):
+        new_project(source, '--out', 'mine')
+    assert re.search(r'0_1\.png[^$]*--skip-missing', capsys.readouterr().out)
+    new_project(source, '--out', 'mine', '--skip-missing', '--val-fraction', '.4')
+    assert re.search(r'left out: .*1x: 0_1\.png', capsys.readouterr().out)
+    content = json.loads(Path('mine/annotations/train.json').read_text())
+    assert '0_1.png' not in [image['file_name'] for image in content['images']]

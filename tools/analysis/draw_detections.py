@@ -21,6 +21,7 @@ from alrp_mmdet.datasets.masks import decode, encode  # noqa: E402
 from alrp_mmdet.deploy import Detector, InputError  # noqa: E402
 from alrp_mmdet.deploy.thresholds import apply_thresholds, read_thresholds  # noqa: E402
 from alrp_mmdet.drawing import class_colours, draw_box, image_grid, paint_mask  # noqa: E402
+from alrp_mmdet.fonts import use_fonts_for  # noqa: E402
 
 
 def parse_args():
@@ -77,6 +78,7 @@ def main():
     palette = class_colours(model.dataset_meta['palette'], len(classes))
 
     infos = [dataset.get_data_info(i) for i in range(min(args.num_images, len(dataset)))]
+    use_fonts_for(classes)
     figure, axes = image_grid([(info['width'], info['height']) for info in infos], args.columns)
     for axis, info in zip(axes, infos):
         image = mmcv.imread(info['img_path'], channel_order='rgb')

@@ -1,16 +1,22 @@
 """Readers for COCO, Pascal VOC and YOLO annotations; all give COCO-format content."""
 
+import os
 from pathlib import Path
+
+from alrp.text import format_list
 
 from ...datasets.check import AnnotationError
 from ..findings import Findings
 from .coco import align_categories, read_coco
 from .coco_fractions import convert_fractions
+from .other_formats import refuse_other_formats
+from .paths import list_files, split_named
 from .pixel_boxes import convert_boxes_to_pixels
 from .root_category import remove_root_categories
 from .split import Split
-from .voc import find_xml_folder, read_voc
-from .yolo import find_class_file, find_data_yaml, read_yolo
+from .voc import read_voc
+from .voc_sets import find_xml_folder
+from .yolo import find_yolo, read_yolo
 
 __all__ = [
     'FORMATS',
@@ -21,10 +27,14 @@ __all__ = [
     'detect_format',
     'read_splits',
     'remove_root_categories',
+    'unused_validation',
 ]
 
 FORMATS = dict(coco=read_coco, voc=read_voc, yolo=read_yolo)
-FORMAT_OF_SUFFIX = {'.json': 'coco', '.yaml': 'yolo', '.yml': 'yolo'}
+FORMAT_OF_SUFFIX = {
+    '.json': 'coco',
+    **dict.fromkeys(('.yaml', '.yml', '.data', '.names'), 'yolo'),
+}
 
 
 def detect_format(source: Path) -> str:
@@ -44,15 +54,37 @@ def detect_format(source: Path) -> str:
     if source.is_file():
         if source.suffix.lower() in FORMAT_OF_SUFFIX:
             return FORMAT_OF_SUFFIX[source.suffix.lower()]
+        refuse_other_formats(source)
     elif find_xml_folder(source) is not None:
         return 'voc'
-    elif find_data_yaml(source) is not None or find_class_file(source) is not None:
+    elif find_yolo(source) is not None:
         return 'yolo'
+    refuse_other_formats(source)
+    found = list_files(source, ['.json', '.yaml']) if source.is_dir() else []
     raise AnnotationError(
         f'{source}: unknown annotation format. Expected a COCO .json, a folder of Pascal VOC .xml '
-        'files (or with a subfolder Annotations), a YOLO data.yaml, or a folder of YOLO labels '
-        'with a classes.txt'
+        'files (or with a subfolder Annotations), a YOLO data.yaml or obj.data, or a folder of '
+        'YOLO labels with a classes.txt'
+        + (f'. The folder has {format_list(found)}: name one of them' if found else '')
     )
+
+
+def unused_validation(source: Path) -> Path | None:
+    """Annotations next to ``source`` that are named as its validation split, or None.
+
+    Args:
+        source (Path): Such as ``instances_train.json`` or ``train/_annotations.coco.json``.
+    """
+    source = Path(os.path.abspath(source))
+    for path in (source, source.parent):
+        if split_named(path.stem) != 'train':
+            continue
+        for sibling in sorted(path.parent.iterdir()):
+            other = sibling / source.relative_to(path)
+            same_kind = other.suffix == source.suffix and other.exists()
+            if split_named(sibling.stem) == 'val' and same_kind:
+                return other
+    return None
 
 
 def read_splits(

@@ -4,14 +4,14 @@ from itertools import count
 from pathlib import Path
 
 from alrp.coco import Entries, as_id
-from alrp.text import format_list
+from alrp.text import format_list, unicode_encoding
 
 from ...datasets.annotation_file import AnnotationFile
 from ...datasets.check import AnnotationError
 from ..findings import Findings
+from .coco_images import locate_images
+from .other_formats import refuse_other_formats
 from .split import Split
-
-NUM_PROBES = 50  # images to look up in each candidate folder
 
 
 def read_coco(path: Path, images: Path | None, findings: Findings) -> dict[str, Split]:
@@ -31,6 +31,7 @@ def read_coco(path: Path, images: Path | None, findings: Findings) -> dict[str, 
     file = AnnotationFile(str(path), 'train')
     problems = file.read(repair=True)
     if problems:
+        refuse_other_formats(path)
         raise AnnotationError(f'{path}: {"; ".join(problems)}')
     for key, needed in (('images', ('id', 'file_name')), ('categories', ('id', 'name'))):
         problems = Entries(file.content[key], key).missing_keys(needed)
@@ -43,38 +44,11 @@ def read_coco(path: Path, images: Path | None, findings: Findings) -> dict[str, 
             findings.warning(path, repair.text, label)
     changed = _fill_in(file.content, path, findings) or bool(file.repairs)
     changed |= _renumber(file.content, path, findings)
-    folder = find_image_folder(path, file.content, images)
+    changed |= _is_other_unicode(path, findings)
+    names = [image['file_name'] for image in file.content['images']]
+    folder = locate_images(path, file.content, images, findings)
+    changed |= names != [image['file_name'] for image in file.content['images']]
     return dict(train=Split(str(path), file.content, folder, None if changed else path))
-
-
-def find_image_folder(path: Path, content: dict, images: Path | None) -> Path:
-    """Find the folder of the images of a COCO JSON.
-
-    Args:
-        path (Path): The JSON file; its folder, the parent folder and their subfolders are searched.
-        content (dict): Content of the file.
-        images (Path | None): The only folder to look in; None to search.
-
-    Returns:
-        Path: The folder with the most images.
-
-    Raises:
-        AnnotationError: If no image is found.
-    """
-    names = [image['file_name'] for image in content['images']]
-    probes = names[:: max(1, len(names) // NUM_PROBES)]
-    near = [path.parent, path.parent.parent]
-    candidates = near + [f for parent in near for f in sorted(parent.iterdir()) if f.is_dir()]
-    if images is not None:
-        candidates = [images]
-    found = [sum((folder / name).is_file() for name in probes) for folder in candidates]
-    if probes and not max(found):
-        where = images if images is not None else f'{near[0]}, {near[1]} or their subfolders'
-        raise AnnotationError(
-            f'{path}: its images, such as {names[0]}, are not in {where}. Use --images to give the '
-            'folder that their file_name is relative to'
-        )
-    return candidates[found.index(max(found))]
 
 
 def align_categories(split: Split, classes: tuple[str, ...], findings: Findings) -> None:
@@ -137,6 +111,15 @@ def _fill_in(content: dict, path: Path, findings: Findings) -> bool:
     if any(c.get('keypoints') for c in content['categories']):
         findings.warning(path, 'keypoints are ignored: the detector learns boxes')
     return changed
+
+
+def _is_other_unicode(path: Path, findings: Findings) -> bool:
+    """Whether the file is not plain UTF-8, which pycocotools needs."""
+    with path.open('rb') as file:
+        encoding = unicode_encoding(file.read(4))
+    if encoding != 'utf-8':
+        findings.warning(path, f'the encoding is {encoding.upper()}: converted to UTF-8')
+    return encoding != 'utf-8'
 
 
 def _renumber(content: dict, path: Path, findings: Findings) -> bool:

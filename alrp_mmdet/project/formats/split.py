@@ -2,16 +2,10 @@
 
 import json
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
-
-# MMDetection reads images with OpenCV; these are its formats.
-IMAGE_SUFFIXES = {
-    *('.avif', '.bmp', '.dib', '.gif', '.jp2', '.jpe', '.jpeg', '.jpg', '.pbm', '.pgm', '.png'),
-    *('.pnm', '.ppm', '.tif', '.tiff', '.webp'),
-}
 
 
 @dataclass
@@ -27,12 +21,14 @@ class Split:
         content (dict): COCO's images, annotations and categories.
         image_folder (Path): Folder that the file names of the images are relative to.
         ann_file (Path | None): COCO-format file with exactly this content; None if there is none.
+        doubtful (set): Ids of images whose boxes should be checked by eye.
     """
 
     source: str
     content: dict
     image_folder: Path
     ann_file: Path | None = None
+    doubtful: set = field(default_factory=set)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -103,13 +99,3 @@ def build_split(source: str, images: Sequence[ParsedImage], classes: Sequence[st
             content['annotations'].append(dict(id=count + 1, **ids, iscrowd=0) | entry)
     content['categories'] = [dict(id=i, name=name) for i, name in enumerate(classes, 1)]
     return Split(source, content, folder)
-
-
-def list_images(folder: Path) -> list[Path]:
-    """All images in a folder and its subfolders, sorted."""
-    files = (path for path in folder.rglob('*') if path.is_file())
-    return sorted(path for path in files if path.suffix.lower() in IMAGE_SUFFIXES)
-
-
-def first_existing_folder(candidates: Iterable[Path]) -> Path | None:
-    return next((folder for folder in candidates if folder.is_dir()), None)

@@ -1,49 +1,49 @@
-"""Reader for YOLO datasets: a ``data.yaml``, or a folder of labels with a file of class names."""
+"""Reader for YOLO datasets: a ``data.yaml``, a Darknet ``.data`` file, or a folder of labels."""
 
+from collections.abc import Mapping
 from pathlib import Path
-
-import yaml
 
 from ...datasets.check import AnnotationError
 from ..findings import Findings
-from .split import (
-    IMAGE_SUFFIXES,
-    ParsedImage,
-    Split,
-    build_split,
-    first_existing_folder,
-    list_images,
-)
-from .yolo_labels import find_label_file, read_labels, short_path
+from .darknet import find_darknet_file, read_darknet
+from .data_yaml import find_data_yaml, read_data_yaml
+from .image_lists import divide, find_lists, read_image_list, report_unused
+from .paths import IMAGE_SUFFIXES, first_existing_folder, list_folders, list_images
+from .split import ParsedImage, Split, build_split
+from .text_files import read_text
+from .yolo_labels import find_label_file, looks_like_labels, read_labels, short_path
 
-ImageAndLabels = tuple[Path, Path]  # an image file and its label file
-CLASS_FILES = 'classes.txt', 'obj.names', 'classes.names'
-SPLIT_NAMES = dict(train=('train',), val=('val', 'valid', 'validation'), test=('test',))
-NOT_LABEL_FILES = {*CLASS_FILES, 'train.txt', 'val.txt', 'valid.txt', 'test.txt', 'readme.txt'}
+CLASS_FILES = 'classes.txt', 'obj.names', 'classes.names', '_darknet.labels'
 
 
-def find_data_yaml(folder: Path) -> Path | None:
-    """The YAML file that describes a dataset; None if there is none, or several."""
-    if (folder / 'data.yaml').is_file():
-        return folder / 'data.yaml'
-    found = [p for p in sorted(folder.glob('*.y*ml')) if 'names:' in p.read_text(errors='replace')]
-    return found[0] if len(found) == 1 else None
+def find_yolo(folder: Path) -> Path | None:
+    """The file that describes a YOLO dataset or names its classes; None if there is none."""
+    return find_data_yaml(folder) or find_darknet_file(folder) or find_class_file(folder)
 
 
 def find_class_file(folder: Path) -> Path | None:
-    """The file of class names in a folder or its subfolder ``labels``; None if there is none."""
-    places = [folder / part / name for part in ('', 'labels') for name in CLASS_FILES]
-    return next((path for path in places if path.is_file()), None)
+    """The file of class names in a folder or its subfolders; None if there is none.
+
+    Raises:
+        AnnotationError: If two files differ: the labels then have no common numbering.
+    """
+    folders = [folder, folder / 'labels', *list_folders(folder)]
+    folders += list_folders(folder / 'labels')
+    found = [place / name for place in folders for name in CLASS_FILES if (place / name).is_file()]
+    for other in found[1:]:
+        if _read_classes(other) != _read_classes(found[0]):
+            raise AnnotationError(f'{found[0]} and {other} differ: which classes do labels count?')
+    return found[0] if found else None
 
 
 def read_yolo(path: Path, images: Path | None, findings: Findings) -> dict[str, Split]:
-    """Read a ``data.yaml``, or a folder of labels with a file of class names.
+    """Read a ``data.yaml``, a Darknet ``.data`` file, or a folder with a file of class names.
 
     A polygon is an object's mask and gives its box. An image without a label file has no objects.
 
     Args:
         path (Path): The file or folder.
-        images (Path | None): Image folder, only for a folder of labels; None to search for it.
+        images (Path | None): Image folder, unless a ``data.yaml`` names it; None to search for it.
         findings (Findings): Collects problems.
 
     Returns:
@@ -54,118 +54,104 @@ def read_yolo(path: Path, images: Path | None, findings: Findings) -> dict[str, 
         AnnotationError: If classes or images are not found, or ``images`` contradicts a
             ``data.yaml``.
     """
-    data_yaml = path if path.is_file() else find_data_yaml(path)
-    if data_yaml is not None:
+    file = path if path.is_file() else find_yolo(path)
+    if file is None:
+        raise AnnotationError(f'{path}: no data.yaml and no classes.txt in this folder')
+    if file.suffix.lower() in ('.yaml', '.yml'):
         if images is not None:
-            raise AnnotationError(f'{data_yaml} already names its images: remove --images')
-        classes, sets = _read_data_yaml(data_yaml, findings)
+            raise AnnotationError(f'{file} already names its images: remove --images')
+        classes, sets = read_data_yaml(file, findings)
+    elif file.suffix.lower() == '.data':
+        classes, sets = read_darknet(file, images, findings)
     else:
-        class_file = find_class_file(path)
-        if class_file is None:
-            raise AnnotationError(f'{path}: no data.yaml and no classes.txt in this folder')
-        lines = class_file.read_text(encoding='utf-8-sig').splitlines()
-        classes = [line.strip() for line in lines if line.strip()]
-        sets = _find_images_and_labels(path, images)
+        classes = _read_classes(file)
+        sets = _find_sets(file.parent if path.is_file() else path, images, findings)
     if not classes:
         raise AnnotationError(f'{path}: the list of classes is empty')
     splits = {}
     for name, pairs in sets.items():
+        pairs = {image: file or find_label_file(image) for image, file in pairs.items()}
         parsed = [
             ParsedImage(image, {}, read_labels(image, file, len(classes), path, findings))
-            for image, file in pairs
+            for image, file in pairs.items()
         ]
         splits[name] = build_split(str(path), parsed, classes)
-    _check_orphaned_labels([pair for pairs in sets.values() for pair in pairs], path, findings)
+        _check_labels(pairs, path, findings)
     return splits
 
 
-def _read_data_yaml(
-    path: Path, findings: Findings
-) -> tuple[list[str], dict[str, list[ImageAndLabels]]]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding='utf-8-sig'))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise AnnotationError(f'{path} is not valid YAML: {" ".join(str(error).split())}') from None
-    if not isinstance(content, dict) or 'names' not in content:
-        raise AnnotationError(f"{path} has no key 'names' with the class names")
-    if 'kpt_shape' in content:
-        raise AnnotationError(f'{path} describes keypoints (kpt_shape), not boxes')
-    names = content['names']
-    if isinstance(names, dict):
-        if sorted(names) != list(range(len(names))):
-            raise AnnotationError(f'{path}: names must be numbered 0, 1, ..., got {[*names]}')
-        names = [names[i] for i in range(len(names))]
-    if not isinstance(names, list):
-        raise AnnotationError(f'{path}: names must be a list of classes, got {names!r}')
-    if content.get('nc', len(names)) != len(names):
-        raise AnnotationError(f'{path}: nc is {content["nc"]}, but names has {len(names)} entries')
-    root = path.parent / str(content.get('path') or '')
-    root = root if root.is_dir() else path.parent
-    sets = {}
-    for name, keys in SPLIT_NAMES.items():
-        entry = next((content[key] for key in keys if content.get(key)), None)
-        for part in entry if isinstance(entry, list) else [entry] if entry else []:
-            images = _resolve_images(str(part), root, path, findings)
-            sets.setdefault(name, []).extend((image, find_label_file(image)) for image in images)
-    if not sets.get('train'):
-        raise AnnotationError(f'{path}: no training images found (train: {content.get("train")})')
-    return [str(name) for name in names], sets
+def _read_classes(file: Path) -> list[str]:
+    names = [line.strip() for line in read_text(file).strip('\r\n ').splitlines()]
+    if '' in names:
+        raise AnnotationError(
+            f'{file}:{names.index("") + 1}: blank line between class names. Remove it, or name the '
+            'class'
+        )
+    return names
 
 
-def _resolve_images(part: str, root: Path, data_yaml: Path, findings: Findings) -> list[Path]:
-    """The images of an entry of data.yaml: a folder, or a file that lists them."""
-    # Roboflow writes ../train/images for a folder next to data.yaml; other readers accept it too.
-    parent = data_yaml.parent
-    places = [root / part, parent / part, parent / part.removeprefix('../')]
-    place = next((place for place in places if place.exists()), None)
-    if place is None:
-        findings.error(data_yaml, f'{part} does not exist in {root}')
-        return []
-    if place.is_dir():
-        return list_images(place)
-    images = []
-    for number, line in enumerate(place.read_text(encoding='utf-8-sig').splitlines(), 1):
-        if not line.strip():
-            continue
-        options = [folder / line.strip() for folder in (root, place.parent)]
-        image = next((option for option in options if option.is_file()), None)
-        if image is None:
-            findings.error(data_yaml, 'images not found', f'{place}:{number} {line.strip()}')
+def _find_sets(
+    path: Path, images: Path | None, findings: Findings
+) -> dict[str, dict[Path, Path | None]]:
+    """The images of each split of a folder without data.yaml, and their label files."""
+    parent = path.parent if path.name.lower() == 'labels' else path
+    folder = images or first_existing_folder([parent / 'images', parent / 'Images', path])
+    labels = first_existing_folder([path / 'labels', path / 'Labels', path])
+    found = list_images(folder)
+    lists = next((lists for p in (parent, folder, labels) if (lists := find_lists(p, found))), {})
+    if lists:
+        sets = {
+            split: {
+                image: label_file
+                for file in files
+                for image, label_file in read_image_list(
+                    file, [folder, parent], path, findings
+                ).items()
+            }
+            for split, files in lists.items()
+        }
+        used = {image.resolve() for listed in sets.values() for image in listed}
+        rest = [image for image in found if image.resolve() not in used]
+        if 'train' in sets:
+            report_unused(rest, path, findings)
         else:
-            images.append(image)
-    return images
-
-
-def _find_images_and_labels(path: Path, images: Path | None) -> dict[str, list[ImageAndLabels]]:
-    """Pair images and label files of a folder without data.yaml."""
-    parent = path.parent if path.name == 'labels' else path
-    folder = images or first_existing_folder([parent / 'images', path])
-    labels = first_existing_folder([path / 'labels', path])
-    subfolders = {
-        name: subfolder
-        for name, keys in SPLIT_NAMES.items()
-        if (subfolder := first_existing_folder(folder / key for key in keys)) is not None
-    }
-    if 'train' not in subfolders:
-        subfolders = dict(train=folder)
-    sets = {
-        name: [
-            (image, (labels / image.relative_to(folder)).with_suffix('.txt'))
-            for image in list_images(subfolder)
-        ]
-        for name, subfolder in subfolders.items()
-    }
+            sets['train'] = dict.fromkeys(rest)
+    else:
+        divided, rest = divide(found, folder)
+        report_unused(rest, path, findings)
+        sets = {split: dict.fromkeys(images) for split, images in divided.items()}
     if not sets['train']:
         raise AnnotationError(f'{path}: no images in {folder}; use --images to give their folder')
-    return sets
+    return {
+        split: {image: file or _find_labels(image, folder, labels) for image, file in pairs.items()}
+        for split, pairs in sets.items()
+    }
 
 
-def _check_orphaned_labels(pairs: list[ImageAndLabels], place: Path, findings: Findings) -> None:
-    folders = {label_file.parent: image.parent for image, label_file in pairs}
+def _find_labels(image: Path, folder: Path, labels: Path) -> Path:
+    near = find_label_file(image)
+    if not image.is_relative_to(folder):
+        return near
+    mirrored = (labels / image.relative_to(folder)).with_suffix('.txt')
+    return near if near.is_file() and not mirrored.is_file() else mirrored
+
+
+def _check_labels(pairs: Mapping[Path, Path], place: Path, findings: Findings) -> None:
+    """Find label files without an image, and images that share a label file."""
+    owners = {}
+    for image, label_file in pairs.items():
+        if label_file.is_file() and label_file in owners:
+            shared = f'{owners[label_file].name}, {image.name}'
+            findings.error(place, 'images that share a label file: remove or rename one', shared)
+        owners.setdefault(label_file, image)
+    folders = {file.parent: image.parent for file, image in owners.items()}
     for label_folder, image_folder in sorted(folders.items()):
-        stems = {
-            image.stem for image in image_folder.iterdir() if image.suffix.lower() in IMAGE_SUFFIXES
-        }
+        stems = {path.stem for path in image_folder.iterdir() if _is_image(path)}
         for file in sorted(label_folder.glob('*.txt')):
-            if file.stem not in stems and file.name.lower() not in NOT_LABEL_FILES:
-                findings.error(place, 'label files without an image', short_path(file))
+            hidden = file.name.startswith('.')
+            if file.stem not in stems and not hidden and looks_like_labels(file):
+                findings.missing(place, 'label files without an image', short_path(file))
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES

@@ -3,7 +3,9 @@
 from math import isfinite
 from pathlib import Path
 
+from ...datasets.check import AnnotationError
 from ..findings import Findings
+from .text_files import read_lines
 
 
 def find_label_file(image: Path) -> Path:
@@ -11,12 +13,17 @@ def find_label_file(image: Path) -> Path:
 
     It is next to the image, or in the folder ``labels`` that corresponds to ``images``.
     """
-    parts = list(image.parts)
     sibling = image.with_suffix('.txt')
-    if 'images' in parts[:-1] and not sibling.is_file():
-        parts[len(parts) - 2 - parts[-2::-1].index('images')] = 'labels'
-        return Path(*parts).with_suffix('.txt')
-    return sibling
+    parts = [part.lower() for part in image.parts[:-1]]
+    if 'images' not in parts or sibling.is_file():
+        return sibling
+    last = len(parts) - 1 - parts[::-1].index('images')
+    names = 'labels', 'Labels'
+    options = [
+        Path(*image.parts[:last], name, *image.parts[last + 1 :]).with_suffix('.txt')
+        for name in names
+    ]
+    return next((option for option in options if option.is_file()), options[0])
 
 
 def read_labels(
@@ -39,17 +46,26 @@ def read_labels(
         findings.warning(place, 'images without a label file: treated as empty', image.name)
         return []
     objects = []
-    for number, line in enumerate(label_file.read_text(encoding='utf-8-sig').splitlines(), 1):
+    for number, line in read_lines(label_file):
         values = line.split()
-        if not values:
-            continue
         where = f'{short_path(label_file)}:{number}'
         problem, entry = _parse_line(values, num_classes)
         if problem is not None:
-            findings.error(place, problem, f'{where} {line.strip():.60}')
+            findings.error(place, problem, f'{where} {line:.60}')
         else:
             objects.append(dict(**entry, read_from=where))
     return objects
+
+
+def looks_like_labels(file: Path) -> bool:
+    """Whether a text file is empty or has a line of numbers: a README or notes have none."""
+    try:
+        lines = [line.split() for _, line in read_lines(file)]
+    except AnnotationError:
+        return False
+    return not lines or any(
+        len(values) >= 5 and _parse_numbers(values) is not None for values in lines
+    )
 
 
 def short_path(file: Path) -> str:
@@ -57,13 +73,20 @@ def short_path(file: Path) -> str:
     return '/'.join(file.parts[-2:])
 
 
+def _parse_numbers(values: list[str]) -> list[float] | None:
+    try:
+        return [float(value) for value in values]
+    except ValueError:
+        return None
+
+
 def _parse_line(values: list[str], num_classes: int) -> tuple[str | None, dict]:
     """The problem of a line, or None, and its object."""
-    try:
-        numbers = [float(value) for value in values[1:]]
-    except ValueError:
+    numbers = _parse_numbers(values[1:])
+    if numbers is None:
         return 'lines with values that are not numbers', {}
-    if not values[0].isdigit() or int(values[0]) >= num_classes:
+    label = (_parse_numbers(values[:1]) or [-1.0])[0]  # np.savetxt writes whole floats
+    if not (label.is_integer() and 0 <= label < num_classes):
         return f'lines whose class is not in 0 to {num_classes - 1}', {}
     if len(numbers) == 5:
         return 'lines with six values: these look like detections with a score', {}
@@ -71,7 +94,7 @@ def _parse_line(values: list[str], num_classes: int) -> tuple[str | None, dict]:
         return 'lines that are not "class x y width height"', {}
     if not all(map(isfinite, numbers)) or max(map(abs, numbers)) > 2:
         return 'lines with coordinates that are not fractions of the image size', {}
-    entry = dict(label=int(values[0]), fractions=numbers)
+    entry = dict(label=int(label), fractions=numbers)
     if len(numbers) > 4:
         xs, ys = numbers[::2], numbers[1::2]
         w, h = max(xs) - min(xs), max(ys) - min(ys)
