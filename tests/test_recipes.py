@@ -165,6 +165,7 @@ def test_published_period_of_self_balance():
 def test_the_learning_rate_scales_with_the_batch(path):
     cfg = Config.fromfile(path)
     small = 'r18' in path.stem or 'mobilenet' in path.stem
-    size = 4 if small else 32 if '500' in path.stem else 16
+    large = any(name in path.stem for name in ('500', 'solov2-light', 'yolact'))
+    size = 4 if small else 32 if large else 16
     assert cfg.auto_scale_lr == dict(enable=True, base_batch_size=size)
     assert size % cfg.train_dataloader.batch_size == 0
