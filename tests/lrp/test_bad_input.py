@@ -146,7 +146,8 @@ def test_malformed_json(data, which, text, tmp_path):
     arguments = list(data)
     arguments[which] = path
     message = refused(*arguments)
-    assert str(path) in message and 'not JSON' in message
+    problem = 'not UTF-8' if isinstance(text, bytes) else 'not JSON'
+    assert str(path) in message and problem in message
 
 
 def test_not_a_number_in_a_file(data, tmp_path):
