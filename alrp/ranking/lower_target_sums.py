@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 # Up to this many positives, comparing all pairs is faster (measured on a CPU).
-MAX_PAIRWISE = 500
+MAX_PAIRWISE = 1000
 
 
 def lower_target_sums(logits: Tensor, targets: Tensor, delta: float, weights: Tensor) -> Tensor:
