@@ -19,10 +19,10 @@ demo: setup  ## train, evaluate and draw a small detector on the generated shape
 	@$(RUN) tools/demo.py
 
 test: setup lint  ## lint, then the everyday tests
-	@OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --maxprocesses 8
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 test-all: test  ## make test, then the slow tests
-	@OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --maxprocesses 8 -m slow
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --maxprocesses 8 --dist worksteal -m slow
 
 docs: setup  ## build the documentation, docs/_build/html
 	@$(RUN) -m pip install --quiet --disable-pip-version-check \
