@@ -28,7 +28,7 @@ from alrp_mmdet.project.data import DEFAULT_VAL_FRACTION, load_data  # noqa: E40
 from alrp_mmdet.project.findings import Findings  # noqa: E402
 from alrp_mmdet.project.formats import FORMATS, Split  # noqa: E402
 from alrp_mmdet.project.preview import draw_annotations  # noqa: E402
-from alrp_mmdet.project.recipes import LOSSES, RECIPES  # noqa: E402
+from alrp_mmdet.project.recipes import DEFAULT_LOSS, LOSSES, RECIPES  # noqa: E402
 from alrp_mmdet.project.settings import choose_settings  # noqa: E402
 from alrp_mmdet.project.statistics import (  # noqa: E402
     Objects,
@@ -37,6 +37,7 @@ from alrp_mmdet.project.statistics import (  # noqa: E402
 )
 from alrp_mmdet.project.summary import summarise  # noqa: E402
 from alrp_mmdet.terminal import progress_bars  # noqa: E402
+from alrp_mmdet.transfer.pretrained import check_backbone_weights  # noqa: E402
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -67,7 +68,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '--detector',
         choices=[name for name, recipe in RECIPES.items() if not recipe.masks],
         default='atss',
-        help='detector of boxes to train (default: %(default)s)',
+        help='detector of boxes to train; without a GPU, retinanet-small (default: %(default)s)',
     )
     detector.add_argument(
         '--masks',
@@ -79,10 +80,17 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--loss',
         choices=list(LOSSES),
-        default='alrp',
+        default=DEFAULT_LOSS,
         help='ranking loss of all stages (default: %(default)s)',
     )
-    parser.add_argument(
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument(
+        '--weights',
+        metavar='FILE',
+        help='pretrained weights of the backbone, path or URL (default: downloaded when training '
+        'starts)',
+    )
+    start.add_argument(
         '--load-from', metavar='CHECKPOINT', help='fine-tune this detector checkpoint, path or URL'
     )
     parser.add_argument(
@@ -151,7 +159,7 @@ def main(argv: list[str] | None = None):
     config = folder / f'{args.loss}_{args.detector}_{re.sub("[^0-9A-Za-z]+", "_", folder.name)}.py'
     preview = folder / 'annotations.png'
     check_outputs([config, preview], args.force)
-    load_from = resolve_checkpoint(args.load_from)
+    load_from, weights = resolve_checkpoint(args.load_from), resolve_checkpoint(args.weights)
     splits, objects = load_splits(args)
     recipe = RECIPES[args.detector].with_loss(args.loss)
     settings = choose_settings(recipe, objects['train'], args.epochs)
@@ -168,7 +176,11 @@ def main(argv: list[str] | None = None):
         **splits,
         objects=objects['train'],
         load_from=load_from,
+        weights=weights,
     )
+    if weights and '://' not in weights:
+        with exit_on_error():
+            check_backbone_weights(Config.fromstring(text, '.py').model, weights)
     contents[config] = text.encode()
     try:
         for path, content in contents.items():

@@ -17,6 +17,7 @@ from alrp_mmdet.config_file import ConfigError  # noqa: E402
 from alrp_mmdet.errors import say_how_to_resume  # noqa: E402
 from alrp_mmdet.optim import use_amp_of_device  # noqa: E402
 from alrp_mmdet.transfer.latest_checkpoint import latest_checkpoint  # noqa: E402
+from alrp_mmdet.transfer.pretrained import check_pretrained  # noqa: E402
 
 
 def parse_args():
@@ -54,6 +55,7 @@ def main():
         load_from = cfg.get('load_from')
         if load_from and '://' not in load_from and not Path(load_from).is_file():
             raise ConfigError(f'load_from names {load_from}, but there is no such file')
+        check_pretrained(cfg)
         with say_how_to_resume(cfg.work_dir):
             build_runner(cfg, args, splits=('train', 'val')).train()
 

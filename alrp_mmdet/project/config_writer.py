@@ -90,9 +90,14 @@ ANCHOR_COMMENT = """\
 # `{setting}` was chosen by the share of training objects that an anchor overlaps with
 # IoU >= {iou}, averaged over classes: {shares}.
 """
-FROM_SCRATCH = """\
+FROM_IMAGENET = """\
+# ImageNet weights of the backbone are downloaded when training starts. To use a file instead:
+# model['backbone'] = dict(init_cfg=dict(checkpoint='backbone.pth'))
 # To fine-tune a detector checkpoint, which helps most with few images (its classes may differ):
 # load_from = 'detector.pth'"""
+FROM_WEIGHTS = """\
+# Pretrained weights of the backbone.
+model['backbone'] = dict(init_cfg=dict(checkpoint={weights!r}))"""
 FROM_CHECKPOINT = """\
 # Layers that fit are loaded; the log lists them. If the checkpoint has another backbone, remove the
 # last line. The loss settings need no change for fine-tuning: see docs/fine_tuning.md.
@@ -135,6 +140,7 @@ def format_config(
     val: Split,
     objects: Objects,
     load_from: str | None = None,
+    weights: str | None = None,
 ) -> str:
     """The text of a project's config.
 
@@ -147,6 +153,8 @@ def format_config(
         val (Split): Validation images; ``ann_file`` is set.
         objects (Objects): Objects of ``train``.
         load_from (str, optional): Path or URL of a checkpoint to start from. Defaults to None.
+        weights (str, optional): Path or URL of the backbone's weights. Defaults to None, for the
+            URL of the base config.
 
     Returns:
         str: Python code.
@@ -190,8 +198,14 @@ def format_config(
         lr=recipe.lr,
         lr_batch=schedule.base_batch_size,
         scaled_lr=f'{scaled_lr:.3g}',
-        start=FROM_CHECKPOINT.format(load_from=load_from) if load_from else FROM_SCRATCH,
+        start=_format_start(load_from, weights),
     )
+
+
+def _format_start(load_from: str | None, weights: str | None) -> str:
+    if load_from:
+        return FROM_CHECKPOINT.format(load_from=load_from)
+    return FROM_WEIGHTS.format(weights=weights) if weights else FROM_IMAGENET
 
 
 def _count_classes(classes: tuple[str, ...]) -> str:

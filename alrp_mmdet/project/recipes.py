@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 LOSSES = dict(alrp='aLRP Loss', rs='RS Loss', ap='AP Loss')
+DEFAULT_LOSS = 'alrp'
 
 
 @dataclass(frozen=True)
@@ -109,14 +110,14 @@ RECIPES = {  # with aLRP Loss
     'mask-rcnn': Recipe(
         'Mask R-CNN', 'two-stage', 'mask-rcnn_r50_fpn', 0.006, RPN_ANCHORS, masks=True
     ),
-    # For machines without a GPU; trained from scratch.
+    # For machines without a GPU.
     'retinanet-small': Recipe(
         'A small RetinaNet',
         'one-stage',
-        'retinanet_r18_fpn-gn_small',
-        0.002,
+        'retinanet_mobilenetv2_fpn',
+        0.001,
         RETINANET_ANCHORS,
-        schedule=Schedule('schedule_12e_small_adamw.py', 4, 'cosine'),
+        schedule=Schedule('schedule_12e_small_pretrained.py', 4, 'cosine'),
         max_scale=(544, 320),
     ),
 }

@@ -33,11 +33,19 @@ from alrp_mmdet.project.recipes import LOSSES, RECIPES
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 LOSS_TYPES = dict(alrp='aLRPLoss', rs='RankSortLoss', ap='APLoss')
-LRS = {  # published, for 16 images; for the small RetinaNet with AdamW as for BCCD
+LRS = {  # published, for 16 images; for the small RetinaNet with AdamW as for Aquarium
     'atss': dict(alrp=0.004, rs=0.008, ap=0.001),
     'faster-rcnn': dict(alrp=0.006, rs=0.012, ap=0.0015),
-    'retinanet-small': dict.fromkeys(LOSS_TYPES, 0.002),
+    'retinanet-small': dict.fromkeys(LOSS_TYPES, 0.001),
 }
+
+
+def use_small_backbone(model) -> None:
+    """Replace ResNet-50, for speed, and download nothing."""
+    if model.backbone.type == 'ResNet':
+        model.backbone.depth = 18
+        model.neck.in_channels = [64, 128, 256, 512]
+    model.backbone.init_cfg = None
 
 
 DAILY = ('atss', 'rs'), ('mask-rcnn', 'rs'), ('foveabox', 'ap')  # the others are slow tests
@@ -64,8 +72,7 @@ def test_config_suits_the_data(new_project, source, detector, loss, capsys):
     assert train.metainfo['classes'] == val.metainfo['classes'] == CLASSES
     assert (len(train), len(val)) == (3, 3) or len(train) == 2  # one image has no objects
     assert train[0]['inputs'].shape[1] > 300
-    cfg.model.backbone.update(depth=18, init_cfg=None)  # for speed
-    cfg.model.neck.in_channels = [64, 128, 256, 512]
+    use_small_backbone(cfg.model)
     model = MODELS.build({**cfg.model, '_scope_': 'mmdet'})
     two_stages = detector in ('faster-rcnn', 'mask-rcnn')
     head = model.roi_head.bbox_head if two_stages else model.bbox_head
@@ -117,8 +124,7 @@ def test_every_detector_trains_with_every_loss(new_project, source, detector, lo
     new_project(source, '--out', 'mine', *chosen, '--loss', loss)
     cfg = Config.fromfile(f'mine/{loss}_{detector}_mine.py')
     cfg.train_dataloader.dataset.pipeline[2].scale = (96, 64)
-    cfg.model.backbone.update(depth=18, init_cfg=None)
-    cfg.model.neck.in_channels = [64, 128, 256, 512]
+    use_small_backbone(cfg.model)
     if 'rpn_proposal' in cfg.model.train_cfg:
         cfg.model.train_cfg.rpn_proposal.max_per_img = 50
     torch.manual_seed(0)
@@ -171,6 +177,55 @@ def test_config_loads_a_checkpoint(new_project, source, tmp_path, load_from):
     assert cfg.load_from == (load_from if '://' in load_from else str(tmp_path / load_from))
     assert cfg.model.backbone.init_cfg is None
     assert cfg.model.backbone.depth == 50 and cfg.model.bbox_head.num_classes == 3
+
+
+@pytest.fixture
+def mobilenet() -> dict:
+    """A state dict of the small detector's backbone."""
+    backbone = dict(type='MobileNetV2', out_indices=(2, 4, 6), _scope_='mmdet')
+    return MODELS.build(backbone).state_dict()
+
+
+def test_small_detector_starts_from_pretrained_weights(new_project, source):
+    new_project(source, '--out', 'mine', '--detector', 'retinanet-small')
+    cfg = Config.fromfile('mine/alrp_retinanet-small_mine.py')
+    assert cfg.model.backbone.type == 'MobileNetV2'
+    assert cfg.model.backbone.init_cfg.type == 'Pretrained'
+    assert cfg.model.backbone.init_cfg.checkpoint.startswith('https://')
+    assert cfg.model.neck.norm_cfg.type == cfg.model.bbox_head.norm_cfg.type == 'GN'
+
+
+@pytest.mark.parametrize('wrap', [lambda state: state, lambda state: dict(state_dict=state)])
+def test_weights_from_a_file(new_project, source, tmp_path, mobilenet, wrap):
+    torch.save(wrap(mobilenet), 'backbone.pth')
+    given = '--out', 'mine', '--detector', 'retinanet-small', '--weights', 'backbone.pth'
+    new_project(source, *given)
+    cfg = Config.fromfile('mine/alrp_retinanet-small_mine.py')
+    file = str(tmp_path / 'backbone.pth')
+    assert cfg.model.backbone.init_cfg == dict(type='Pretrained', checkpoint=file)
+    model = MODELS.build({**cfg.model, '_scope_': 'mmdet'})
+    model.init_weights()
+    for name, value in model.backbone.state_dict().items():
+        assert value.equal(mobilenet[name]), name
+
+
+def test_unusable_weights_are_refused(new_project, source, mobilenet, capsys):
+    def refusal(*given):
+        with pytest.raises(SystemExit) as error:
+            new_project(source, '--out', 'mine', '--weights', *given)
+        assert not Path('mine').exists()
+        return str(error.value)
+
+    assert 'missing.pth' in refusal('missing.pth')
+    torch.save(mobilenet, 'backbone.pth')
+    text = refusal('backbone.pth', '--detector', 'atss')  # a ResNet-50
+    assert 'backbone.pth' in text and 'ResNet' in text and 'conv1.weight' in text
+    mobilenet['conv1.conv.weight'] = torch.zeros(16, 3, 3, 3)
+    torch.save(mobilenet, 'narrow.pth')
+    text = refusal('narrow.pth', '--detector', 'retinanet-small')
+    assert all(x in text for x in ('conv1.conv.weight', '(32, 3, 3, 3)', '(16, 3, 3, 3)'))
+    refusal('backbone.pth', '--load-from', 'backbone.pth')
+    assert '--load-from' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('write', [write_voc, write_yolo])

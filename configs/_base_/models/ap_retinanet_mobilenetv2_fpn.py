@@ -1,5 +1,5 @@
 # AP Loss with smooth L1, as in ap_retinanet_r50_fpn.py.
-_base_ = './alrp_retinanet_r18_fpn-gn_small.py'
+_base_ = './alrp_retinanet_mobilenetv2_fpn.py'
 
 model = dict(
     bbox_head=dict(

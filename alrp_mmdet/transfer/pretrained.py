@@ -1,0 +1,79 @@
+"""Checks pretrained weights before a training starts."""
+
+from pathlib import Path
+
+from mmdet.registry import MODELS
+from mmengine.config import Config, ConfigDict
+from mmengine.runner import CheckpointLoader
+
+from ..config_file import ConfigError
+from ..config_types import type_name
+from ..errors import rank
+from .safe_loading import CheckpointError
+
+LOCAL_OR_WEB = ('', 'http', 'https')  # MMEngine knows more schemes, such as torchvision://
+
+
+def check_pretrained(cfg: Config) -> None:
+    """Check that the weights in every ``init_cfg`` of a model can be loaded.
+
+    Weights on the web are downloaded, into the cache that the training reads.
+
+    Raises:
+        ConfigError: If they cannot. Names the setting and how to use a file instead.
+    """
+    if rank() > 0:  # one download for all processes
+        return
+    for key, checkpoint in _pretrained(cfg.model, 'model'):
+        if checkpoint.rpartition('://')[0] not in LOCAL_OR_WEB:
+            continue
+        try:
+            CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+        except CheckpointError as error:
+            raise ConfigError(
+                f'{error}: --cfg-options {key}=FILE. To train without pretrained weights: '
+                f'--cfg-options {key.removesuffix(".checkpoint")}=None'
+            ) from error
+
+
+def check_backbone_weights(model: ConfigDict, weights: str | Path) -> None:
+    """Check that weights fit the backbone of a model.
+
+    Args:
+        model (ConfigDict): Config of the detector.
+        weights (str | Path): File with a state dict of the backbone, or a checkpoint with one.
+
+    Raises:
+        CheckpointError: If the file cannot be loaded or some layers have no weights of their
+            shape. Names the first.
+    """
+    checkpoint = CheckpointLoader.load_checkpoint(str(weights), map_location='cpu')
+    found = checkpoint.get('state_dict', checkpoint)
+    backbone = MODELS.build({**model.backbone, 'init_cfg': None, '_scope_': 'mmdet'})
+    wanted = {
+        name: tuple(value.shape)
+        for name, value in backbone.state_dict().items()
+        if not name.endswith('num_batches_tracked')  # older files do not have it
+    }
+    shapes = {name: tuple(value.shape) for name, value in found.items() if hasattr(value, 'shape')}
+    bad = [name for name, shape in wanted.items() if shapes.get(name) != shape]
+    if bad:
+        got = shapes.get(bad[0], 'nothing')
+        raise CheckpointError(
+            f'{weights} does not fit {model.backbone.type}: {len(bad)} of {len(wanted)} tensors, '
+            f'such as {bad[0]}, expected {wanted[bad[0]]}, got {got}. Use a state dict with '
+            'the names of the backbone in MMDetection'
+        )
+
+
+def _pretrained(node: object, key: str) -> list[tuple[str, str]]:
+    """Key and value of every ``checkpoint`` of a ``Pretrained`` initialisation in a config."""
+    if isinstance(node, dict):
+        if type_name(node) == 'Pretrained' and isinstance(node.get('checkpoint'), str):
+            return [(f'{key}.checkpoint', node['checkpoint'])]
+        children = node.items()
+    elif isinstance(node, (list, tuple)):
+        children = enumerate(node)
+    else:
+        return []
+    return [found for name, child in children for found in _pretrained(child, f'{key}.{name}')]
