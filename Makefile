@@ -30,11 +30,12 @@ docs: setup  ## build the documentation, docs/_build/html
 	@$(RUN) -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo 'Wrote docs/_build/html/index.html'
 
-lint: setup  ## ruff, mypy and the table of models, check only
+lint: setup  ## ruff, mypy, the tables of models and results, check only
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
 	@$(RUN) tools/dev/model_zoo.py --check
+	@$(RUN) benchmarks/accuracy report --check
 
 format: setup  ## apply the automatic fixes of ruff
 	@$(RUN) -m ruff check --fix .

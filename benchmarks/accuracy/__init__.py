@@ -1,0 +1,1 @@
+"""Compares losses by the accuracy of the detectors they train: ``python benchmarks/accuracy``."""

@@ -1,0 +1,113 @@
+"""Writes docs/results.md, its figures and the README's table from the CSV files, or checks them."""
+
+import re
+import sys
+from pathlib import Path
+
+from . import figures
+from .comparison import group
+from .matrix import DETECTORS, ROOT
+from .rows import curves_of, read_rows
+from .tables import (
+    differences_table,
+    overview_table,
+    results_table,
+    tuning_table,
+    variants_table,
+)
+
+TEMPLATE = Path(__file__).with_name('page.md')
+MARKERS = '<!-- accuracy -->\n', '<!-- end of accuracy -->'
+COMMAND = 'python benchmarks/accuracy report'
+
+
+def main(results: Path, check: bool, root: Path = ROOT) -> None:
+    """Write everything, or exit with an error if something is out of date.
+
+    Args:
+        results (Path): Folder of the CSV files. Without runs in it, nothing is written.
+        check (bool): Whether to check instead of writing.
+        root (Path): Folder with README.md and docs.
+    """
+    rows = read_rows(results / 'runs.csv')
+    if not rows:
+        if check and (root / 'docs' / 'results.md').exists():
+            sys.exit(f'error: docs/results.md has no source: there are no runs in {results}')
+        return
+    texts, drawings = contents(results, rows, root)
+    if check:
+        stale = [path for path, text in texts.items() if _read(path) != text]
+        stale += [
+            path
+            for path, (_, numbers, _) in drawings.items()
+            if figures.drawn_digest(path) != figures.digest(numbers)
+        ]
+        if stale:
+            names = ', '.join(str(path.relative_to(root)) for path in stale)
+            sys.exit(f'error: {names} out of date with {results / "runs.csv"}: run "{COMMAND}"')
+        return
+    for path, (draw, numbers, detector) in drawings.items():
+        draw(numbers, detector, path)
+    for path, text in texts.items():
+        path.write_text(text, encoding='utf-8')
+    print(f'Wrote {", ".join(str(path.relative_to(root)) for path in [*texts, *drawings])}')
+
+
+def contents(results: Path, rows: list[dict], root: Path) -> tuple[dict, dict]:
+    """Texts by path; functions to draw with their numbers and detector, by path."""
+    groups = group(rows)
+    curve_rows = read_rows(curves_of(results / 'runs.csv'))
+    blocks = dict(
+        scope=scope(rows),
+        tuning=tuning_table(read_rows(results / 'tuning.csv')),
+        variants=variants_table(read_rows(results / 'variants.csv')),
+    )
+    drawings = {}
+    for detector in DETECTORS:
+        blocks[f'{detector} results'] = results_table(groups, detector)
+        blocks[f'{detector} differences'] = differences_table(groups, detector)
+        for kind, draw, numbers in (
+            ('accuracy', figures.draw_dots, figures.dots(groups, detector)),
+            ('learning_curves', figures.draw_curves, figures.curves(curve_rows, detector)),
+        ):
+            name = f'{kind}_{detector}.svg'
+            title = f'{kind.replace("_", " ").capitalize()} of {DETECTORS[detector]}'
+            blocks[f'{detector} {kind}'] = f'![{title}](figures/{name})\n' if numbers else ''
+            if numbers:
+                drawings[root / 'docs' / 'figures' / name] = draw, numbers, detector
+    texts = {root / 'docs' / 'results.md': fill(TEMPLATE.read_text(encoding='utf-8'), blocks)}
+    readme = _read(root / 'README.md')
+    if MARKERS[0] in readme:
+        before, rest = readme.split(MARKERS[0])
+        after = rest.split(MARKERS[1])[1]
+        table = overview_table(groups, 'retinanet')
+        texts[root / 'README.md'] = f'{before}{MARKERS[0]}{table}{MARKERS[1]}{after}'
+    return texts, drawings
+
+
+def scope(rows: list[dict]) -> str:
+    """How much was run."""
+    hours = sum(row['seconds'] for row in rows if row['seconds'] == row['seconds']) / 3600
+    commits = ', '.join(f'`{commit}`' for commit in sorted({row['commit'] for row in rows}))
+    return f'{len(rows)} runs, {hours:.1f} hours of one CPU core, commit {commits}.\n'
+
+
+def fill(template: str, blocks: dict[str, str]) -> str:
+    """Replace ``{{name}}`` by its block; leave out sections all of whose blocks are empty.
+
+    Raises:
+        KeyError: If the template names a block that does not exist.
+    """
+    sections = []
+    for section in re.split(r'^(?=## )', template, flags=re.MULTILINE):
+        names = re.findall(r'^\{\{(.*)\}\}\n', section, re.MULTILINE)
+        if names and not any(blocks[name] for name in names):
+            continue
+        for name in names:
+            section = section.replace(f'{{{{{name}}}}}\n', blocks[name])
+        sections.append(re.sub(r'\n{3,}', '\n\n', section))
+    return ''.join(sections)
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding='utf-8') if path.exists() else ''

@@ -1,0 +1,122 @@
+"""The tables of docs/results.md, in Markdown; empty if there are no runs."""
+
+import math
+from statistics import mean
+
+from .comparison import Groups, describe_differences, differences, mean_and_deviation, values
+from .matrix import BASELINE, DATASETS, LOSSES
+from .rows import run_of
+from .tuning import tuned_run
+
+SHOWN = ('AP', 'AP50', 'AP75', 'oLRP', 'oLRP_loc', 'oLRP_fp', 'oLRP_fn')
+
+
+def results_table(groups: Groups, detector: str) -> str:
+    """Mean and standard deviation over the seeds, in percent."""
+    rows = [
+        [
+            DATASETS[dataset].title,
+            LOSSES[loss].title,
+            str(len(groups[detector, dataset, loss])),
+            *(mean_and_deviation(values(groups, detector, dataset, loss, m)) for m in SHOWN),
+        ]
+        for dataset in DATASETS
+        for loss in LOSSES
+        if (detector, dataset, loss) in groups
+    ]
+    return markdown(['data set', 'loss', 'seeds', *SHOWN], rows, text_columns=2)
+
+
+def differences_table(groups: Groups, detector: str) -> str:
+    """AP of each loss minus the AP of the baseline, paired by seed."""
+    losses = [
+        loss
+        for loss in LOSSES
+        if loss != BASELINE and any(differences(groups, detector, d, loss) for d in DATASETS)
+    ]
+    rows = []
+    for dataset in DATASETS:
+        cells = [describe_differences(differences(groups, detector, dataset, x)) for x in losses]
+        if any(cells):
+            rows.append([DATASETS[dataset].title, *cells])
+    if len(rows) > 1:
+        rows.append(['mean', *(mean_difference(groups, detector, loss) for loss in losses)])
+    return markdown(['data set', *(LOSSES[loss].title for loss in losses)], rows)
+
+
+def mean_difference(groups: Groups, detector: str, loss: str) -> str:
+    """The mean over the data sets of the mean difference."""
+    per_dataset = [differences(groups, detector, dataset, loss) for dataset in DATASETS]
+    means = [mean(numbers) for numbers in per_dataset if numbers]
+    return f'{mean(means):+.1f}' if means else ''
+
+
+def overview_table(groups: Groups, detector: str) -> str:
+    """AP of all losses, a row per data set: the table of the README."""
+    losses = [x for x in LOSSES if any((detector, d, x) in groups for d in DATASETS)]
+    rows = []
+    for dataset in DATASETS:
+        cells = [
+            mean_and_deviation(values(groups, detector, dataset, loss, 'AP')) for loss in losses
+        ]
+        if any(cells):
+            rows.append([DATASETS[dataset].title, *cells])
+    return markdown(['AP', *(LOSSES[loss].title for loss in losses)], rows)
+
+
+def tuning_table(rows: list[dict]) -> str:
+    """All tuning runs; the chosen one of each loss is bold."""
+    cells = []
+    for loss in LOSSES:
+        runs = [row for row in rows if row['loss'] == loss]
+        try:
+            chosen = tuned_run(loss, rows)
+        except LookupError:  # not finished
+            chosen = None
+        for row in sorted(runs, key=lambda row: (row['setting'], row['lr'])):
+            line = [LOSSES[loss].title, f'{row["lr"]:g}', f'`{row["setting"]}`']
+            line += [percent(row['AP']), percent(row['AP75']), percent(row['oLRP'])]
+            cells.append([f'**{x}**' for x in line] if run_of(row) == chosen else line)
+    header = ['loss', 'learning rate', 'setting', 'AP', 'AP75', 'oLRP']
+    return markdown(header, cells, text_columns=3)
+
+
+def variants_table(rows: list[dict]) -> str:
+    """Each variant, with the difference to the loss without it: same data set, same seeds."""
+    found = {
+        (row['dataset'], row['loss'], row['variant'], row['overrides'], row['seed']): row
+        for row in rows
+    }
+    cells = []
+    for dataset, loss, variant, overrides in dict.fromkeys(key[:4] for key in found):
+        seeds = [key[4] for key in found if key[:4] == (dataset, loss, variant, overrides)]
+        runs = [found[dataset, loss, variant, overrides, seed] for seed in sorted(seeds)]
+        pairs = [(run, found.get((dataset, loss, '', '', run['seed']))) for run in runs]
+        gains = [100 * (run['AP'] - base['AP']) for run, base in pairs if base]
+        cells.append(
+            [
+                DATASETS[dataset].title,
+                LOSSES[loss].title,
+                variant or 'none',
+                *(mean_and_deviation([100 * run[m] for run in runs]) for m in SHOWN[:4]),
+                describe_differences(gains) if variant else '',
+            ]
+        )
+    order = {title: i for i, title in enumerate(x.title for x in [*DATASETS.values()])}
+    losses = {loss.title: i for i, loss in enumerate(LOSSES.values())}
+    cells.sort(key=lambda row: (order[row[0]], losses[row[1]]))
+    header = ['data set', 'loss', 'variant', *SHOWN[:4], 'gain in AP']
+    return markdown(header, cells, text_columns=3)
+
+
+def percent(value: float) -> str:
+    return '' if math.isnan(value) else f'{100 * value:.1f}'
+
+
+def markdown(header: list[str], rows: list[list[str]], text_columns: int = 1) -> str:
+    """A table whose first columns are text and the others numbers; '' without rows."""
+    if not rows:
+        return ''
+    alignment = ['---'] * text_columns + ['--:'] * (len(header) - text_columns)
+    lines = [header, alignment, *rows]
+    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)

@@ -1,0 +1,252 @@
+"""benchmarks/accuracy report: correct numbers, and a check that notices stale ones."""
+
+import json
+import math
+import re
+import shlex
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from accuracy_helpers import curve_of, random_ap, row_of, tuned_runs
+from scipy import stats
+
+from benchmarks.accuracy import report
+from benchmarks.accuracy.__main__ import parse_args
+from benchmarks.accuracy.comparison import (
+    confidence_interval,
+    describe_differences,
+    differences,
+    group,
+    mean_and_deviation,
+)
+from benchmarks.accuracy.matrix import DATASETS, LOSSES, first_run, matrix
+from benchmarks.accuracy.rows import add_run, curves_of, read_rows
+from benchmarks.accuracy.tables import (
+    differences_table,
+    overview_table,
+    results_table,
+    tuning_table,
+    variants_table,
+)
+from benchmarks.accuracy.training_log import has_diverged, last_line, read_curve
+from benchmarks.accuracy.tuning import learning_rate_runs, setting_runs
+
+
+@pytest.fixture
+def results(tmp_path):
+    """A folder with the runs of two data sets, three losses and two seeds."""
+    rng = np.random.default_rng(0)
+    runs = matrix(
+        tuned_runs(['focal_giou', 'alrp', 'rs']), ['chess', 'bccd'], ['retinanet'], [0, 1]
+    )
+    for run in runs:
+        ap = random_ap(rng)
+        add_run(tmp_path / 'results' / 'runs.csv', row_of(run, ap), curve_of(run, [ap / 2, ap]))
+    (tmp_path / 'docs').mkdir()
+    return tmp_path / 'results'
+
+
+def cells(table: str) -> list[list[str]]:
+    """The rows of a Markdown table, without the header."""
+    return [line[2:-2].split(' | ') for line in table.splitlines()[2:]]
+
+
+def test_interval_matches_a_paired_t_test():
+    rng = np.random.default_rng(1)
+    for n in (2, 3, 5, 12):
+        a, b = rng.normal(size=n), rng.normal(size=n)
+        expected = stats.ttest_rel(a, b).confidence_interval(0.95)
+        assert confidence_interval(list(a - b)) == pytest.approx(tuple(expected))
+    # t of 0.975 with four degrees of freedom: 2.776; standard error: sqrt(2.5 / 5)
+    assert describe_differences([1, 2, 3, 4, 5]) == '+3.0 (+1.0 to +5.0), 5/5'
+    assert describe_differences([-1.0]) == '-1.0, 0/1'
+    assert describe_differences([]) == ''
+    assert mean_and_deviation([1, 3]) == '2.0 ± 1.4'
+    assert mean_and_deviation([2.5]) == '2.5' and mean_and_deviation([math.nan]) == ''
+
+
+def test_differences_are_paired_by_seed():
+    focal, rs = first_run('focal_giou'), first_run('rs')
+    rows = [row_of(replace(focal, seed=s), ap) for s, ap in ((2, 0.3), (0, 0.1), (1, 0.2))]
+    rows += [row_of(replace(rs, seed=s), ap) for s, ap in ((0, 0.15), (2, 0.31), (7, 0.9))]
+    groups = group(rows)
+    assert differences(groups, 'retinanet', 'aquarium', 'rs') == pytest.approx([5, 1])
+    assert cells(differences_table(groups, 'retinanet')) == [
+        ['Aquarium', describe_differences([5.0, 1.0])]
+    ]
+    assert cells(overview_table(groups, 'retinanet')) == [
+        ['Aquarium', '20.0 ± 10.0', '45.3 ± 39.5']
+    ]
+    with pytest.raises(ValueError, match=r'aquarium.* rs .*seed 7'):
+        group([*rows, row_of(replace(rs, seed=7, lr=0.5), 0.1)])
+
+
+def test_tables(results):
+    groups = group(read_rows(results / 'runs.csv'))
+    table = cells(results_table(groups, 'retinanet'))
+    assert [row[:3] for row in table] == [
+        [DATASETS[dataset].title, LOSSES[loss].title, '2']
+        for dataset in ('chess', 'bccd')
+        for loss in ('focal_giou', 'alrp', 'rs')
+    ]
+    aps = [100 * groups['retinanet', 'bccd', 'rs'][seed]['AP'] for seed in (0, 1)]
+    assert table[-1][3] == f'{np.mean(aps):.1f} ± {np.std(aps, ddof=1):.1f}'
+    mean = np.mean(
+        [np.mean(differences(groups, 'retinanet', dataset, 'rs')) for dataset in ('chess', 'bccd')]
+    )
+    assert cells(differences_table(groups, 'retinanet'))[-1][2] == f'{mean:+.1f}'
+    assert results_table(groups, 'atss') == differences_table(groups, 'atss') == ''
+
+
+def test_tuning_table_marks_the_chosen_run():
+    best = learning_rate_runs('rs')[2]
+    rows = [row_of(run, 0.5 if run == best else 0.4) for run in learning_rate_runs('rs')]
+    assert '**' not in tuning_table(rows)  # not finished
+    rows += [row_of(run, 0.6) for run in setting_runs(best)[2:]]
+    rows += [row_of(run, 0.1) for run in setting_runs(best)[1:2]]
+    [chosen] = [row for row in cells(tuning_table(rows)) if '**' in row[0]]
+    assert chosen[:4] == [
+        '**RS**',
+        f'**{best.lr:g}**',
+        f'**`{setting_runs(best)[2].setting}`**',
+        '**60.0**',
+    ]
+
+
+def test_variants_table_gives_the_gain():
+    run = first_run('rs')
+    changed = [replace(run, variant=name, overrides=f'x={name}') for name in ('a', 'b')]
+    rows = [row_of(run, 0.3), row_of(changed[0], 0.32), row_of(changed[1], 0.29)]
+    found = cells(variants_table(rows))
+    assert [row[2] for row in found] == ['none', 'a', 'b']
+    assert [row[-1] for row in found] == ['', '+2.0, 1/1', '-1.0, 0/1']
+
+
+def test_report_is_checked(results, tmp_path, capsys):
+    readme, page = tmp_path / 'README.md', tmp_path / 'docs' / 'results.md'
+    readme.write_text('Before\n<!-- accuracy -->\nold\n<!-- end of accuracy -->\nAfter\n')
+    with pytest.raises(SystemExit) as error:
+        report.main(results, True, tmp_path)
+    assert all(
+        x in str(error.value) for x in ('README.md', 'docs/results.md', 'accuracy_retinanet')
+    )
+    report.main(results, False, tmp_path)
+    report.main(results, True, tmp_path)  # passes
+    groups = group(read_rows(results / 'runs.csv'))
+    for text in (results_table(groups, 'retinanet'), differences_table(groups, 'retinanet')):
+        assert text in page.read_text()
+    assert overview_table(groups, 'retinanet') in readme.read_text()
+    assert readme.read_text().startswith('Before\n') and readme.read_text().endswith('After\n')
+
+    figures = sorted((tmp_path / 'docs' / 'figures').glob('*.svg'))
+    assert [x.stem for x in figures] == ['accuracy_retinanet', 'learning_curves_retinanet']
+    before = {x: x.read_bytes() for x in figures}
+    report.main(results, False, tmp_path)
+    assert before == {x: x.read_bytes() for x in figures}  # the same from the same numbers
+
+    for path in (page, readme, *figures):  # each is checked
+        good = path.read_text()
+        path.write_text(re.sub(r'data \w{16}|focal \+ GIoU', 'other', good))
+        with pytest.raises(SystemExit, match=path.name):
+            report.main(results, True, tmp_path)
+        path.write_text(good)
+    rows = read_rows(results / 'runs.csv')
+    changed = matrix(tuned_runs(['rs']), ['chess'], ['retinanet'], [1])[0]
+    add_run(results / 'runs.csv', row_of(changed, 0.9), curve_of(changed, [0.5, 0.9]))
+    assert len(read_rows(results / 'runs.csv')) == len(rows)
+    with pytest.raises(SystemExit) as error:
+        report.main(results, True, tmp_path)
+    assert all(x.name in str(error.value) for x in (page, readme, *figures))
+
+
+def test_nothing_is_published_without_runs(tmp_path):
+    (tmp_path / 'docs').mkdir()
+    for check in (False, True):
+        report.main(tmp_path / 'results', check, tmp_path)
+    assert list(tmp_path.rglob('*.*')) == []
+    (tmp_path / 'docs' / 'results.md').touch()
+    with pytest.raises(SystemExit, match=r'docs/results\.md'):
+        report.main(tmp_path / 'results', True, tmp_path)
+
+
+def test_page_leaves_out_what_was_not_run(results, tmp_path, monkeypatch):
+    (tmp_path / 'docs' / 'figures').mkdir()
+    for name in ('draw_dots', 'draw_curves'):  # they take seconds
+        monkeypatch.setattr(report.figures, name, lambda numbers, detector, path: path.touch())
+    report.main(results, False, tmp_path)
+    page = (tmp_path / 'docs' / 'results.md').read_text()
+    assert '## RetinaNet\n' in page and '## Learning curves\n' in page
+    assert not re.search('^## (ATSS|Tuning|Changes to a loss)$', page, re.MULTILINE)
+    assert '{{' not in page and '\n\n\n' not in page
+    run = replace(first_run('rs'), detector='atss', seed=0)
+    add_run(results / 'runs.csv', row_of(run, 0.3), curve_of(run, [0.3]))
+    add_run(results / 'tuning.csv', row_of(first_run('rs'), 0.3), [])
+    report.main(results, False, tmp_path)
+    page = (tmp_path / 'docs' / 'results.md').read_text()
+    assert '## ATSS\n' in page and '## Tuning\n' in page
+    for image in re.findall(r'\]\((figures/.*?)\)', page):
+        assert (tmp_path / 'docs' / image).is_file()
+
+
+def test_commands_of_the_page_are_accepted():
+    [code] = re.findall('```bash\n(.*?)```', report.TEMPLATE.read_text(), re.DOTALL)
+    commands = [shlex.split(line) for line in code.splitlines()]
+    for python, folder, *args in commands:
+        assert (python, folder) == ('python', 'benchmarks/accuracy')
+        parse_args(args)
+    assert [command[2] for command in commands] == ['tune', 'run', 'run', 'variants', 'report']
+
+
+def test_committed_results_are_up_to_date():
+    report.main(report.ROOT / 'benchmarks' / 'accuracy' / 'results', True)
+
+
+def write_log(folder, entries):
+    (folder / 'vis_data').mkdir(parents=True)
+    (folder / 'vis_data' / 'scalars.json').write_text('\n'.join(map(json.dumps, entries)))
+
+
+def evaluation(epoch: int, ap: float, small: float = 0.1) -> dict:
+    from benchmarks.accuracy.rows import METRICS
+
+    values = dict.fromkeys(METRICS.values(), 0.5) | dict(mAP=ap, mAP_s=small)
+    return dict(step=epoch) | {f'coco/bbox_{key}': value for key, value in values.items()}
+
+
+def test_curve_of_a_resumed_run(tmp_path):
+    steps = [dict(loss=1.5, step=10, grad_norm=3.0), dict(loss=1.0, step=20, grad_norm=2.0)]
+    write_log(
+        tmp_path / '20260101_000000', [steps[0], evaluation(2, 0.1), steps[1], evaluation(4, 0.3)]
+    )
+    write_log(tmp_path / '20260101_000100', [dict(loss=0.5, step=20), evaluation(4, 0.2, -1)])
+    first, last = read_curve(tmp_path)
+    assert (first['epoch'], first['step'], first['AP'], first['AP_s']) == (2, 10, 0.1, 0.1)
+    assert (first['train_loss'], first['grad_norm']) == (1.5, 3.0)
+    assert (last['epoch'], last['step'], last['AP'], last['train_loss']) == (4, 20, 0.2, 0.5)
+    assert math.isnan(last['AP_s']) and math.isnan(last['grad_norm'])
+    assert read_curve(tmp_path / 'missing') == []
+
+
+def test_divergence_is_told_from_other_errors(tmp_path):
+    output = tmp_path / 'output.txt'
+    output.write_text(
+        'NaN or infinite values raise an error\nerror: 3 logits are NaN or infinite\n'
+    )
+    assert has_diverged(output)
+    assert last_line(output).startswith('error: 3 logits')
+    output.write_text('loss: NaN or infinite?\nerror: there is no such file\n\n')
+    assert not has_diverged(output)
+    assert last_line(output) == 'error: there is no such file'
+
+
+def test_curves_have_a_point_per_evaluation(results):
+    from benchmarks.accuracy.figures import curves
+
+    shown = curves(read_rows(curves_of(results / 'runs.csv')), 'retinanet')
+    rows = [
+        r for r in read_rows(results / 'runs.csv') if (r['dataset'], r['loss']) == ('chess', 'rs')
+    ]
+    (_, half), (step, ap) = shown['chess']['rs']
+    assert step == 200 and ap == pytest.approx(100 * np.mean([row['AP'] for row in rows]))
+    assert half == pytest.approx(ap / 2)
