@@ -18,6 +18,7 @@ if (ROOT / 'alrp_mmdet').is_dir():  # run from a clone without installing it
     sys.path.insert(0, str(ROOT))
 
 from mmengine.config import Config  # noqa: E402
+from mmengine.device import get_device  # noqa: E402
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn  # noqa: E402
 
 from alrp.files import output_problem, write_atomically  # noqa: E402
@@ -28,7 +29,7 @@ from alrp_mmdet.project.data import DEFAULT_VAL_FRACTION, load_data  # noqa: E40
 from alrp_mmdet.project.findings import Findings  # noqa: E402
 from alrp_mmdet.project.formats import FORMATS, Split  # noqa: E402
 from alrp_mmdet.project.preview import draw_annotations  # noqa: E402
-from alrp_mmdet.project.recipes import DEFAULT_LOSS, LOSSES, RECIPES  # noqa: E402
+from alrp_mmdet.project.recipes import DEFAULT_LOSS, LOSSES, RECIPES, SMALL_DETECTOR  # noqa: E402
 from alrp_mmdet.project.settings import choose_settings  # noqa: E402
 from alrp_mmdet.project.statistics import (  # noqa: E402
     Objects,
@@ -68,7 +69,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '--detector',
         choices=[name for name, recipe in RECIPES.items() if not recipe.masks],
         default='atss',
-        help='detector of boxes to train; without a GPU, retinanet-small (default: %(default)s)',
+        help=f'detector of boxes to train; {SMALL_DETECTOR} is for CPUs (default: %(default)s)',
     )
     detector.add_argument(
         '--masks',
@@ -191,6 +192,8 @@ def main(argv: list[str] | None = None):
         check_datasets(Config.fromfile(config), ('train', 'val'))
     for path in contents:
         print(f'Wrote {relative_path(path)}')
+    if get_device() == 'cpu' and args.detector != SMALL_DETECTOR:
+        print(f'There is no GPU here: on a CPU, --detector {SMALL_DETECTOR} trains much faster.')
     print(next_commands(folder, config))
 
 

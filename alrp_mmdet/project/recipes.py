@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 LOSSES = dict(alrp='aLRP Loss', rs='RS Loss', ap='AP Loss')
 DEFAULT_LOSS = 'alrp'
+SMALL_DETECTOR = 'retinanet-small'  # for machines without a GPU
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,7 @@ RECIPES = {  # with aLRP Loss
     'mask-rcnn': Recipe(
         'Mask R-CNN', 'two-stage', 'mask-rcnn_r50_fpn', 0.006, RPN_ANCHORS, masks=True
     ),
-    # For machines without a GPU.
-    'retinanet-small': Recipe(
+    SMALL_DETECTOR: Recipe(
         'A small RetinaNet',
         'one-stage',
         'retinanet_mobilenetv2_fpn',

@@ -7,7 +7,6 @@ from mmengine.config import Config, ConfigDict
 from mmengine.runner import CheckpointLoader
 
 from ..config_file import ConfigError
-from ..config_types import type_name
 from ..errors import rank
 from .safe_loading import CheckpointError
 
@@ -30,10 +29,7 @@ def check_pretrained(cfg: Config) -> None:
         try:
             CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
         except CheckpointError as error:
-            raise ConfigError(
-                f'{error}: --cfg-options {key}=FILE. To train without pretrained weights: '
-                f'--cfg-options {key.removesuffix(".checkpoint")}=None'
-            ) from error
+            raise ConfigError(f'{error}: --cfg-options {key}=FILE') from error
 
 
 def check_backbone_weights(model: ConfigDict, weights: str | Path) -> None:
@@ -69,7 +65,7 @@ def check_backbone_weights(model: ConfigDict, weights: str | Path) -> None:
 def _pretrained(node: object, key: str) -> list[tuple[str, str]]:
     """Key and value of every ``checkpoint`` of a ``Pretrained`` initialisation in a config."""
     if isinstance(node, dict):
-        if type_name(node) == 'Pretrained' and isinstance(node.get('checkpoint'), str):
+        if node.get('type') == 'Pretrained' and isinstance(node.get('checkpoint'), str):
             return [(f'{key}.checkpoint', node['checkpoint'])]
         children = node.items()
     elif isinstance(node, (list, tuple)):

@@ -195,6 +195,17 @@ def test_small_detector_starts_from_pretrained_weights(new_project, source):
     assert cfg.model.neck.norm_cfg.type == cfg.model.bbox_head.norm_cfg.type == 'GN'
 
 
+@pytest.mark.parametrize('device', ['cpu', 'cuda'])
+@pytest.mark.parametrize('detector', ['atss', 'retinanet-small'])
+def test_small_detector_is_recommended_on_a_cpu(
+    new_project, new_project_main, source, monkeypatch, capsys, device, detector
+):
+    monkeypatch.setitem(new_project_main.__globals__, 'get_device', lambda: device)
+    new_project(source, '--out', 'mine', '--detector', detector)
+    recommended = '--detector retinanet-small' in capsys.readouterr().out
+    assert recommended == (device == 'cpu' and detector == 'atss')
+
+
 @pytest.mark.parametrize('wrap', [lambda state: state, lambda state: dict(state_dict=state)])
 def test_weights_from_a_file(new_project, source, tmp_path, mobilenet, wrap):
     torch.save(wrap(mobilenet), 'backbone.pth')
