@@ -108,13 +108,15 @@ class Trainer:
             return f'{text}, {seconds:.0f} s of one core'
 
     def _write_config(self, run: Run, folder: Path) -> bool:
-        """Write the config; return whether the folder has a checkpoint of the same config."""
+        """Write the config; return whether there is a checkpoint of it to resume from."""
         config, text = folder / 'config.py', config_text(run, self.data_root, self.weights)
-        if config.exists() and config.read_text(encoding='utf-8') != text:
-            shutil.rmtree(folder)  # another code or other weights
+        same = config.exists() and config.read_text(encoding='utf-8') == text
+        resumed = same and any(folder.glob('*.pth'))
+        if not resumed:  # remove the logs of an earlier attempt
+            shutil.rmtree(folder)
             folder.mkdir()
         config.write_text(text, encoding='utf-8')
-        return (folder / 'last_checkpoint').exists()
+        return resumed
 
     def _run_train_tool(self, run: Run, folder: Path, handle: int) -> tuple[int, float]:
         """Run tools/train.py; return its exit status and its time on all cores, seconds."""

@@ -115,6 +115,10 @@ def test_changed_config_starts_from_nothing(setup, tmp_path, monkeypatch):
     made.train([run], path)
     assert calls(folder) == ['--resume']
     assert read_rows(path)[0]['seconds'] >= 0
+    path.unlink()  # to repeat a finished run
+    made.train([run], path)
+    assert calls(folder) == ['--resume']
+    assert read_rows(path)[0]['seconds'] >= 0
 
 
 def test_overrides_are_passed_on(setup, tmp_path):
