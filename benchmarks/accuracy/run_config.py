@@ -50,7 +50,7 @@ param_scheduler = [
 ]
 optim_wrapper = dict(optimizer=dict(lr={lr}))
 randomness = dict(seed={seed})
-default_hooks = dict(checkpoint=dict(max_keep_ckpts=1), logger=dict(interval=25))
+default_hooks = dict(checkpoint=dict(max_keep_ckpts=1), logger=dict(interval=25, ignore_last=False))
 """
 
 
