@@ -1,0 +1,276 @@
+"""A step in micro-batches is the step of the whole batch."""
+
+import copy
+import random
+
+import numpy as np
+import pytest
+import torch
+from head_helpers import HEADS
+from micro_batch_helpers import Backbone, assert_equal_steps, make_batch, step, tiny
+from mmdet.models import SemiBaseDetector
+from mmdet.models.layers import DropBlock
+from mmengine.model import MMDistributedDataParallel
+from mmengine.optim import OptimWrapper
+from tiny_detectors import tiny_detector
+from torch import distributed, multiprocessing, nn
+from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
+from torch.multiprocessing.reductions import StorageWeakRef
+
+from alrp_mmdet.config_file import ConfigError
+from alrp_mmdet.models.micro_batches import MicroBatches
+from alrp_mmdet.optim import CPUAmpOptimWrapper
+
+LOSSES = ('aLRPLoss', 'APLoss', 'RankSortLoss')
+STOCK = dict(type='RetinaHead', loss_cls=dict(type='FocalLoss', use_sigmoid=True))
+
+
+@pytest.mark.parametrize('loss', LOSSES)
+@pytest.mark.parametrize('head', sorted({*HEADS} - {'ALRPRPNHead'}))
+def test_gradients_are_those_of_the_whole_batch(head, loss):
+    detector = tiny(head, loss_cls=dict(type=loss))
+    whole = step(detector, None)
+    assert whole[0]['num_pos'] > 0
+    for size in (2, 4):  # five images: the last micro-batch has one
+        assert_equal_steps(whole, step(detector, size))
+
+
+def test_losses_that_do_not_rank_are_unaffected():
+    detector = tiny(**STOCK)
+    assert_equal_steps(step(detector, None), step(detector, 2))
+
+
+def test_objects_in_no_image():
+    images, samples = make_batch()
+    for sample in samples:
+        sample.gt_instances = sample.gt_instances[:0]
+    detector = tiny(loss_cls=dict(type='RankSortLoss'))
+    detector.train()
+    MicroBatches(detector, 2).install()
+    loss, _ = detector.parse_losses(detector.loss(images, samples))
+    loss.backward()
+    assert loss == 0 and all(value.grad is not None for value in detector.parameters())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('stock', [False, True])
+@pytest.mark.parametrize(
+    'family', ['retinanet', 'atss', 'fovea', 'faster-rcnn', 'mask-rcnn', 'solov2', 'yolact']
+)
+def test_whole_detectors(family, stock):
+    detector = tiny_detector(family, 3, stock=stock).double()
+    for value in detector.parameters():
+        value.data *= 0.1
+
+    def batch():
+        return make_batch(shape=(96, 128))
+
+    assert_equal_steps(step(detector, None, batch), step(detector, 2, batch))
+
+
+class Recorder(nn.Module):
+    """Records how many images have an activation in memory."""
+
+    def __init__(self):
+        super().__init__()
+        self.activations, self.peak = [], 0
+
+    def forward(self, x):
+        x = x * 1
+        self.activations.append((StorageWeakRef(x.untyped_storage()), len(x)))
+        alive = sum(count for ref, count in self.activations if not ref.expired())
+        self.peak = max(self.peak, alive)
+        return x
+
+
+@pytest.mark.parametrize('size, expected', [(None, 5), (2, 2), (1, 1), (8, 5)])
+def test_activations_are_kept_for_one_micro_batch(size, expected):
+    detector = tiny(layer=Recorder()).train()
+    if size is not None:
+        MicroBatches(detector, size).install()
+    loss, _ = detector.parse_losses(detector.loss(*make_batch()))
+    loss.backward()
+    assert detector.backbone.layer.peak == expected
+    assert 'forward' not in vars(detector.bbox_head) and 'extract_feat' not in vars(detector)
+
+
+def test_both_passes_draw_the_same_random_numbers():
+    detector = tiny(layer=nn.Dropout(0.5)).train()
+    images, samples = make_batch()
+
+    torch.manual_seed(4)  # the same parts with graphs
+    parts = [detector.bbox_head(detector.extract_feat(part)) for part in images.split(2)]
+    outputs = [[torch.cat(level) for level in zip(*field)] for field in zip(*parts)]
+    objects = [sample.gt_instances for sample in samples]
+    losses = detector.bbox_head.loss_by_feat(*outputs, objects, [x.metainfo for x in samples])
+    loss, logged = detector.parse_losses(losses)
+    loss.backward()
+    gradients = {name: value.grad for name, value in detector.named_parameters()}
+    detector.zero_grad()
+    assert_equal_steps((logged, gradients), step(detector, 2))
+
+
+def weights_after(detector, size, steps, wrapper=OptimWrapper, **kwargs):
+    """Weights after some steps of a copy of a detector by an optimizer wrapper."""
+    detector = copy.deepcopy(detector).train()
+    if size is not None:
+        MicroBatches(detector, size).install()
+    optim = wrapper(torch.optim.SGD(detector.parameters(), lr=0.1, momentum=0.9), **kwargs)
+    for i in range(steps):
+        images, samples = make_batch(4 + i % 2)
+        detector.train_step(dict(inputs=images, data_samples=samples), optim)
+    return detector.state_dict()
+
+
+@pytest.mark.parametrize('head', [{}, STOCK])
+def test_accumulation_and_clipping(head):
+    detector = tiny(**head)
+    settings = dict(steps=4, accumulative_counts=2, clip_grad=dict(max_norm=0.1))
+    whole = weights_after(detector, None, **copy.deepcopy(settings))
+    parts = weights_after(detector, 3, **copy.deepcopy(settings))
+    for name, value in whole.items():
+        torch.testing.assert_close(parts[name], value, rtol=1e-9, atol=1e-12)
+    moved = (whole['backbone.stem.weight'] - detector.backbone.stem.weight).abs().max()
+    assert moved > 1e-4
+
+
+def test_mixed_precision():
+    detector = tiny(loss_cls=dict(type='RankSortLoss')).float()
+    weights = [
+        weights_after(detector, size, 1, wrapper)
+        for size, wrapper in (
+            (None, OptimWrapper),
+            (None, CPUAmpOptimWrapper),
+            (2, CPUAmpOptimWrapper),
+        )
+    ]
+    start = detector.state_dict()
+    single, whole, parts = (
+        torch.cat([(w[name] - start[name]).flatten() for name in start]) for w in weights
+    )
+    rounding = (whole - single).norm()
+    assert 0 < rounding < 0.1 * single.norm()
+    assert (parts - whole).norm() < rounding
+
+
+def test_a_copy_is_independent():
+    detector = tiny().train()
+    MicroBatches(detector, 2).install()
+    other = copy.deepcopy(detector)
+    loss, _ = other.parse_losses(other.loss(*make_batch()))
+    loss.backward()
+    assert all(value.grad is None for value in detector.parameters())
+    assert all(value.grad is not None for value in other.parameters())
+
+
+@pytest.mark.parametrize('size', [0, -1, 2.0, '4', True])
+def test_sizes_are_positive_integers(size):
+    with pytest.raises(ConfigError, match=f'micro_batch_size.*positive integer.*{size!r}'):
+        MicroBatches(tiny(), size)
+
+
+def test_unsupported_detectors_are_refused():
+    with pytest.raises(ConfigError, match=r'micro_batch_size=2.*SemiBaseDetector'):
+        MicroBatches(SemiBaseDetector.__new__(SemiBaseDetector), 2)
+
+
+def test_batch_normalisation_in_training_mode_is_refused():
+    detector = tiny(layer=nn.BatchNorm2d(8)).train()
+    micro_batches = MicroBatches(detector, 2)
+    with pytest.raises(ConfigError, match=r'micro_batch_size=2.*backbone \(layer\).*GN') as error:
+        micro_batches.check_norms()
+    assert 'norm_eval' not in str(error.value)
+    detector.backbone.norm_eval = False
+    with pytest.raises(ConfigError, match=r'model\.backbone\.norm_eval=True'):
+        micro_batches.check_norms()
+    micro_batches.install()
+    with pytest.raises(ConfigError, match='backbone'):
+        detector.loss(*make_batch())
+
+
+class FrozenNorm(nn.BatchNorm2d):
+    def train(self, mode: bool = True):
+        return super().train(False)
+
+
+def test_frozen_batch_normalisation_is_exact():
+    detector = tiny(layer=FrozenNorm(8))
+    assert_equal_steps(step(detector, None), step(detector, 2))
+
+
+class NumPyNoise(nn.Module):
+    def forward(self, x):
+        return x + np.random.rand()
+
+
+class PythonNoise(nn.Module):
+    def forward(self, x):
+        return x * random.random()
+
+
+@pytest.mark.parametrize(
+    'layer, fact',
+    [
+        (DropBlock(0.1, 3), 'backbone.layer.iter_cnt'),
+        (nn.InstanceNorm2d(8, track_running_stats=True), 'backbone.layer.num_batches_tracked'),
+        (NumPyNoise(), 'numpy.random'),
+        (PythonNoise(), 'random.getstate'),
+    ],
+)
+def test_layers_whose_second_pass_would_differ_are_refused(layer, fact):
+    with pytest.raises(ConfigError, match=f'micro_batch_size=2.*{fact}'):
+        step(tiny(layer=layer), 2)
+    step(tiny(layer=layer), 5)  # no second pass
+
+
+def test_outputs_that_are_not_per_image_are_refused(monkeypatch):
+    def triple(self, images):
+        return torch.cat([images] * 3), images
+
+    monkeypatch.setattr(Backbone, 'forward', lambda self, images: triple(self, self.stem(images)))
+    with pytest.raises(
+        ConfigError, match=r'micro_batch_size=2.*TinyDetector.*\(6, 24, .* 2 images'
+    ):
+        step(tiny(), 2)
+
+
+def train_in_process(rank: int, folder: str, size: int | None) -> None:
+    torch.set_num_threads(1)
+    distributed.init_process_group(
+        'gloo', init_method=f'file://{folder}/rendezvous', rank=rank, world_size=2
+    )
+    detector = tiny(layer=nn.Dropout(0.0)).train()
+    if size is not None:
+        MicroBatches(detector, size).install()
+    model = MMDistributedDataParallel(detector)
+    reduced = []
+
+    def count(state, bucket):
+        reduced.append(len(bucket.parameters()))
+        return default_hooks.allreduce_hook(state, bucket)
+
+    model.register_comm_hook(None, count)
+    optim = OptimWrapper(torch.optim.SGD(detector.parameters(), lr=0.1), accumulative_counts=2)
+    for i in range(4):
+        images, samples = make_batch(5 if rank == 0 else 4 + i % 2)
+        model.train_step(dict(inputs=images * (1 + rank), data_samples=samples), optim)
+    assert sum(reduced) == 2 * len(list(detector.parameters()))  # once in each update
+    torch.save(detector.state_dict(), f'{folder}/{rank}.pth')
+    distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_processes_reduce_gradients_once_per_update(tmp_path):
+    weights = []
+    for size in (None, 2):
+        folder = tmp_path / str(size)
+        folder.mkdir()
+        multiprocessing.start_processes(
+            train_in_process, (str(folder), size), nprocs=2, start_method='fork'
+        )
+        weights.append([torch.load(folder / f'{rank}.pth') for rank in range(2)])
+    (whole, _), (parts, of_other) = weights
+    for name, value in whole.items():
+        torch.testing.assert_close(parts[name], value, rtol=1e-9, atol=1e-12)
+        if 'self_balance' not in name:
+            assert torch.equal(parts[name], of_other[name])
