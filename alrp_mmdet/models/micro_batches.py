@@ -141,14 +141,13 @@ class MicroBatches:
             if not self._is_checked:
                 self._check_rows(parts[-1], len(micro_batch))
                 states.append(_state(self.detector))
-        # The first pass may fill caches. After that, nothing may change.
         if not self._is_checked:
+            # The first pass may fill caches. After that, nothing may change.
             changed = [key for key in states[1] if states[0].get(key) != states[1][key]]
             if changed:
                 raise ConfigError(
-                    f'micro_batch_size={self.size} forwards each image twice, and the second pass '
-                    f'would differ from the first, because a forward pass changes '
-                    f'{format_list(changed)}'
+                    f'micro_batch_size={self.size} forwards each image twice, but not every layer '
+                    f'then does the same twice: a forward pass changes {format_list(changed)}'
                 )
             self._is_checked = True
         return _concatenate(parts)
@@ -159,15 +158,17 @@ class MicroBatches:
         return features if self.keeps_features else [], outputs
 
     def _check_rows(self, result: Any, num_images: int) -> None:
-        """Check that results are per image, so that those of micro-batches can be concatenated."""
-        for x in result if isinstance(result, tuple | list) else [result]:
-            if isinstance(x, tuple | list):
-                self._check_rows(x, num_images)
-            elif isinstance(x, Tensor) and (x.dim() == 0 or len(x) != num_images):
+        """Check that all results have a row per image, so that they can be concatenated."""
+        if isinstance(result, tuple | list):
+            for part in result:
+                self._check_rows(part, num_images)
+        elif result is not None:
+            shape = tuple(getattr(result, 'shape', ()))
+            if shape[:1] != (num_images,):
                 raise ConfigError(
-                    f'micro_batch_size={self.size} needs features and outputs of the head with one '
-                    f'row per image, but {type(self.detector).__name__} returns the shape '
-                    f'{tuple(x.shape)} for {num_images} images'
+                    f'micro_batch_size={self.size} needs features and outputs of the head with a '
+                    f'row for each image, but {type(self.detector).__name__} returns a '
+                    f'{type(result).__name__} of shape {shape} for {num_images} images'
                 )
 
 
@@ -198,7 +199,7 @@ def _concatenate(parts: Sequence[Any]) -> Any:
         return torch.cat(parts)
     if isinstance(first, tuple | list):
         return type(first)(map(_concatenate, zip(*parts)))
-    return first
+    return None
 
 
 @contextmanager

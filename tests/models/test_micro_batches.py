@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from head_helpers import HEADS
-from micro_batch_helpers import Backbone, assert_equal_steps, make_batch, step, tiny
+from micro_batch_helpers import assert_equal_steps, make_batch, step, tiny
 from mmdet.models import SemiBaseDetector
 from mmdet.models.layers import DropBlock
 from mmengine.model import MMDistributedDataParallel
@@ -118,6 +118,7 @@ def weights_after(detector, size, steps, wrapper=OptimWrapper, **kwargs):
     optim = wrapper(torch.optim.SGD(detector.parameters(), lr=0.1, momentum=0.9), **kwargs)
     for i in range(steps):
         images, samples = make_batch(4 + i % 2)
+        images = images.to(detector.backbone.stem.weight)
         detector.train_step(dict(inputs=images, data_samples=samples), optim)
     return detector.state_dict()
 
@@ -212,7 +213,7 @@ class PythonNoise(nn.Module):
     'layer, fact',
     [
         (DropBlock(0.1, 3), 'backbone.layer.iter_cnt'),
-        (nn.InstanceNorm2d(8, track_running_stats=True), 'backbone.layer.num_batches_tracked'),
+        (nn.InstanceNorm2d(8, track_running_stats=True), 'backbone.layer.running_mean'),
         (NumPyNoise(), 'numpy.random'),
         (PythonNoise(), 'random.getstate'),
     ],
@@ -223,15 +224,18 @@ def test_layers_whose_second_pass_would_differ_are_refused(layer, fact):
     step(tiny(layer=layer), 5)  # no second pass
 
 
-def test_outputs_that_are_not_per_image_are_refused(monkeypatch):
-    def triple(self, images):
-        return torch.cat([images] * 3), images
-
-    monkeypatch.setattr(Backbone, 'forward', lambda self, images: triple(self, self.stem(images)))
-    with pytest.raises(
-        ConfigError, match=r'micro_batch_size=2.*TinyDetector.*\(6, 24, .* 2 images'
-    ):
-        step(tiny(), 2)
+@pytest.mark.parametrize(
+    'result, fact',
+    [
+        (lambda x: torch.cat([x] * 3), r'Tensor of shape \(6, .* 2 images'),
+        (lambda x: dict(x=x), r'dict of shape \(\) .* 2 images'),
+    ],
+)
+def test_results_that_are_not_per_image_are_refused(monkeypatch, result, fact):
+    detector = tiny()
+    monkeypatch.setattr(type(detector.bbox_head), 'forward', lambda self, x: (result(x[0]),))
+    with pytest.raises(ConfigError, match=f'micro_batch_size=2.*TinyDetector.*{fact}'):
+        step(detector, 2)
 
 
 def train_in_process(rank: int, folder: str, size: int | None) -> None:
