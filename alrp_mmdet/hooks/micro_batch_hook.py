@@ -26,8 +26,6 @@ class MicroBatchHook(Hook):
         model.train()
         micro_batches.check_norms()
         micro_batches.install()
-        batch_size = runner.train_dataloader.batch_size
         runner.logger.info(
-            f'micro_batch_size={size}: the {batch_size} images of a step are forwarded in '
-            f'{-(-batch_size // size)} parts and ranked together'
+            f'micro_batch_size={size}: images are forwarded {size} at a time and ranked together'
         )

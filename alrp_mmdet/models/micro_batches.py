@@ -98,10 +98,7 @@ class MicroBatches:
             if names:
                 found.append(f'{key} ({format_list(names, 2)})')
                 if hasattr(part, 'norm_eval'):
-                    advice.append(
-                        f'model.{key}.norm_eval=True, which uses the statistics of the '
-                        'pretrained weights'
-                    )
+                    advice.append(f'model.{key}.norm_eval=True (keeps the pretrained statistics)')
                 advice.append(f"model.{key}.norm_cfg=dict(type='GN', num_groups=32)")
         if found:
             raise ConfigError(
