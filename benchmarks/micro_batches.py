@@ -5,7 +5,7 @@ measurement runs in a fresh process; the settings alternate, and a row shows med
 does not count other programs on the machine, as the clock does. Memory is the peak, with and
 without what the process uses before its first step.
 
-    python benchmarks/micro_batches.py --threads 1 --output benchmarks/micro_batches_results.md
+    python benchmarks/micro_batches.py --threads 2 --output benchmarks/micro_batches_results.md
 """
 
 import argparse
