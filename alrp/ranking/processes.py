@@ -21,6 +21,9 @@ class Processes:
     Args:
         group (torch.distributed.ProcessGroup, optional): The group.
 
+    Raises:
+        ValueError: If this process is not in the group.
+
     Attributes:
         size (int): Number of processes.
         own (slice): This process's positives among all. They are ordered by process.
@@ -28,6 +31,8 @@ class Processes:
 
     def __init__(self, group: 'dist.ProcessGroup | None' = None) -> None:
         self.size = 1 if group is None else dist.get_world_size(group)
+        if self.size < 1:
+            raise ValueError('group: this process is not in the group')
         self.own = slice(None)
         self._group = group
 

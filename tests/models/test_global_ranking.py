@@ -55,7 +55,6 @@ def losses_and_gradients(model, images) -> tuple[dict, dict]:
     pictures = torch.randn(len(IMAGES), 3, *SHAPE, generator=torch.Generator().manual_seed(1))
     samples = []
     for gt_instances, meta in zip(*batch(*(IMAGES[i] for i in images))):
-        gt_instances.bboxes = gt_instances.bboxes.double()
         sample = DetDataSample(metainfo=dict(meta, batch_input_shape=SHAPE))
         sample.gt_instances = gt_instances
         samples.append(sample)
@@ -183,8 +182,9 @@ def test_an_infinite_value_on_one_process_stops_all(tmp_path, where):
         if rank == 1:
             (logits, values)[where].flatten()[4] = float('inf')
         with mock.patch('mmengine.logging.MessageHub.get_info', return_value=7):
-            return with_masks(MODELS.build(dict(type='RankSortLoss', ranking='global')), logits,
-                              labels, values)
+            return with_masks(
+                MODELS.build(dict(type='RankSortLoss', ranking='global')), logits, labels, values
+            )
 
     for error in run_processes(2, work, tmp_path):
         assert isinstance(error, FloatingPointError)
