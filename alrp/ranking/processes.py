@@ -102,7 +102,7 @@ class Processes:
         first = dist.get_global_rank(self._group, counts.index(-1))
         # Types that another process may not know would break the exchange.
         known = isinstance(error, ValueError | FloatingPointError)
-        box = [(type(error) if known else RuntimeError, str(error))]
+        box: list[Any] = [(type(error) if known else RuntimeError, str(error))]
         dist.broadcast_object_list(box, src=first, group=self._group, device=device)
         [(error_type, message)] = box
         raise error_type(f'process {first}: {message}') from error

@@ -192,5 +192,5 @@ def test_an_infinite_value_on_one_process_stops_all(tmp_path, where):
 
 
 def test_an_unknown_kind_of_ranking_is_refused():
-    with pytest.raises(ValueError, match="'process' or 'global'.*'gpu'"):
+    with pytest.raises(ValueError, match=r"'process' or 'global'.*'gpu'"):
         MODELS.build(dict(type='APLoss', ranking='gpu'))

@@ -111,6 +111,8 @@ def test_a_run_on_two_hosts_resumes_after_one_was_killed(tmp_path, config, hosts
     assert train(hosts, tmp_path, config, '--work-dir', 'whole') == [0, 0]
     codes = train(hosts, tmp_path, config, '--work-dir', 'killed', kill=True)
     assert codes[0] == 1 and codes[1] != 0
+    log = (tmp_path / 'host0.log').read_text()
+    assert 'error: lost the connection' in log and 'Traceback' not in log
     assert (tmp_path / 'killed' / 'last_checkpoint').read_text().endswith('epoch_1.pth')
     assert train(hosts, tmp_path, config, '--work-dir', 'killed', '--resume') == [0, 0]
     whole, resumed = (
