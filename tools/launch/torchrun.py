@@ -10,7 +10,6 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main
 
-
 LOST = 'error: lost the connection'  # how the message of alrp_mmdet.errors.LOST_CONNECTION begins
 
 
