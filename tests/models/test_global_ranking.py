@@ -149,6 +149,32 @@ def test_masks_are_weighted_by_the_global_ranking(tmp_path):
         torch.testing.assert_close(torch.cat([first_grads[1], second_grads[1]], 1) / 2, grads[1])
 
 
+@pytest.mark.parametrize('size', [2, pytest.param(7, marks=pytest.mark.slow)])
+def test_self_balance_is_that_of_the_global_ranking(tmp_path, size):
+    """The losses of seven processes must not be rounded when they are averaged."""
+    parts = [draw_positives(seed)[:2] for seed in range(3, 3 + size)]
+
+    def weights(ranking, logits, labels):
+        loss = MODELS.build(dict(type='aLRPLoss', ranking=ranking, self_balance=dict(interval=1)))
+        num_pos = int(((labels >= 0) & (labels < NUM_CLASSES)).sum())
+        # In float32, as the state.
+        logits = logits.float()
+        states = []
+        for factor in (1, 0.7, 0.3):
+            loss(logits * factor, labels, torch.full((num_pos,), 0.37 * factor))
+            states.append((loss.self_balance.weight.item(), *loss.self_balance.loss_sums.tolist()))
+        return states
+
+    results = run_processes(size, lambda rank: weights('global', *parts[rank]), tmp_path)
+    assert all(states == results[0] for states in results)
+    expected = weights('process', *(torch.cat(x) for x in zip(*parts)))
+    for states, of_one in zip(results[0], expected):
+        assert states == pytest.approx(of_one, rel=1e-6)
+        # loss_cls comes from float64 sums: the nearest float32 on any number of processes.
+        assert states[1] == of_one[1]
+    assert results[0][2][0] != results[0][1][0] != 50
+
+
 def test_one_process_communicates_nothing(tmp_path):
     inputs = draw_positives(0)
 
