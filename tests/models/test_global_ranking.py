@@ -3,13 +3,15 @@
 from functools import partial
 from unittest import mock
 
+import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-from head_helpers import NOTHING, OBJECTS, OTHERS, SHAPE, batch
+from head_helpers import NOTHING, OBJECTS, OTHERS, SHAPE, batch, build, features, total
 from mmdet.models.dense_heads import rpn_head
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
+from mmdet.structures.mask import BitmapMasks
 from mmengine.registry import init_default_scope
 from process_helpers import counting_collectives, run_processes
 from test_losses import NUM_CLASSES
@@ -34,8 +36,9 @@ def detector(family: str, loss: str, ranking: str) -> torch.nn.Module:
     cfg = tiny_config(family, 3).model
     cfg.backbone.norm_eval = True
     cfg.backbone.frozen_stages = -1
-    for head in (cfg.get('rpn_head'), cfg.get('roi_head', cfg).get('bbox_head')):
-        if head is not None:
+    roi_head = cfg.get('roi_head', cfg)
+    for head in (cfg.get('rpn_head'), roi_head.get('bbox_head'), roi_head.get('mask_head')):
+        if head is not None and 'loss_cls' in head:
             head.loss_cls = dict(type=loss, ranking=ranking)
             if loss == 'aLRPLoss':
                 head.loss_cls.update(self_balance=dict(start_weight=3))
@@ -51,10 +54,18 @@ def detector(family: str, loss: str, ranking: str) -> torch.nn.Module:
     return model.train()
 
 
+def masks_of(boxes: torch.Tensor) -> BitmapMasks:
+    masks = np.zeros((len(boxes), *SHAPE), np.uint8)
+    for mask, (left, top, right, bottom) in zip(masks, boxes.int().tolist()):
+        mask[top:bottom, left:right] = 1
+    return BitmapMasks(masks, *SHAPE)
+
+
 def losses_and_gradients(model, images) -> tuple[dict, dict]:
     pictures = torch.randn(len(IMAGES), 3, *SHAPE, generator=torch.Generator().manual_seed(1))
     samples = []
     for gt_instances, meta in zip(*batch(*(IMAGES[i] for i in images))):
+        gt_instances.masks = masks_of(gt_instances.bboxes)
         sample = DetDataSample(metainfo=dict(meta, batch_input_shape=SHAPE))
         sample.gt_instances = gt_instances
         samples.append(sample)
@@ -75,7 +86,10 @@ def nms_in_float32(nms, boxes, scores, *args, **kwargs):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('size', PARTS)
-@pytest.mark.parametrize('family', ['retinanet', 'atss', 'fovea', 'faster-rcnn'])
+@pytest.mark.parametrize(
+    'family',
+    ['retinanet', 'atss', 'fovea', 'faster-rcnn', 'mask-rcnn', 'yolact', 'solov2'],
+)
 def test_processes_equal_one(tmp_path, monkeypatch, family, size):
     """Every loss, every logged value and the gradient of every parameter."""
     nms = partial(nms_in_float32, rpn_head.batched_nms)  # MMCV's has no float64
@@ -97,7 +111,7 @@ def test_processes_equal_one(tmp_path, monkeypatch, family, size):
         for (losses, gradients), (own_losses, own_gradients) in zip(expected, result):
             assert own_losses == pytest.approx(losses, rel=1e-9)
             num_pos = [value for name, value in losses.items() if 'num_pos' in name]
-            assert min(num_pos) > 0 and len(num_pos) == 1 + (family == 'faster-rcnn')
+            assert min(num_pos) > 0 and len(num_pos) == 1 + ('rcnn' in family)
             assert own_gradients.keys() == gradients.keys()
             for name, gradient in gradients.items():
                 assert gradient.any(), name
@@ -131,6 +145,7 @@ def with_masks(loss, logits, labels, values) -> tuple[dict, list]:
     return {name: value.item() for name, value in results.items()}, [logits.grad, values.grad]
 
 
+@pytest.mark.slow
 def test_masks_are_weighted_by_the_global_ranking(tmp_path):
     parts = [draw_positives(seed) for seed in range(2)]
 
@@ -149,7 +164,8 @@ def test_masks_are_weighted_by_the_global_ranking(tmp_path):
         torch.testing.assert_close(torch.cat([first_grads[1], second_grads[1]], 1) / 2, grads[1])
 
 
-@pytest.mark.parametrize('size', [2, pytest.param(7, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize('size', [2, 7])
 def test_self_balance_is_that_of_the_global_ranking(tmp_path, size):
     """The losses of seven processes must not be rounded when they are averaged."""
     parts = [draw_positives(seed)[:2] for seed in range(3, 3 + size)]
@@ -175,6 +191,7 @@ def test_self_balance_is_that_of_the_global_ranking(tmp_path, size):
     assert results[0][2][0] != results[0][1][0] != 50
 
 
+@pytest.mark.slow
 def test_one_process_communicates_nothing(tmp_path):
     inputs = draw_positives(0)
 
@@ -188,14 +205,46 @@ def test_one_process_communicates_nothing(tmp_path):
         return results, list(calls)
 
     [(results, calls)] = run_processes(1, work, tmp_path)
-    without_a_job = [
-        with_masks(MODELS.build(dict(type=loss, ranking='global')), *inputs) for loss in LOSSES
-    ]
-    assert calls == [] and not dist.is_initialized()
-    for one, other, third in zip(results[::2], results[1::2], without_a_job):
-        assert one[0] == other[0] == third[0]
-        for grads in zip(one[1], other[1], third[1]):
-            assert all(torch.equal(grad, grads[0]) for grad in grads)
+    assert calls == []
+    for one, other in zip(results[::2], results[1::2]):
+        assert_identical(one, other)
+
+
+@pytest.mark.parametrize('loss', LOSSES)
+def test_without_a_job_nothing_changes(loss):
+    one, other = (
+        with_masks(MODELS.build(dict(type=loss, ranking=ranking)), *draw_positives(0))
+        for ranking in ('process', 'global')
+    )
+    assert not dist.is_initialized()
+    assert_identical(one, other)
+
+
+def assert_identical(one, other) -> None:
+    assert one[0] == other[0]
+    assert all(torch.equal(a, b) for a, b in zip(one[1], other[1]))
+
+
+@pytest.mark.slow
+def test_paa_equals_one_process(tmp_path):
+    def run(ranking, images):
+        head = build('ALRPPAAHead', loss_cls=dict(type='RankSortLoss', ranking=ranking)).double()
+        gt, metas = batch(*([OBJECTS, OTHERS][i] for i in images))
+        maps = [x.double()[images] for x in features()]
+        losses = head.loss_by_feat(*head(maps), gt, metas)
+        total(losses).backward()
+        return (
+            {name: value.item() for name, value in losses.items()},
+            [parameter.grad for parameter in head.parameters()],
+        )
+
+    results = run_processes(2, lambda rank: run('global', [rank]), tmp_path)
+    losses, gradients = run('process', [0, 1])
+    assert losses['num_pos'] > 2
+    for own_losses, _ in results:
+        assert own_losses == pytest.approx(losses, rel=1e-9)
+    for gradient, *parts in zip(gradients, *(grads for _, grads in results)):
+        torch.testing.assert_close(sum(parts) / 2, gradient, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.slow

@@ -112,6 +112,7 @@ def test_an_error_of_one_process_is_raised_on_all(tmp_path):
         assert value > 0
 
 
+@pytest.mark.slow
 def test_communication_does_not_grow_with_the_negatives(tmp_path):
     def work(rank):
         counts = []
@@ -131,6 +132,7 @@ def test_communication_does_not_grow_with_the_negatives(tmp_path):
         assert [name for name, _ in no_positives] == ['all_gather']
 
 
+@pytest.mark.slow
 def test_a_group_of_one_changes_nothing_and_communicates_nothing(tmp_path):
     def work(rank):
         alone = dist.new_group([0])
