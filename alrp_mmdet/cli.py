@@ -21,7 +21,14 @@ from .config_types import normalise_types
 from .datasets.check import AnnotationError, check_datasets
 from .datasets.palettes import extend_palettes
 from .deploy.thresholds import ThresholdsError
-from .errors import CANNOT_WRITE, CTRL_C, is_lost_connection, stop, tell_torchrun
+from .errors import (
+    CANNOT_WRITE,
+    CTRL_C,
+    LOST_CONNECTION,
+    is_lost_connection,
+    stop,
+    tell_torchrun,
+)
 from .hooks import FineTuneHook, MicroBatchHook, ResumeHook
 from .optional_packages import check_packages
 from .transfer.safe_loading import CheckpointError
@@ -145,6 +152,7 @@ def exit_on_error(*others: type[Exception]):
         if isinstance(error, OSError) and error.errno in CANNOT_WRITE:
             stop(f'cannot write {error.filename or "a file"}: {error.strerror}')
         if is_lost_connection(error):
+            tell_torchrun(LOST_CONNECTION)
             sys.exit(1)
         # A defect: the traceback tells more.
         tell_torchrun(f'error: {describe_error(error)}')

@@ -17,6 +17,11 @@ from .transfer.latest_checkpoint import latest_checkpoint
 CTRL_C = 130  # exit status of a shell command that was interrupted
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
+LOST_CONNECTION = (
+    'error: lost the connection to another process: its output, maybe on another host, says why. '
+    'Continue a training with --resume on all hosts'
+)
+
 
 def rank() -> int:
     """Index of this process in its job; 0 in a job of one process."""

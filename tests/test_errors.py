@@ -3,6 +3,7 @@
 import errno
 import json
 import runpy
+import signal
 from pathlib import Path
 from unittest import mock
 
@@ -11,7 +12,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 
 from alrp_mmdet.cli import exit_on_error
 from alrp_mmdet.config_file import ConfigError
-from alrp_mmdet.errors import say_how_to_resume, stop
+from alrp_mmdet.errors import LOST_CONNECTION, say_how_to_resume, stop
 
 LAUNCH = Path(__file__).parents[1] / 'tools' / 'launch' / 'torchrun.py'
 
@@ -86,3 +87,24 @@ def test_torchrun_gets_the_message(tmp_path, monkeypatch):
     assert launch['first_message'](ChildFailedError('train.py', failures)) == 'error: early'
     only = {2: failures[2]}
     assert launch['first_message'](ChildFailedError('train.py', only)) is None
+
+
+def test_torchrun_gets_a_lost_connection_only_if_no_process_here_is_the_reason(tmp_path):
+    def failure(rank: int, exitcode: int, text: str = '') -> ProcessFailure:
+        file = tmp_path / f'{rank}.json'
+        extra = dict(py_callstack=text, timestamp=str(100 + rank))
+        file.write_text(json.dumps(dict(message=dict(message=text, extraInfo=extra))))
+        return ProcessFailure(rank, 1000 + rank, exitcode, str(file) if text else 'no file')
+
+    lost = [failure(rank, 1, LOST_CONNECTION) for rank in range(2)]
+    told = failure(2, 1, 'error: NaN')
+    killed, ended = failure(3, -signal.SIGKILL), failure(4, -signal.SIGTERM)
+    first_message = runpy.run_path(str(LAUNCH))['first_message']
+    for failures, message in [
+        (lost, LOST_CONNECTION),
+        ([lost[0], ended], LOST_CONNECTION),
+        ([*lost, told], 'error: NaN'),
+        ([*lost, killed], None),
+    ]:
+        error = ChildFailedError('train.py', {f.local_rank: f for f in failures})
+        assert first_message(error) == message

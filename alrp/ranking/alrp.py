@@ -1,6 +1,7 @@
 """aLRP Loss (Oksuz et al., NeurIPS 2020, arXiv 2009.13592)."""
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from .ranking import Ranking
@@ -8,7 +9,11 @@ from .with_gradient import loss_dtype, with_gradient
 
 
 def alrp_loss(
-    logits: Tensor, labels: Tensor, loc_errors: Tensor, delta: float = 1.0
+    logits: Tensor,
+    labels: Tensor,
+    loc_errors: Tensor,
+    delta: float = 1.0,
+    group: 'dist.ProcessGroup | None' = None,
 ) -> tuple[Tensor, Tensor]:
     """Average Localisation-Recall-Precision Loss, split into its two components (Section 4).
 
@@ -30,6 +35,8 @@ def alrp_loss(
             ``logits``. ``E(i)``, such as (1 - IoU) / (1 - tau): 0 for a perfect box, 1 for one that
             is just good enough to be a positive.
         delta (float): Half the width of the smoothed step, in units of the logits, > 0.
+        group (torch.distributed.ProcessGroup, optional): Processes that rank together, see
+            ``Ranking``. The loss is that of all logits.
 
     Returns:
         tuple[Tensor, Tensor]: Scalars ``(loss_cls, loss_loc)``, 0 without positives. Each has the
@@ -42,13 +49,20 @@ def alrp_loss(
         NonFiniteLogitsError: If a logit is NaN or infinite.
         FloatingPointError: If a localisation error is NaN or infinite.
     """
-    ranking = Ranking(logits, labels, delta)
-    _check_loc_errors(loc_errors, len(ranking))
-    return alrp_loss_from_ranking(ranking, loc_errors)
+
+    def pos_values(pos_inds: Tensor) -> dict[str, Tensor]:
+        _check_loc_errors(loc_errors)
+        return dict(loc_errors=loc_errors)
+
+    ranking = Ranking(logits, labels, delta, group=group, pos_values=pos_values)
+    return alrp_loss_from_ranking(ranking, ranking.pos_values['loc_errors'])
 
 
 def alrp_loss_from_ranking(ranking: Ranking, loc_errors: Tensor) -> tuple[Tensor, Tensor]:
-    """``alrp_loss`` of an existing ranking. Assumes that ``loc_errors`` are as described there."""
+    """``alrp_loss`` of an existing ranking. Assumes that ``loc_errors`` are as described there.
+
+    With a group, they are those of all processes: take them from ``Ranking.pos_values``.
+    """
     constant_errors = loc_errors.detach().double()
     error = ranking.false_positives / ranking.rank
     lrp_error = error + ranking.sum_over_higher_positives(constant_errors) / ranking.rank
@@ -75,12 +89,7 @@ def localisation_weights(ranking: Ranking) -> Tensor:
     return (below + up_to + inverse_rank) / (2 * max(len(ranking), 1))
 
 
-def _check_loc_errors(loc_errors: Tensor, num_pos: int) -> None:
-    if loc_errors.shape != (num_pos,):
-        raise ValueError(
-            f'expected one localisation error per positive, shape ({num_pos},), got loc_errors of '
-            f'shape {tuple(loc_errors.shape)}'
-        )
+def _check_loc_errors(loc_errors: Tensor) -> None:
     if not loc_errors.is_floating_point():
         raise ValueError(f'loc_errors must be floating-point, got {loc_errors.dtype}')
     if not loc_errors.isfinite().all():

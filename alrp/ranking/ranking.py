@@ -12,12 +12,14 @@ RS Loss, arXiv 2107.11669, Section 3)::
 gradient sums to zero (Theorem 2 of arXiv 2009.13592).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from .lower_target_sums import lower_target_sums
+from .processes import Processes
 from .step_sums import Located, Steps, chunks
 from .with_gradient import loss_dtype
 
@@ -31,6 +33,12 @@ class NonFiniteLogitsError(FloatingPointError):
 class Ranking:
     """The rank of every positive among the logits. All counts are smoothed by ``H``.
 
+    With a group, the logits of all its processes are one ranking. Results for each positive, shape
+    (P,), are then of the positives of all processes, ordered by process, and equal on all of them.
+    Gradients are of this process's logits, times the number of processes: averaged over the
+    processes, as ``DistributedDataParallel`` does, the gradient of each parameter is that of one
+    process with all logits.
+
     Args:
         logits (Tensor): Shape (M,), any floating-point dtype.
         labels (Tensor): Shape (M,), integer or bool: 1 positive, 0 negative, -1 ignored.
@@ -38,43 +46,68 @@ class Ranking:
             to 1.
         self_count (float): What a positive counts in its own rank: 1 (the default, as in AP and
             aLRP Loss) or ``H(0)`` = 0.5 (as in RS Loss).
+        group (torch.distributed.ProcessGroup, optional): Processes that rank together, such as
+            ``torch.distributed.group.WORLD``. All of them must create the ranking. By default, or
+            with a group of one, this process ranks alone and nothing is communicated.
+        pos_values (Callable, optional): Called with ``pos_inds``, returns further values of this
+            process's positives by name, each of shape (P_own,), to be gathered from all processes.
+            The names must be the same on all. What it raises is raised on all processes.
 
     Attributes:
         logits (Tensor): Shape (M,), the logits, with their graph.
         delta (float): As given.
         self_count (float): As given.
-        pos_inds (Tensor): Shape (P,), int64, ascending: indices of the positives.
+        pos_inds (Tensor): Shape (P_own,), int64, ascending: indices of this process's positives.
         pos_logits (Tensor): Shape (P,), logits of the positives, detached.
+        pos_values (dict[str, Tensor]): What the argument returned, shape (P,) each. Gradients reach
+            this process's part, times the number of processes.
         false_positives (Tensor): Shape (P,), float64. ``FP(i)``, the negatives above positive i.
         pos_rank (Tensor): Shape (P,), float64. Rank of positive i among the positives.
         rank (Tensor): Shape (P,), float64. Rank of positive i: ``pos_rank + false_positives``.
 
     Raises:
         ValueError: If shapes, dtypes, labels or delta are not as described.
-        NonFiniteLogitsError: If a logit is NaN or infinite.
+        NonFiniteLogitsError: If a logit is NaN or infinite. An error of one process is raised on
+            all, and names it.
     """
 
     def __init__(
-        self, logits: Tensor, labels: Tensor, delta: float = 1.0, self_count: float = 1.0
+        self,
+        logits: Tensor,
+        labels: Tensor,
+        delta: float = 1.0,
+        self_count: float = 1.0,
+        group: 'dist.ProcessGroup | None' = None,
+        pos_values: Callable[[Tensor], dict[str, Tensor]] | None = None,
     ) -> None:
-        _check(logits, labels)
         self.logits = logits
         self.delta = delta
         self.self_count = self_count
-        self.pos_inds = (labels == 1).nonzero()[:, 0]
-        self.pos_logits = logits.detach()[self.pos_inds]
+
+        def of_this_process() -> dict[str, Tensor]:
+            _check(logits, labels)
+            self.pos_inds = (labels == 1).nonzero()[:, 0]
+            values = {} if pos_values is None else pos_values(self.pos_inds)
+            _check_lengths(values, len(self.pos_inds))
+            return {**values, 'logits': logits.detach()[self.pos_inds]}
+
+        self._processes = Processes(group)
+        self.pos_values = self._processes.gather(of_this_process, logits.device)
+        self.pos_logits = self.pos_values.pop('logits')
         self._pos_double = self.pos_logits.double()
         self._steps = Steps(self.pos_logits, delta)
         self._negatives = list(self._locate_negatives(labels))
         self.false_positives = self._steps.collect(
             (located, None) for _, located in self._negatives
         )
+        if len(self) > 0:
+            self._processes.sum(self.false_positives)
         ones = torch.ones_like(self.false_positives)
         self.pos_rank = self_count + self.sum_over_higher_positives(ones)
         self.rank = self.pos_rank + self.false_positives
 
     def __len__(self) -> int:
-        return len(self.pos_inds)
+        return len(self.pos_logits)
 
     def mean(self, values: Tensor) -> Tensor:
         """Mean of one value per positive, shape (P,); 0 without positives."""
@@ -99,11 +132,11 @@ class Ranking:
         if len(self) == 0:
             return grad
         outranked = self.false_positives > eps
-        errors = torch.where(outranked, errors / len(self), 0.0)
+        errors = torch.where(outranked, errors / self._grad_divisor, 0.0)
         share = self._steps.spread(torch.where(outranked, errors / self.false_positives, 0.0))
         for grad_part, (inds, located) in zip(chunks(grad), self._negatives):
             grad_part.index_copy_(0, inds, share(located).to(grad.dtype))
-        grad[self.pos_inds] = -errors.to(grad.dtype)
+        grad[self.pos_inds] = -errors[self._processes.own].to(grad.dtype)
         return grad
 
     def errors_to_positives(
@@ -124,12 +157,12 @@ class Ranking:
             Tensor: As of ``errors_to_negatives``.
         """
         outranked = outranking > eps
-        errors = torch.where(outranked, errors.double() / max(len(self), 1), 0.0)
+        errors = torch.where(outranked, errors.double() / self._grad_divisor, 0.0)
         share = torch.where(outranked, errors / outranking, 0.0)
         # Positive k receives shares of the positives below it: the same sums, mirrored.
         received = lower_target_sums(-self._pos_double, -targets, self.delta, share[None])[0]
         grad = torch.zeros_like(self.logits, dtype=loss_dtype(self.logits))
-        grad[self.pos_inds] = (received - errors).to(grad.dtype)
+        grad[self.pos_inds] = (received - errors)[self._processes.own].to(grad.dtype)
         return grad
 
     def sum_over_lower_targets(self, targets: Tensor, values: Tensor) -> Tensor:
@@ -146,6 +179,11 @@ class Ranking:
         """
         return lower_target_sums(self._pos_double, targets, self.delta, values.double())
 
+    @property
+    def _grad_divisor(self) -> float:
+        """Turns the error of a positive into its gradient of the mean error."""
+        return max(len(self), 1) / self._processes.size
+
     def _locate_negatives(self, labels: Tensor) -> Iterator[tuple[Tensor, Located]]:
         """Negatives that count for any positive, chunk by chunk: their indices in the chunk, and
         where they lie among the steps."""
@@ -157,6 +195,15 @@ class Ranking:
         for logits_part, labels_part in zip(chunks(logits), chunks(labels)):
             inds = ((labels_part == 0) & (logits_part >= lowest)).nonzero()[:, 0]
             yield inds, self._steps.locate(logits_part.index_select(0, inds))
+
+
+def _check_lengths(pos_values: dict[str, Tensor], num_pos: int) -> None:
+    for name, values in pos_values.items():
+        if values.shape != (num_pos,):
+            raise ValueError(
+                f'{name}: expected one value per positive, shape ({num_pos},), got shape '
+                f'{tuple(values.shape)}'
+            )
 
 
 def _check(logits: Tensor, labels: Tensor) -> None:

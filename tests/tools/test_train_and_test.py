@@ -60,7 +60,7 @@ def test_two_cpu_processes_end_with_equal_weights(tmp_path, config, command):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('broken', ['annotations', 'config', 'second process'])
+@pytest.mark.parametrize('broken', ['annotations', 'config', 'second process', 'global ranking'])
 def test_two_processes_tell_an_error_once_and_last(tmp_path, config, command, broken):
     facts = ['annotations.json', 'JSON']
     if broken == 'annotations':
@@ -70,6 +70,10 @@ def test_two_processes_tell_an_error_once_and_last(tmp_path, config, command, br
         config.write_text(f'{config.read_text()}\nx = 1 / 0\n')
     else:
         facts = ['iteration 3']
+        if broken == 'global ranking':  # the first process has an error, too
+            facts.append('process 1: ')
+            loss = "model['bbox_head']['loss_cls']['ranking'] = 'global'"
+            config.write_text(f'{config.read_text()}\n{loss}\n')
         (tmp_path / 'poison.py').write_text(
             'from mmdet.registry import HOOKS\n'
             'from mmengine.hooks import Hook\n'

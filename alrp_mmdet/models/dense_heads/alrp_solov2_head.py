@@ -7,6 +7,8 @@ from mmdet.structures.mask import mask2bbox
 from mmdet.utils import InstanceList
 from torch import Tensor
 
+from alrp.ranking.with_gradient import loss_dtype
+
 from ..mask_checks import check_mask_loss, check_masks
 from ..ranking_head import naming_iteration, ranking_loss_type
 
@@ -91,7 +93,8 @@ class ALRPSOLOV2Head(SOLOV2Head):
                 # Positive cells in the order of labels; the last object of each.
                 last = dict(sorted(zip(cells[image][level], range(len(masks[image][level])))))
                 pos_kernels = kernels[image].flatten(1).t()[list(last)]
-                pos_masks = (pos_kernels @ feats.flatten(1)).float()
+                pos_masks = pos_kernels @ feats.flatten(1)
+                pos_masks = pos_masks.to(loss_dtype(pos_masks))
                 targets = masks[image][level][list(last.values())].flatten(1)
                 losses.append(self.loss_mask(pos_masks, targets, reduction_override='none'))
                 ious.append(_mask_ious(pos_masks.detach() > 0, targets > 0))

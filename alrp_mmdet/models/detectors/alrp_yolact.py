@@ -7,6 +7,8 @@ from mmdet.utils import InstanceList
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from alrp.ranking.with_gradient import loss_dtype
+
 from ..dense_heads.alrp_yolact_head import ALRPYOLACTHead
 from ..dense_ranking_head import flatten_maps
 from ..mask_checks import check_mask_weight, check_masks
@@ -154,5 +156,6 @@ class ALRPYOLACT(YOLACT):
             preds, targets, *_ = self.mask_head._get_targets_single(preds, None, objects, info)
             if targets is None:  # no objects
                 targets = preds
-            losses.append(self.loss_mask(preds.float(), targets, reduction_override='none'))
+            preds = preds.to(loss_dtype(preds))
+            losses.append(self.loss_mask(preds, targets, reduction_override='none'))
         return MaskLosses(torch.cat(losses), torch.cat(all_inds))

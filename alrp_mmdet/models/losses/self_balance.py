@@ -4,7 +4,7 @@ import logging
 
 import torch
 from mmdet.registry import MODELS
-from mmengine.dist import all_reduce
+from mmengine.dist import all_reduce, get_world_size
 from mmengine.logging import MessageHub, print_log
 from torch import Tensor, nn
 
@@ -82,8 +82,11 @@ class SelfBalance(nn.Module):
             self._iteration = iteration
             self.steps += 1
             self._steps_in_period += 1
+        if get_world_size() > 1:
+            # In float64, since equal losses, those of a global ranking, must be their own mean.
+            losses = losses.double()
+            all_reduce(losses, op='mean')
         losses = losses.to(self.loss_sums)
-        all_reduce(losses, op='mean')
         period = self._epoch() if self.interval is None else (self.steps - 1) // self.interval
         # Written without a branch on device tensors, which would wait for the device.
         ended = self.period != period

@@ -7,6 +7,8 @@ from mmdet.structures.mask import mask_target
 from mmdet.utils import InstanceList
 from torch import Tensor
 
+from alrp.ranking.with_gradient import loss_dtype
+
 from ..mask_checks import check_mask_loss, check_masks
 from ..ranking_head import RankingHeadMixin
 from ..structures import MaskLosses
@@ -110,6 +112,7 @@ class ALRPMaskRoIHead(StandardRoIHead):
             [objects.masks for objects in batch_gt_instances],
             self.train_cfg,
         )
-        logits = logits[torch.arange(len(labels), device=device), labels].float()
+        logits = logits[torch.arange(len(labels), device=device), labels]
+        logits = logits.to(loss_dtype(logits))
         losses = self.mask_head.loss_mask(logits, targets, reduction_override='none')
         return MaskLosses(losses, drawn.nonzero()[:, 0].to(device))
