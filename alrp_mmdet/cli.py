@@ -29,7 +29,7 @@ from .errors import (
     stop,
     tell_torchrun,
 )
-from .hooks import FineTuneHook, ResumeHook
+from .hooks import FineTuneHook, MicroBatchHook, ResumeHook
 from .optional_packages import check_packages
 from .transfer.safe_loading import CheckpointError
 
@@ -82,7 +82,8 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...]) -> Runner:
-    """Check the data of a config and build its runner, with ``FineTuneHook`` and ``ResumeHook``.
+    """Check the data of a config and build its runner, with ``FineTuneHook``,
+    ``ResumeHook`` and ``MicroBatchHook``.
 
     Args:
         cfg (Config): The config.
@@ -113,7 +114,7 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
         raise ConfigError(
             f'cannot import something that {args.config} needs: {describe_error(error)}'
         ) from error
-    for hook_type in (FineTuneHook, ResumeHook):  # user configs may not have them
+    for hook_type in (FineTuneHook, ResumeHook, MicroBatchHook):  # user configs may not have them
         if not any(isinstance(hook, hook_type) for hook in runner.hooks):
             runner.register_hook(hook_type())
     return runner

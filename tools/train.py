@@ -26,6 +26,13 @@ def parse_args():
         '--auto-scale-lr', action='store_true', help='scale the learning rate with the batch size'
     )
     parser.add_argument(
+        '--micro-batch-size',
+        type=int,
+        metavar='N',
+        help='forward N images at a time and rank the whole batch together: for batches that do '
+        'not fit in memory',
+    )
+    parser.add_argument(
         '--resume',
         nargs='?',
         const='auto',
@@ -43,6 +50,8 @@ def main():
             cfg.optim_wrapper.type = 'AmpOptimWrapper'
             cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
         use_amp_of_device(cfg.get('optim_wrapper'))
+        if args.micro_batch_size is not None:
+            cfg.micro_batch_size = args.micro_batch_size
         if args.auto_scale_lr:
             scale_learning_rate(cfg)
         # resume = True in the config means the latest checkpoint, too.

@@ -2,6 +2,7 @@ from .atomic_checkpoint_hook import AtomicCheckpointHook
 from .epoch_seed_hook import EpochSeedHook
 from .fine_tune_hook import FineTuneHook
 from .lrp_thresholds_hook import LRPThresholdsHook
+from .micro_batch_hook import MicroBatchHook
 from .resume_hook import ResumeHook
 
 __all__ = [
@@ -9,5 +10,6 @@ __all__ = [
     'EpochSeedHook',
     'FineTuneHook',
     'LRPThresholdsHook',
+    'MicroBatchHook',
     'ResumeHook',
 ]

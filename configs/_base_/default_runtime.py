@@ -15,6 +15,8 @@ default_hooks = dict(
     fine_tune=dict(type='FineTuneHook'),
     # Applies the optimizer settings and schedule of the config when a run is resumed.
     resume=dict(type='ResumeHook'),
+    # Forwards a batch in parts if the config sets micro_batch_size.
+    micro_batch=dict(type='MicroBatchHook'),
 )
 custom_hooks = [dict(type='NumClassCheckHook')]
 

@@ -10,7 +10,13 @@ from mmengine.hooks import (
 from mmengine.runner import LogProcessor
 from mmengine.visualization import LocalVisBackend
 
-from alrp_mmdet.hooks import AtomicCheckpointHook, EpochSeedHook, FineTuneHook, ResumeHook
+from alrp_mmdet.hooks import (
+    AtomicCheckpointHook,
+    EpochSeedHook,
+    FineTuneHook,
+    MicroBatchHook,
+    ResumeHook,
+)
 
 default_scope = None
 default_hooks = dict(
@@ -23,6 +29,7 @@ default_hooks = dict(
     epoch_seed=dict(type=EpochSeedHook),
     fine_tune=dict(type=FineTuneHook),
     resume=dict(type=ResumeHook),
+    micro_batch=dict(type=MicroBatchHook),
 )
 randomness = dict(seed=0)
 env_cfg = dict(
