@@ -14,13 +14,13 @@ from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
 from mmengine.registry import init_default_scope
 from process_helpers import counting_collectives, run_processes
-from test_losses import NUM_CLASSES
 from tiny_detectors import tiny_config
 from torch.nn.parallel import DistributedDataParallel
 
 from alrp_mmdet.models import MaskLosses
 from alrp_mmdet.models.micro_batches import MicroBatches
 
+NUM_CLASSES = 3
 LOSSES = 'APLoss', 'aLRPLoss', 'RankSortLoss'
 PARTS = {2: [(0, 1, 2), (3, 4)], 4: [(0,), (1, 2), (3,), (4,)]}  # images; the fourth is empty
 IMAGES = [
