@@ -18,6 +18,7 @@ from tiny_detectors import tiny_config
 from torch.nn.parallel import DistributedDataParallel
 
 from alrp_mmdet.models import MaskLosses
+from alrp_mmdet.models.micro_batches import MicroBatches
 
 NUM_CLASSES = 3
 LOSSES = 'APLoss', 'aLRPLoss', 'RankSortLoss'
@@ -119,6 +120,25 @@ def test_processes_equal_one(tmp_path, monkeypatch, family, size):
                 torch.testing.assert_close(
                     own_gradients[name], gradient, rtol=1e-9, atol=1e-9 * scale, msg=name
                 )
+
+
+@pytest.mark.slow
+def test_processes_with_micro_batches_equal_one(tmp_path):
+    """Processes have two and one micro-batches."""
+    losses, gradients = losses_and_gradients(detector('atss', 'aLRPLoss', 'process'), range(3))
+
+    def work(rank):
+        model = detector('atss', 'aLRPLoss', 'global')
+        MicroBatches(model, 1).install()
+        return losses_and_gradients(DistributedDataParallel(model), [(0, 1), (2,)][rank])
+
+    for own_losses, own_gradients in run_processes(2, work, tmp_path):
+        assert own_losses == pytest.approx(losses, rel=1e-9)
+        for name, gradient in gradients.items():
+            scale = gradient.abs().max().item()
+            torch.testing.assert_close(
+                own_gradients[name], gradient, rtol=1e-9, atol=1e-9 * scale, msg=name
+            )
 
 
 def draw_positives(seed: int):
