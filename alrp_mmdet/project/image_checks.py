@@ -3,9 +3,9 @@
 from collections import defaultdict
 from pathlib import Path
 
+from ..datasets.image_files import ImageFile
 from .findings import Findings
 from .formats import Split
-from .image_files import ImageFile
 
 HOLD_OUT = '--val-fraction 0.2 holds out a part of the training images instead'
 
