@@ -21,8 +21,15 @@ from .config_types import normalise_types
 from .datasets.check import AnnotationError, check_datasets
 from .datasets.palettes import extend_palettes
 from .deploy.thresholds import ThresholdsError
-from .errors import CANNOT_WRITE, CTRL_C, is_lost_connection, stop, tell_torchrun
-from .hooks import FineTuneHook, ResumeHook
+from .errors import (
+    CANNOT_WRITE,
+    CTRL_C,
+    ImageReadError,
+    is_lost_connection,
+    stop,
+    tell_torchrun,
+)
+from .hooks import FineTuneHook, ImageErrorHook, ResumeHook
 from .optional_packages import check_packages
 from .transfer.safe_loading import CheckpointError
 
@@ -75,7 +82,7 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...]) -> Runner:
-    """Check the data of a config and build its runner, with ``FineTuneHook`` and ``ResumeHook``.
+    """Check the data of a config and build its runner, with the hooks that our tools need.
 
     Args:
         cfg (Config): The config.
@@ -106,7 +113,7 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
         raise ConfigError(
             f'cannot import something that {args.config} needs: {describe_error(error)}'
         ) from error
-    for hook_type in (FineTuneHook, ResumeHook):  # user configs may not have them
+    for hook_type in (FineTuneHook, ImageErrorHook, ResumeHook):  # user configs may not have them
         if not any(isinstance(hook, hook_type) for hook in runner.hooks):
             runner.register_hook(hook_type())
     return runner
@@ -138,6 +145,8 @@ def exit_on_error(*others: type[Exception]):
             tell_torchrun(f'error: {describe_error(error)}')
             raise
         stop(text)
+    except ImageReadError as error:
+        stop(error.reason)
     except KeyboardInterrupt:
         stop('stopped by Ctrl-C', CTRL_C)
     except Exception as error:

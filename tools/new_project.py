@@ -177,7 +177,7 @@ def main(argv: list[str] | None = None):
     except OSError as error:
         sys.exit(f'error: {error.filename} cannot be written: {error.strerror}')
     with exit_on_error():
-        check_datasets(Config.fromfile(config), ('train', 'val'))
+        check_datasets(Config.fromfile(config), ('train', 'val'), open_images=False)
     for path in contents:
         print(f'Wrote {relative_path(path)}')
     print(next_commands(folder, config))

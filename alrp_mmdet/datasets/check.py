@@ -18,6 +18,7 @@ from ..errors import rank
 from .annotation_file import AnnotationFile
 from .evaluators import evaluator_problems
 from .filtering import check_filter
+from .image_sample import check_image_files
 from .leaves import ann_file_of, classes_of, is_local_coco, leaves
 from .monitors import monitor_problems
 
@@ -26,13 +27,14 @@ class AnnotationError(ValueError):
     """Annotations cannot be used, or do not fit the config. Names the file and the remedy."""
 
 
-def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
+def check_datasets(cfg: Config, splits: tuple[str, ...], open_images: bool = True) -> None:
     """Check every COCO-format dataset that a run uses, and its evaluators.
 
     Args:
         cfg (Config): A config of MMDetection. Its ``drop_degenerate_boxes`` lists each ``ann_file``
             whose boxes without area are dropped with a warning instead of being an error.
         splits (tuple[str, ...]): The splits in use, of ``train``, ``val`` and ``test``.
+        open_images (bool): Whether to open images, for a few seconds. Defaults to True.
 
     Raises:
         AnnotationError: If files are missing or malformed, if class names, annotations and
@@ -66,6 +68,9 @@ def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
             if not found:
                 found, dropped = check_filter(dataset, file.content, classes, split)
                 file.warnings += dropped
+            if not found and open_images and _images(dataset) is not None:
+                found, changed = check_image_files(dataset, file.content, _images(dataset))
+                file.warnings += changed
             if split != 'train' and cfg.get(f'{split}_evaluator'):
                 file.warn_of_id_zero()
             warnings = dict.fromkeys(f'{ann_file}: {text}' for text in file.warnings)
