@@ -20,6 +20,7 @@ from .config_file import ConfigError, explain_unknown_type, read_config
 from .config_types import normalise_types
 from .datasets.check import AnnotationError, check_datasets
 from .datasets.palettes import extend_palettes
+from .datasets.setting_types import missing_settings
 from .deploy.thresholds import ThresholdsError
 from .errors import (
     CANNOT_WRITE,
@@ -97,6 +98,9 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
         ConfigError: If the config needs a package that is not installed, or the work dir cannot be
             written.
     """
+    missing = [] if 'runner_type' in cfg else missing_settings(cfg, splits)
+    if missing:
+        raise ConfigError('; '.join(missing))
     check_packages(cfg, splits)
     problem = output_problem(Path(cfg.work_dir, 'log'))
     if problem is not None:

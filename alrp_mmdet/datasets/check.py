@@ -21,6 +21,7 @@ from .filtering import check_filter
 from .image_sample import check_image_files
 from .leaves import ann_file_of, classes_of, is_local_coco, leaves
 from .monitors import monitor_problems
+from .setting_types import type_problems
 
 
 class AnnotationError(ValueError):
@@ -43,6 +44,11 @@ def check_datasets(cfg: Config, splits: tuple[str, ...], open_images: bool = Tru
     """
     if rank() > 0:
         return  # the first process reports, and ends the job
+    wrong = type_problems(cfg, splits)
+    if wrong:
+        raise AnnotationError('; '.join(wrong))
+    drop = cfg.get('drop_degenerate_boxes') or []
+    drop = [drop] if isinstance(drop, str) else drop
     problems = {}
     checked, logged = set(), set()
     for split in splits:
@@ -58,10 +64,7 @@ def check_datasets(cfg: Config, splits: tuple[str, ...], open_images: bool = Tru
             file = AnnotationFile(ann_file, split, classes)
             found = (
                 _problems_of_notation(dataset, classes)
-                or file.problems(
-                    _images(dataset),
-                    drop=dataset.get('ann_file') in cfg.get('drop_degenerate_boxes', []),
-                )
+                or file.problems(_images(dataset), drop=dataset.get('ann_file') in drop)
                 or _problems_of_heads(cfg.get('model', {}), classes)
                 or _problems_of_masks(dataset, file.content, classes)
             )
@@ -95,7 +98,7 @@ def check_datasets(cfg: Config, splits: tuple[str, ...], open_images: bool = Tru
 
 def _images(dataset: ConfigDict) -> str | None:
     """Folder of the images, or None if it is not on the local disk."""
-    prefix = (dataset.get('data_prefix') or {}).get('img', '')
+    prefix = dataset['data_prefix']['img']
     return None if '://' in prefix else os.path.join(dataset.get('data_root') or '', prefix)
 
 
@@ -106,7 +109,8 @@ def _problems_of_notation(dataset: ConfigDict, classes: tuple[str, ...] | str) -
             f'metainfo.classes is the text {classes!r}, but there is no such file of names. Write '
             f'a single class with a comma: metainfo=dict(classes=({classes!r},))'
         )
-    if 'img' not in (dataset.get('data_prefix') or {}):
+    prefix = dataset.get('data_prefix')
+    if not isinstance(prefix, dict) or not isinstance(prefix.get('img'), str):
         problems.append(
             "data_prefix has no key 'img': set data_prefix=dict(img='FOLDER/') to the folder of "
             "the images in data_root, or '' for data_root itself"
@@ -116,10 +120,10 @@ def _problems_of_notation(dataset: ConfigDict, classes: tuple[str, ...] | str) -
 
 def _problems_of_heads(model: ConfigDict, classes: tuple[str, ...]) -> list[str]:
     return [
-        f'{path}.num_classes is {num_classes}, but the dataset has {len(classes)} classes '
+        f'{path}.num_classes is {num_classes!r}, but the dataset has {len(classes)} classes '
         f'({format_list(classes)}): set it to {len(classes)}'
         for path, num_classes in heads_of(model, 'model')
-        if num_classes != len(classes)
+        if type(num_classes) is not int or num_classes != len(classes)
     ]
 
 

@@ -74,6 +74,8 @@ def test_missing_paths(tmp_path, content):
         ('<xmin>', '<xmin>q', r'bndbox .*xmin.*\(2x: 0_2\.xml:4, 0_2\.xml:5\)'),
         ('<xmin>', '<xmin>nan', r'bndbox .*xmin.*\(2x:'),
         ('bndbox', 'box', r'without a bndbox \(2x: 0_2\.xml:4'),
+        ('bndbox', 'robndbox', r'without a bndbox.*robndbox.* \(2x: 0_2\.xml:4'),
+        ('bndbox', 'polygon', r'without a bndbox.*LabelMe.* \(2x: 0_2\.xml:4'),
         ('<xmax>', '<xmax>-', r'area.*0_2\.xml:4'),
         ('<width>', '<width>9', r'size.*0_2\.png is 80x60, annotated as 980x60'),
     ],

@@ -18,6 +18,10 @@ from .voc_sets import find_xml_folder, read_image_sets
 
 LINE = 'line number'  # the space keeps it apart from real XML attributes
 CORNERS = 'xmin', 'ymin', 'xmax', 'ymax'
+OTHER_SHAPES = dict(
+    polygon=', but with a polygon, as in the XML of LabelMe: export Pascal VOC, COCO or YOLO',
+    robndbox=', but with a rotated box (robndbox): export boxes that are not rotated',
+)
 
 
 def read_voc(folder: Path, images: Path | None, findings: Findings) -> dict[str, Split]:
@@ -132,7 +136,8 @@ def _parse_object(node: ET.Element, path: Path, findings: Findings) -> dict | No
         return None
     box = node.find('bndbox')
     if box is None:
-        findings.error(path.parent, 'objects without a bndbox', where)
+        other = next((text for tag, text in OTHER_SHAPES.items() if node.find(tag) is not None), '')
+        findings.error(path.parent, f'objects without a bndbox{other}', where)
         return None
     corners = []
     for key in CORNERS:
