@@ -1,6 +1,7 @@
 """Text for messages and terminals."""
 
 import codecs
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 FLAGS = {
@@ -61,6 +62,14 @@ def parse_flag(value: object) -> bool | None:
         bool | None: The flag; None if the value has no known meaning, such as ``'Unspecified'``.
     """
     return FLAGS.get(str(value).strip().lower())
+
+
+def fold_name(name: str) -> str:
+    """A key that names share if they differ only in capitalisation or in how accents are coded.
+
+    macOS may code an accent as a character of its own.
+    """
+    return unicodedata.normalize('NFC', name.casefold())
 
 
 def unicode_encoding(content: bytes) -> str:

@@ -20,21 +20,26 @@ from .config_file import ConfigError, explain_unknown_type, read_config
 from .config_types import normalise_types
 from .datasets.check import AnnotationError, check_datasets
 from .datasets.palettes import extend_palettes
+from .datasets.setting_types import missing_settings
 from .deploy.thresholds import ThresholdsError
 from .errors import (
     CANNOT_WRITE,
     CTRL_C,
     LOST_CONNECTION,
+    ImageReadError,
     is_lost_connection,
     stop,
     tell_torchrun,
 )
-from .hooks import FineTuneHook, MicroBatchHook, ResumeHook
+from .hooks import FineTuneHook, ImageErrorHook, MicroBatchHook, ResumeHook
 from .optional_packages import check_packages
 from .transfer.safe_loading import CheckpointError
 
 # MMEngine triggers it for each file that a config inherits as 'alrp_mmdet::...'.
 warnings.filterwarnings('ignore', 'pkg_resources is deprecated', UserWarning)
+
+# Added to every run, because configs of users may not have them.
+NEEDED_HOOKS = FineTuneHook, ImageErrorHook, MicroBatchHook, ResumeHook
 
 
 def make_parser(description: str) -> argparse.ArgumentParser:
@@ -82,8 +87,7 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...]) -> Runner:
-    """Check the data of a config and build its runner, with ``FineTuneHook``,
-    ``ResumeHook`` and ``MicroBatchHook``.
+    """Check the data of a config and build its runner, with the hooks that our tools need.
 
     Args:
         cfg (Config): The config.
@@ -98,6 +102,9 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
         ConfigError: If the config needs a package that is not installed, or the work dir cannot be
             written.
     """
+    missing = [] if 'runner_type' in cfg else missing_settings(cfg, splits)
+    if missing:
+        raise ConfigError('; '.join(missing))
     check_packages(cfg, splits)
     problem = output_problem(Path(cfg.work_dir, 'log'))
     if problem is not None:
@@ -114,7 +121,7 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
         raise ConfigError(
             f'cannot import something that {args.config} needs: {describe_error(error)}'
         ) from error
-    for hook_type in (FineTuneHook, ResumeHook, MicroBatchHook):  # user configs may not have them
+    for hook_type in NEEDED_HOOKS:
         if not any(isinstance(hook, hook_type) for hook in runner.hooks):
             runner.register_hook(hook_type())
     return runner
@@ -146,6 +153,8 @@ def exit_on_error(*others: type[Exception]):
             tell_torchrun(f'error: {describe_error(error)}')
             raise
         stop(text)
+    except ImageReadError as error:
+        stop(error.reason)
     except KeyboardInterrupt:
         stop('stopped by Ctrl-C', CTRL_C)
     except Exception as error:

@@ -23,6 +23,15 @@ LOST_CONNECTION = (
 )
 
 
+class ImageReadError(RuntimeError):
+    """An image cannot be read although it could be when the run started."""
+
+    @property
+    def reason(self) -> str:
+        """The message, of an error in a data loading worker too, which comes with its traceback."""
+        return str(self).strip().rpartition(f'{type(self).__name__}: ')[2]
+
+
 def rank() -> int:
     """Index of this process in its job; 0 in a job of one process."""
     return int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', 0)))
@@ -60,12 +69,15 @@ def tell_torchrun(text: str) -> bool:
 
 @contextlib.contextmanager
 def say_how_to_resume(work_dir: str) -> Iterator[None]:
-    """Stop with one line if a training is interrupted or cannot write."""
+    """Stop with one line if a training is interrupted, or cannot write or read an image."""
     logging.raiseExceptions = False  # a full disk would print a traceback for every line of the log
     try:
         yield
     except KeyboardInterrupt:
         stop(f'stopped by Ctrl-C. {_advice(work_dir)}', CTRL_C)
+    except ImageReadError as error:
+        advice = 'Restore the file, or remove the image from the annotations'
+        stop(f'{error.reason}. {advice}. {_advice(work_dir)}')
     except OSError as error:
         if error.errno not in CANNOT_WRITE:
             raise

@@ -103,7 +103,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--skip-missing',
         action='store_true',
-        help='leave out images that are missing or cannot be decoded; they are listed',
+        help='leave out images that are missing or cannot be decoded, and boxes without area or '
+        'outside of their image; they are listed',
     )
     parser.add_argument(
         '--format', choices=list(FORMATS), help='annotation format (default: detected)'
@@ -189,7 +190,7 @@ def main(argv: list[str] | None = None):
     except OSError as error:
         sys.exit(f'error: {error.filename} cannot be written: {error.strerror}')
     with exit_on_error():
-        check_datasets(Config.fromfile(config), ('train', 'val'))
+        check_datasets(Config.fromfile(config), ('train', 'val'), open_images=False)
     for path in contents:
         print(f'Wrote {relative_path(path)}')
     if get_device() == 'cpu' and args.detector != SMALL_DETECTOR:

@@ -9,7 +9,7 @@ from ..text import format_list
 from .columns import Types
 from .entries import Entries, Entry
 from .kinds import wrong_kind
-from .repair import Repair, repair
+from .repair import Repair, box_of_polygons, repair
 from .source import CocoFormatError, load_json, raise_problems
 
 
@@ -63,7 +63,8 @@ def read_annotations(
     """
     content, where = load_json(source, name)
     kind = wrong_kind(content, region) if 'annotations' in schema else None
-    if kind is not None:
+    repairable = repairs is not None and region == 'bbox' and _has_polygons(content)
+    if kind is not None and not repairable:
         raise CocoFormatError(where, [kind])
     if not isinstance(content, dict):
         raise CocoFormatError(
@@ -134,6 +135,14 @@ def read_results(
     results = Entries(entries, 'results', around)
     raise_problems(where, fields.problems(results))
     return results
+
+
+def _has_polygons(content: object) -> bool:
+    annotations = content.get('annotations') if isinstance(content, dict) else None
+    return isinstance(annotations, list) and any(
+        isinstance(a, dict) and box_of_polygons(a.get('segmentation')) is not None
+        for a in annotations
+    )
 
 
 def _has_score(entries: list[Entry]) -> bool:

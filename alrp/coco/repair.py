@@ -16,7 +16,7 @@ from .columns import NUMBER, malformed_boxes, not_finite, of_wrong_type, present
 from .entries import Entries, Entry
 
 NUMERAL = re.compile(r'\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*')
-WHOLE = re.compile(r'(0|-?[1-9]\d*)(\.0*)?')
+WHOLE = re.compile(r'-?[0-9]+(\.0*)?')
 REFERENCES = dict(images='image_id', categories='category_id')
 
 
@@ -60,6 +60,8 @@ def repair(content: dict[str, Any]) -> tuple[dict[str, Any], list[Repair]]:
     if 'images' in lists:
         for key in ('width', 'height'):
             lists['images'].replace(key, _not_positive, _positive)
+    if 'categories' in lists:
+        lists['categories'].replace('name', _numbers, _as_text)
     if annotations is not None:
         _repair_boxes(annotations)
         annotations.replace('area', _not_positive, _positive)
@@ -75,7 +77,7 @@ def repair(content: dict[str, Any]) -> tuple[dict[str, Any], list[Repair]]:
 
 
 def as_id(value: Any) -> Any:
-    """The number that an id spells: 1 of ``'1'`` and ``'1.0'``; any other id unchanged."""
+    """The number that an id spells: 1 of ``'1'``, ``'1.0'`` and ``'0001'``; other ids unchanged."""
     if isinstance(value, str) and WHOLE.fullmatch(value.strip()):
         return int(value.partition('.')[0])
     return value
@@ -134,7 +136,25 @@ def _repair_ids(columns: list[tuple[_Editor | None, str]]) -> None:
                 editor.set(i, key, number, text)
 
 
+def box_of_polygons(polygons: object) -> list[float] | None:
+    """The box x, y, width, height around polygons; None if they are not lists of coordinates."""
+    if not isinstance(polygons, list) or not polygons:
+        return None
+    if not all(isinstance(p, list) and len(p) >= 6 and len(p) % 2 == 0 for p in polygons):
+        return None
+    xs, ys = ([*chain.from_iterable(p[axis::2] for p in polygons)] for axis in (0, 1))
+    if of_wrong_type(xs + ys, NUMBER) or not_finite(xs + ys):
+        return None
+    return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+
+
 def _repair_boxes(annotations: _Editor) -> None:
+    for i, annotation in enumerate(annotations.entries):
+        if not annotation.get('bbox'):
+            box = box_of_polygons(annotation.get('segmentation'))
+            if box is not None:
+                text = "annotations without 'bbox': set to the box around the polygons"
+                annotations.set(i, 'bbox', box, text)
     positions, boxes = present(annotations.entries, 'bbox')
     lists = (box for box in boxes if isinstance(box, list | tuple))
     if str not in set(map(type, chain.from_iterable(lists))):
@@ -145,6 +165,14 @@ def _repair_boxes(annotations: _Editor) -> None:
             if not malformed_boxes([numbers]):
                 text = "annotations with 'bbox' written as text: read as numbers"
                 annotations.set(positions[i], 'bbox', numbers, text)
+
+
+def _numbers(values: Sequence[Any]) -> list[int]:
+    return [i for i, value in enumerate(values) if type(value) is int]
+
+
+def _as_text(value: Any) -> tuple[str, str]:
+    return str(value), 'written as a number: read as text'
 
 
 def _not_positive(values: Sequence[Any]) -> list[int]:

@@ -6,6 +6,7 @@ only half understood look as good as any.
 
 import os
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -196,7 +197,8 @@ def read_detections(
 def _match_ids(entries: Entries, truth: GroundTruth, where: str) -> Entries:
     """Replace ids that the ground truth writes differently, such as ``1`` for ``'1'``."""
     for (key, of), known in zip(REFERENCES.items(), (truth.images, truth.categories)):
-        by_number = {as_id(i): i for i in known}
+        same = Counter(map(as_id, known))  # '1' and '01' may be two images
+        by_number = {as_id(i): i for i in known if same[as_id(i)] == 1}
         values, changed = entries.values(key), list(entries.entries)
         lost = [i for i in unknown(values, known.keys()) if isinstance(values[i], str | Real)]
         found = [i for i in lost if as_id(values[i]) in by_number]
@@ -255,8 +257,11 @@ def _layout_problems(entries: Entries, images: Mapping[Any, Entry], key: str) ->
     }
     sizes = [size_of.get(i) for i in entries.values('image_id')]
     may_extend = entries.name == 'results'
-    problem = box_layout_problem(entries.values('bbox'), sizes, may_extend)
-    return [] if problem is None else [problem]
+    boxes = entries.values('bbox')
+    problem = box_layout_problem(boxes, sizes, may_extend)
+    flat = [i for i, box in enumerate(boxes) if box[2] <= 0 or box[3] <= 0]
+    problems = [entries.problem('bbox', flat, 'has no area: nothing can match it')] if flat else []
+    return problems if problem is None else [*problems, problem]
 
 
 def _areas(annotations: Sequence[Entry], regions: Regions) -> tuple[FloatArray, list[int]]:

@@ -30,6 +30,8 @@ def category_problems(names: Sequence[str | None], classes: tuple[str, ...]) -> 
             f'{format_list(unused, 20)}. {typo}To use the categories of the file, set in the '
             f'dataset: {_metainfo(names)}'
         ]
+    if not all(map(str.strip, classes)):
+        return ['a class has no name: name its category and the class']
     if len(used) > len(classes):
         repeated = [name for name, count in Counter(used).items() if count > 1]
         return [f'categories share a name: {format_list(repeated)}. Give each its own name']

@@ -18,21 +18,24 @@ from ..errors import rank
 from .annotation_file import AnnotationFile
 from .evaluators import evaluator_problems
 from .filtering import check_filter
+from .image_sample import check_image_files
 from .leaves import ann_file_of, classes_of, is_local_coco, leaves
 from .monitors import monitor_problems
+from .setting_types import type_problems
 
 
 class AnnotationError(ValueError):
     """Annotations cannot be used, or do not fit the config. Names the file and the remedy."""
 
 
-def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
+def check_datasets(cfg: Config, splits: tuple[str, ...], open_images: bool = True) -> None:
     """Check every COCO-format dataset that a run uses, and its evaluators.
 
     Args:
         cfg (Config): A config of MMDetection. Its ``drop_degenerate_boxes`` lists each ``ann_file``
             whose boxes without area are dropped with a warning instead of being an error.
         splits (tuple[str, ...]): The splits in use, of ``train``, ``val`` and ``test``.
+        open_images (bool): Whether to open images, for a few seconds. Defaults to True.
 
     Raises:
         AnnotationError: If files are missing or malformed, if class names, annotations and
@@ -41,6 +44,11 @@ def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
     """
     if rank() > 0:
         return  # the first process reports, and ends the job
+    wrong = type_problems(cfg, splits)
+    if wrong:
+        raise AnnotationError('; '.join(wrong))
+    drop = cfg.get('drop_degenerate_boxes') or []
+    drop = [drop] if isinstance(drop, str) else drop
     problems = {}
     checked, logged = set(), set()
     for split in splits:
@@ -56,16 +64,16 @@ def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
             file = AnnotationFile(ann_file, split, classes)
             found = (
                 _problems_of_notation(dataset, classes)
-                or file.problems(
-                    _images(dataset),
-                    drop=dataset.get('ann_file') in cfg.get('drop_degenerate_boxes', []),
-                )
+                or file.problems(_images(dataset), drop=dataset.get('ann_file') in drop)
                 or _problems_of_heads(cfg.get('model', {}), classes)
                 or _problems_of_masks(dataset, file.content, classes)
             )
             if not found:
                 found, dropped = check_filter(dataset, file.content, classes, split)
                 file.warnings += dropped
+            if not found and open_images and _images(dataset) is not None:
+                found, changed = check_image_files(dataset, file.content, _images(dataset))
+                file.warnings += changed
             if split != 'train' and cfg.get(f'{split}_evaluator'):
                 file.warn_of_id_zero()
             warnings = dict.fromkeys(f'{ann_file}: {text}' for text in file.warnings)
@@ -90,7 +98,7 @@ def check_datasets(cfg: Config, splits: tuple[str, ...]) -> None:
 
 def _images(dataset: ConfigDict) -> str | None:
     """Folder of the images, or None if it is not on the local disk."""
-    prefix = (dataset.get('data_prefix') or {}).get('img', '')
+    prefix = dataset['data_prefix']['img']
     return None if '://' in prefix else os.path.join(dataset.get('data_root') or '', prefix)
 
 
@@ -101,7 +109,8 @@ def _problems_of_notation(dataset: ConfigDict, classes: tuple[str, ...] | str) -
             f'metainfo.classes is the text {classes!r}, but there is no such file of names. Write '
             f'a single class with a comma: metainfo=dict(classes=({classes!r},))'
         )
-    if 'img' not in (dataset.get('data_prefix') or {}):
+    prefix = dataset.get('data_prefix')
+    if not isinstance(prefix, dict) or not isinstance(prefix.get('img'), str):
         problems.append(
             "data_prefix has no key 'img': set data_prefix=dict(img='FOLDER/') to the folder of "
             "the images in data_root, or '' for data_root itself"
@@ -111,10 +120,10 @@ def _problems_of_notation(dataset: ConfigDict, classes: tuple[str, ...] | str) -
 
 def _problems_of_heads(model: ConfigDict, classes: tuple[str, ...]) -> list[str]:
     return [
-        f'{path}.num_classes is {num_classes}, but the dataset has {len(classes)} classes '
+        f'{path}.num_classes is {num_classes!r}, but the dataset has {len(classes)} classes '
         f'({format_list(classes)}): set it to {len(classes)}'
         for path, num_classes in heads_of(model, 'model')
-        if num_classes != len(classes)
+        if type(num_classes) is not int or num_classes != len(classes)
     ]
 
 

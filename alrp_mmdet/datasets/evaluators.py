@@ -135,7 +135,7 @@ def _mask_problems(metrics: Sequence[Metric], model: ConfigDict) -> list[str]:
     return [
         f"{metric.name}: metric has 'segm', but the model predicts no masks: remove it"
         for metric in metrics
-        if 'segm' in metric.settings.get('metric', ())  # text or a list
+        if 'segm' in (metric.settings.get('metric') or ())  # text or a list
     ]
 
 
@@ -166,7 +166,7 @@ def logged_names(metric: Metric) -> set[str]:
         return set()
     if not issubclass(metric.type, CocoMetric):
         return {metric.type.__name__}
-    kinds = settings.get('metric', 'bbox')
+    kinds = settings.get('metric') or 'bbox'
     items = settings.get('metric_items') or ['mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l']
     names = set()
     for kind in [kinds] if isinstance(kinds, str) else kinds:

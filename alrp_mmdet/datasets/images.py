@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from alrp.text import format_list
+from alrp.text import fold_name, format_list
 
 
 def image_problems(images: Sequence[dict[str, Any]], folder: str | None) -> list[str]:
@@ -31,25 +31,37 @@ def image_problems(images: Sequence[dict[str, Any]], folder: str | None) -> list
             f'{len(repeated)} images are listed more than once, so that no entry has all objects: '
             f'{format_list(repeated)}. Keep one entry for each, with all annotations'
         ]
-    missing = [] if folder is None else _missing(images, folder)
+    missing = {} if folder is None else _missing(images, folder)
     if not missing:
         return []
+    similar = [f'{name} is {there}' for name, there in missing.items() if there is not None]
     advice = 'Check data_root and data_prefix'
     if any('\\' in name for name in missing):
         advice = "Replace '\\' by '/' in file_name; alrp new-project does so in a copy"
+    elif any('://' in name for name in missing):
+        advice = 'These are URLs; alrp new-project takes the files of their names, in a copy'
+    elif similar:
+        advice = (
+            f'Capital letters count: {format_list(similar)}. alrp new-project writes a copy with '
+            'the names of the files'
+        )
     return [
         f'{len(missing)} of {len(images)} images are not in {folder or "."}: '
         f'{format_list(missing)}. {advice}'
     ]
 
 
-def _missing(images: Sequence[dict[str, Any]], folder: str) -> list[str]:
-    listings: dict[str, set[str]] = {}
-    missing = []
+def _missing(images: Sequence[dict[str, Any]], folder: str) -> dict[str, str | None]:
+    """Names of missing images, with the name of the only file that is similar, or None."""
+    listings: dict[str, dict[str, list[str]]] = {}
+    missing = {}
     for image in images:
         parent, name = os.path.split(os.path.join(folder, image['file_name']))
         if parent not in listings:  # one listing is cheaper than a look at every file
-            listings[parent] = set(os.listdir(parent)) if os.path.isdir(parent) else set()
-        if name not in listings[parent]:
-            missing.append(image['file_name'])
+            found = listings[parent] = {}
+            for entry in os.listdir(parent) if os.path.isdir(parent) else []:
+                found.setdefault(fold_name(entry), []).append(entry)
+        similar = listings[parent].get(fold_name(name), [])
+        if name not in similar:
+            missing[image['file_name']] = similar[0] if len(similar) == 1 else None
     return missing

@@ -42,9 +42,9 @@ def _monitored(cfg: Config) -> Iterator[tuple[str, str]]:
     for place, hook in hooks:
         for setting in ('save_best', 'monitor'):
             keys = hook.get(setting) if isinstance(hook, dict) else None
-            for key in [keys] if isinstance(keys, str) else keys or []:
+            for key in keys if isinstance(keys, list | tuple) else [keys] if keys else []:
                 if key != 'auto':
-                    yield f'{place}.{setting}', key
+                    yield f'{place}.{setting}', str(key)
 
 
 def _names(metric: Metric) -> set[str]:

@@ -29,6 +29,6 @@ def extend_palettes(cfg: Config) -> None:
             palette = own.get('palette', (getattr(kind, 'METAINFO', None) or {}).get('palette'))
             if not isinstance(palette, list | tuple) or len(palette) >= num_classes:
                 continue
-            if not isinstance(palette[0], int):
+            if not palette or not isinstance(palette[0], int):
                 colours = full_palette(palette, num_classes)
                 dataset.metainfo = {**own, 'palette': [tuple(map(int, c)) for c in colours]}

@@ -1,6 +1,7 @@
 from .atomic_checkpoint_hook import AtomicCheckpointHook
 from .epoch_seed_hook import EpochSeedHook
 from .fine_tune_hook import FineTuneHook
+from .image_error_hook import ImageErrorHook
 from .lrp_thresholds_hook import LRPThresholdsHook
 from .micro_batch_hook import MicroBatchHook
 from .resume_hook import ResumeHook
@@ -9,6 +10,7 @@ __all__ = [
     'AtomicCheckpointHook',
     'EpochSeedHook',
     'FineTuneHook',
+    'ImageErrorHook',
     'LRPThresholdsHook',
     'MicroBatchHook',
     'ResumeHook',

@@ -3,6 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 
+from alrp.coco.columns import malformed_boxes
+
 from ..datasets.annotation_file import AnnotationFile
 from .findings import Findings
 from .formats import Split
@@ -20,6 +22,7 @@ def check_annotations(split: Split, name: str, findings: Findings, masks: bool =
         findings (Findings): Collects problems.
         masks (bool): Whether objects need masks. Defaults to False.
     """
+    _leave_out_boxes(split, findings)
     file = AnnotationFile(split.source, name, split.classes, split.content)
     problems = file.problems_of_content(images=None, drop=False)
     for text in problems:
@@ -37,8 +40,36 @@ def check_annotations(split: Split, name: str, findings: Findings, masks: bool =
             check_masks(split, findings)
 
 
+def _leave_out_boxes(split: Split, findings: Findings) -> None:
+    """Remove boxes that cannot be trained on, if ``findings`` says so; else note that it could."""
+    images = {image.get('id'): image for image in split.content['images']}
+    kept = []
+    for annotation in split.content['annotations']:
+        text = _unusable(annotation.get('bbox'), images.get(annotation.get('image_id')))
+        if text is None or not findings.skip_missing:
+            findings.can_skip |= text is not None
+            kept.append(annotation)
+            continue
+        where = split.place_of(annotation, images[annotation['image_id']])
+        findings.missing(split.source, text, where)
+        split.ann_file = None
+    split.content['annotations'] = kept
+
+
+def _unusable(box, image: dict | None) -> str | None:
+    if image is None or malformed_boxes([box]):
+        return None  # reported as another problem
+    x, y, w, h = box
+    if min(w, h) <= 0:
+        return 'boxes without area'
+    outside = x >= image['width'] or y >= image['height'] or x + w <= 0 or y + h <= 0
+    return 'boxes outside of their image' if outside else None
+
+
 def _check_class_names(split: Split, findings: Findings) -> None:
     counts = Counter(split.classes)
+    if any(not name.strip() for name in counts):
+        findings.error(split.source, 'classes without a name')
     for name in [name for name, count in counts.items() if count > 1]:
         findings.error(split.source, 'duplicate class names', repr(name))
     by_words = _group_by(counts, lambda name: ' '.join(name.split()))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..datasets.check import AnnotationError
+from ..datasets.image_files import inspect_images
 from .annotation_checks import check_annotations
 from .findings import Findings
 from .formats import (
@@ -20,7 +21,6 @@ from .formats import (
 )
 from .holdout import hold_out
 from .image_checks import check_images, check_overlap
-from .image_files import inspect_images
 
 FORMAT_NAMES = dict(coco='COCO', voc='Pascal VOC', yolo='YOLO')
 DEFAULT_VAL_FRACTION = 0.2
@@ -68,8 +68,8 @@ def load_data(
         progress (Callable): Called with the number of images; returns a function that is called
             after each.
         masks (bool): Whether objects need masks. Defaults to False.
-        skip_missing (bool): Whether to leave out images that are missing or cannot be decoded, with
-            a warning. Defaults to False.
+        skip_missing (bool): Whether to leave out images that are missing or cannot be decoded, and
+            boxes that cannot be trained on, with a warning. Defaults to False.
         findings (Findings, optional): Collects the problems, so that the caller has them even if
             an error follows. Defaults to None, for new ones.
 

@@ -9,8 +9,8 @@ class Findings:
     Each problem is listed once, with the number of distinct examples and the first few of them.
 
     Attributes:
-        skip_missing (bool): Whether missing files are left out with a warning instead of being an
-            error.
+        skip_missing (bool): Whether missing files and unusable boxes are left out with a warning
+            instead of being an error.
     """
 
     def __init__(self):
@@ -55,7 +55,7 @@ class Findings:
                 lines.append(f'    - {text}{counted}')
                 last_place = place
             if title == 'errors' and self.can_skip:
-                lines.append('  To leave out what is missing or unreadable, use --skip-missing')
+                lines.append('  To leave out what is missing or unusable, use --skip-missing')
         return '\n'.join(lines)
 
 

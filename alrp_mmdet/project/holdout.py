@@ -4,8 +4,8 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+from ..datasets.image_files import ImageFile
 from .formats import Split
-from .image_files import ImageFile
 
 
 def hold_out(

@@ -3,9 +3,9 @@
 from collections import defaultdict
 from pathlib import Path
 
+from ..datasets.image_files import OTHER_SIZE, ImageFile, compare_size
 from .findings import Findings
 from .formats import Split
-from .image_files import ImageFile
 
 HOLD_OUT = '--val-fraction 0.2 holds out a part of the training images instead'
 
@@ -56,26 +56,17 @@ def check_images(split: Split, files: dict[Path, ImageFile], findings: Findings)
 def _check_size(
     split: Split, image: dict, file: ImageFile, has_size: bool, findings: Findings
 ) -> None:
-    """Compare the size of an image with the annotated one, and look for rotation by EXIF."""
-    name, actual = image['file_name'], (file.width, file.height)
-    if actual != (image['width'], image['height']):
-        transposed = actual[::-1] == (image['width'], image['height'])
-        findings.error(
-            split.source,
-            'image size differs from the annotations',
-            f'{name} is {actual[0]}x{actual[1]}, annotated as {image["width"]}x{image["height"]}'
-            + (' (EXIF rotation?)' if transposed else ''),
-        )
-    elif file.orientation > 1 and not (
-        has_size and file.transposed and file.width != file.height  # drawn on the rotated image
-    ):
+    """Report a size that differs from the annotations, or rotation by EXIF."""
+    name = image['file_name']
+    difference = compare_size(file, image['width'], image['height'], has_size)
+    if difference is None:
+        return
+    text, detail = difference
+    if text == OTHER_SIZE:
+        findings.error(split.source, text, f'{name} {detail}')
+    else:
         split.doubtful.add(image['id'])
-        findings.warning(
-            split.source,
-            'images that EXIF rotates or flips, in training too: are the boxes drawn on the '
-            'rotated image? Look at annotations.png',
-            f'{name} (orientation {file.orientation})',
-        )
+        findings.warning(split.source, f'{text} Look at annotations.png', f'{name} ({detail})')
 
 
 def check_overlap(

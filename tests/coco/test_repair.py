@@ -40,11 +40,30 @@ def test_repairs_name_key_and_entries():
     'value, number',
     [
         *(('1', 1), ('1.0', 1), (' 12 ', 12), ('-3', -3), ('0', 0), (2.0, 2.0), (None, None)),
-        *(('007', '007'), ('1_0', '1_0'), ('a', 'a'), ('1.5', '1.5')),
+        *(('007', 7), ('-01.0', -1), ('1_0', '1_0'), ('a', 'a'), ('1.5', '1.5')),
     ],
 )
 def test_as_id(value, number):
     assert as_id(value) == number and type(as_id(value)) is type(number)
+
+
+def test_boxes_around_polygons_and_numbers_as_names():
+    polygons = [[1, 2, 5, 2, 5, 9.5], [0, 4, 1, 4, 1, 6, 0, 6]]
+    annotations = [
+        dict(id=1, segmentation=polygons),
+        dict(id=2, segmentation=polygons, bbox=None),
+        dict(id=3, segmentation=[[1, 2, 3, 4]]),
+        dict(id=4, segmentation=dict(counts=[4], size=[2, 2])),
+        dict(id=5, segmentation=polygons, bbox=[1, 1, 1, 1]),
+        dict(id=6, segmentation=[['1', 2, 5, 2, 5, 9]]),
+    ]
+    categories = [dict(id=1, name=5), dict(id=2, name=True), dict(id=3, name='5')]
+    repaired, (names, boxes) = repair(dict(annotations=annotations, categories=categories))
+    found = [a.get('bbox') for a in repaired['annotations']]
+    assert found == [[0, 2, 5, 7.5], [0, 2, 5, 7.5], None, None, [1, 1, 1, 1], None]
+    assert [c['name'] for c in repaired['categories']] == ['5', True, '5']
+    assert (boxes.key, boxes.labels) == ('bbox', ('id 1 of image None', 'id 2 of image None'))
+    assert (names.key, names.labels) == ('name', ('id 1',))
 
 
 @pytest.mark.parametrize(

@@ -194,3 +194,38 @@ def test_boxes_that_are_not_in_pixels(data, where, change, named):
         change(entry)
     _, [message] = evaluate(*data)
     assert message.startswith(where) and named in message
+
+
+def test_boxes_without_area_are_reported(data):
+    for entries, size in zip((data[0]['annotations'], data[1]), (0, -3)):
+        entries[0]['bbox'][2] = size
+    _, messages = evaluate(*data)
+    assert [('annotations' in m, 'results' in m) for m in messages] == [
+        (True, False),
+        (False, True),
+    ]
+    assert all(m.count('bbox that has no area') == 1 for m in messages)
+
+
+def test_boxes_are_read_from_polygons(data):
+    expected, _ = evaluate(*data)
+    for annotation in data[0]['annotations']:
+        x, y, w, h = annotation.pop('bbox')
+        annotation['segmentation'] = [[x, y, x + w, y, x + w, y + h, x, y + h]]
+    found, [message] = evaluate(*data)
+    np.testing.assert_allclose(list(found.summary.values()), list(expected.summary.values()))
+    assert "'bbox'" in message and 'polygons' in message
+
+
+def test_ids_with_leading_zeros(data):
+    expected, _ = evaluate(*data)
+    for result in data[1]:
+        result['image_id'] = f'{result["image_id"]:06d}'
+    found, [message] = evaluate(*data)
+    assert_same(found, expected)
+    assert "'image_id'" in message
+    data[0]['images'] = [dict(id=str(i)) for i in ('1', '01')]
+    data[0]['annotations'] = []
+    for result in data[1]:
+        result['image_id'] = 1
+    assert "'01'" in refused(*data)

@@ -259,3 +259,36 @@ def test_fractions_are_converted_to_pixels(tmp_path, content, area):
         assert after[i]['area'] == pytest.approx(box[2] * box[3])
         x, y, *_ = after[i]['segmentation'][0]
         assert (x, y) == pytest.approx(tuple(box[:2]))
+
+
+@pytest.mark.parametrize('only', [False, True])
+def test_boxes_are_read_from_polygons(tmp_path, content, only):
+    expected = by_file(content)
+    for annotation in content['annotations'][: None if only else 4]:
+        x, y, w, h = annotation.pop('bbox')
+        annotation['segmentation'] = [[x, y, x + w, y, x + w, y + h, x, y + h]]
+    path = write_coco(tmp_path, content)
+    assert load_by_file(path) == expected
+    assert re.search(rf"without 'bbox'.*\({9 if only else 4}x: id 1 ", load_warnings(path))
+
+
+def test_names_of_classes(tmp_path, content):
+    content['categories'][1]['name'] = 7
+    path = write_coco(tmp_path, content)
+    assert re.search(r"'name' written as a number.*\(1x: id 2\)", load_warnings(path))
+    assert [c['name'] for c in as_written(path)[0][0]['categories']] == ['bolt', '7', 'washer']
+    content['categories'][1]['name'] = ' '
+    assert 'without a name' in load_errors(write_coco(tmp_path, content))
+
+
+def test_unusable_boxes_can_be_left_out(tmp_path, content):
+    content['annotations'][1].update(bbox=[5, 5, 0, 3], area=0)
+    content['annotations'][2]['bbox'] = [500, 5, 9, 9]
+    path = write_coco(tmp_path, content)
+    errors = load_errors(path)
+    assert 'no area' in errors and 'outside' in errors and '--skip-missing' in errors
+    assert "'area'" not in errors  # the area of a flat box is not another problem
+    written, text = as_written(path, skip_missing=True)
+    assert sum(len(content['annotations']) for content in written) == 7
+    assert re.search(r'left out: .*area \(1x: id 2 of 0_2\.png\)', text)
+    assert re.search(r'left out: .*outside.* \(1x: id 3 of 0_2\.png\)', text)

@@ -36,7 +36,7 @@ from alrp_mmdet.project.data import load_data
         ('a.yaml', 'names: [a]\nnc: 2\ntrain: images', 'nc is 2.* 1 '),
         ('a.yaml', 'names: {1: a}\ntrain: images', r'names .*\[1\]'),
         ('a.yaml', 'names: [a]\nkpt_shape: [17, 3]', 'kpt_shape'),
-        ('a.yaml', 'names: [a]', r'train\b.*None'),
+        ('a.yaml', 'names: [a]', r'no images.*--images'),
         ('a.txt', '', r'a\.txt.* format.*\.json.*\.xml.*data\.yaml'),
     ],
 )
@@ -74,6 +74,8 @@ def test_missing_paths(tmp_path, content):
         ('<xmin>', '<xmin>q', r'bndbox .*xmin.*\(2x: 0_2\.xml:4, 0_2\.xml:5\)'),
         ('<xmin>', '<xmin>nan', r'bndbox .*xmin.*\(2x:'),
         ('bndbox', 'box', r'without a bndbox \(2x: 0_2\.xml:4'),
+        ('bndbox', 'robndbox', r'without a bndbox.*robndbox.* \(2x: 0_2\.xml:4'),
+        ('bndbox', 'polygon', r'without a bndbox.*LabelMe.* \(2x: 0_2\.xml:4'),
         ('<xmax>', '<xmax>-', r'area.*0_2\.xml:4'),
         ('<width>', '<width>9', r'size.*0_2\.png is 80x60, annotated as 980x60'),
     ],

@@ -11,9 +11,9 @@ from format_writers import by_file, make_coco, write_coco, write_voc, write_yolo
 from load_helpers import load_by_file, load_errors, load_warnings
 from PIL import Image
 
+from alrp_mmdet.datasets.image_files import DEEP, FRAMES, TRANSPARENT, inspect_images
 from alrp_mmdet.project.data import load_data
 from alrp_mmdet.project.formats import Split
-from alrp_mmdet.project.image_files import DEEP, FRAMES, TRANSPARENT, inspect_images
 from alrp_mmdet.project.preview import _choose_images
 
 

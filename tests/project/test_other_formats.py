@@ -28,6 +28,7 @@ CREATE_ML = [dict(image='1.jpg', annotations=[])]
         ('a.csv', 'ImageID,Source,LabelName,Confidence,XMin\n', 'Open Images'),
         ('_annotations.csv', 'filename,width,height,class,xmin,ymin,xmax,ymax\n', 'Roboflow'),
         ('b.csv', 'a;b;c\n', 'CSV'),
+        ('default.json', dict(info={}, items=[], media_type=1), 'Datumaro'),
         ('train.tfrecord', '', 'TFRecord'),
         ('out.manifest', '', 'JSON Lines'),
     ],

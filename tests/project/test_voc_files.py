@@ -222,3 +222,57 @@ def test_xml_in_other_encodings(tmp_path, encoding):
         file = tmp_path / 'Annotations' / '0_2.xml'
         file.write_bytes(file.read_bytes().partition(b'\n')[2])
         assert re.search(r'0_2\.xml is not UTF-8 .*line 4', load_errors(tmp_path))
+
+
+# -- corners, tags and lists as tools write them
+
+
+def swap(folder, name, first='xmin', second='xmax'):
+    edit(folder, name, f'{first}>(\\d+)<(.*?){second}>(\\d+)<', rf'{first}>\3<\2{second}>\1<')
+
+
+def test_corners_in_the_wrong_order(tmp_path, content):
+    write_voc(tmp_path, content)
+    expected = load_by_file(tmp_path)
+    swap(tmp_path, '0_3.xml')
+    swap(tmp_path, '0_5.xml', 'ymin', 'ymax')
+    assert load_by_file(tmp_path) == expected
+    assert re.search(r'xmin > xmax.*\(4x: 0_3\.xml:4, 0_3\.xml:5, ', load_warnings(tmp_path))
+    for name in ('0_1.xml', '0_2.xml'):
+        swap(tmp_path, name)
+    assert re.search(r'xmin > xmax.*width.*\(7x: 0_1\.xml:4', load_errors(tmp_path))
+
+
+def test_tags_in_capital_letters(tmp_path, content):
+    write_voc(tmp_path, content)
+    expected = load_by_file(tmp_path)
+    for name in ('0_1.xml', '0_2.xml'):
+        file = tmp_path / 'Annotations' / name
+        file.write_text(re.sub(r'</?\w+', lambda match: match[0].upper(), file.read_text()))
+    assert load_by_file(tmp_path) == expected
+
+
+def test_sizes_written_as_floats_are_compared(tmp_path, content):
+    write_voc(tmp_path, content)
+    edit(tmp_path, '0_2.xml', '<width>80', '<width>640.0')
+    assert re.search(r'0_2\.png is 80x60, .*640x60', load_errors(tmp_path))
+
+
+def test_lists_by_class(tmp_path, content):
+    write_voc(tmp_path, content)
+    main = tmp_path / 'ImageSets' / 'Main'
+    main.mkdir(parents=True)
+    for name in ('bolt', 'nut'):
+        (main / f'{name}_train.txt').write_text('0_1  1\n0_2 -1\n0_4  0\n')
+        (main / f'{name}_val.txt').write_text('0_3 -1\n0_5  1\n0_6  1\n')
+    data = load_data(tmp_path)
+    names = [[i['file_name'] for i in s.content['images']] for s in (data.train, data.val)]
+    assert names == [['0_1.png', '0_2.png', '0_4.png'], ['0_3.png', '0_5.png', '0_6.png']]
+
+
+def test_a_file_that_names_another_image(tmp_path, content):
+    write_voc(tmp_path, content)
+    expected = load_by_file(tmp_path)
+    edit(tmp_path, '0_1.xml', '0_1.png', '0_6.png')
+    assert load_by_file(tmp_path) == expected
+    assert '1x: 0_6.png in 0_1.xml' in load_warnings(tmp_path)

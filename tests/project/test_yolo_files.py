@@ -139,3 +139,38 @@ def test_whole_numbers_written_as_floats(tmp_path, content, dataset):
     assert load_by_file(dataset)['0_3.png'][1][0][0] == 'bolt'
     (tmp_path / 'labels' / '0_2.txt').write_text('0.5 .5 .5 .1 .1\n')
     assert re.search(r'class .*0 to 2 \(1x: labels/0_2\.txt:1 0\.5', load_errors(dataset))
+
+
+def test_boxes_with_keypoints_are_no_polygons(tmp_path, dataset):
+    for count in (1, 2, 3):
+        line = '0 .5 .5 .2 .2' + ' .5 .45 2' * (count - 1) + ' .5 .45 2'
+        (tmp_path / 'labels' / '0_2.txt').write_text(line)
+        assert re.search(r'keypoints.*\(1x: labels/0_2\.txt:1', load_errors(dataset))
+    (tmp_path / 'labels' / '0_2.txt').write_text('0 .5 .5 .2 .2 1 .1 1 0 .2 1')  # a polygon
+    assert 'polygons' in load_warnings(dataset)
+
+
+def test_commas_between_values(tmp_path, dataset):
+    expected = load_by_file(dataset)
+    for path in (tmp_path / 'labels').iterdir():
+        path.write_text(path.read_text().replace(' ', ','))
+    assert load_by_file(dataset) == expected
+
+
+@pytest.mark.parametrize('splits', [False, True])
+def test_data_yaml_with_names_only(tmp_path, content, dataset, splits):
+    """As supervision writes it."""
+    if splits:
+        for split, last in (('valid', 2), ('train', 6)):
+            for kind in ('images', 'labels'):
+                (tmp_path / split / kind).mkdir(parents=True)
+                for path in sorted((tmp_path / kind).iterdir()):
+                    if int(path.stem[-1]) <= last:
+                        path.rename(tmp_path / split / kind / path.name)
+        for kind in ('images', 'labels'):
+            (tmp_path / kind).rmdir()
+    dataset.write_text('names: [bolt, nut, washer]\nnc: 3\n')
+    for source in (dataset, tmp_path):
+        assert load_by_file(source).keys() == by_file(content).keys()
+        names = {image['file_name'] for image in load_data(source).val.content['images']}
+        assert not splits or names == {'0_1.png', '0_2.png'}

@@ -60,3 +60,31 @@ def test_bfloat16_on_the_cpu(tmp_path, config, tool):
     checkpoint = torch.load(tmp_path / 'run' / 'epoch_2.pth')
     assert all(x.dtype != torch.bfloat16 for x in checkpoint['state_dict'].values())
     assert 'CPUAmpOptimWrapper' in (tmp_path / 'run' / 'tiny.py').read_text()
+
+
+DELETE_IMAGE = """
+from pathlib import Path
+from mmdet.registry import HOOKS
+from mmengine.hooks import Hook
+
+@HOOKS.register_module()
+class DeleteImage(Hook):
+    def before_train_epoch(self, runner):
+        if runner.epoch == 1:
+            Path(runner.train_dataloader.dataset.get_data_info(0)['img_path']).unlink()
+"""
+
+
+def test_an_image_that_vanishes_during_the_training(tmp_path, config, tool, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / 'delete_image.py').write_text(DELETE_IMAGE)
+    hooks = (
+        "custom_imports = dict(imports='delete_image')\ncustom_hooks = [dict(type='DeleteImage')]"
+    )
+    config.write_text(f'{config.read_text()}\n{hooks}\n')
+    with pytest.raises(SystemExit) as error:
+        tool('train.py', config, '--work-dir', 'run')
+    text = str(error.value)
+    assert text.startswith('error: ') and len(text.splitlines()) == 1
+    assert text.count('.jpg') + text.count('.png') == 1
+    assert 'epoch_1.pth' in text and '--resume' in text

@@ -4,6 +4,7 @@ from itertools import count
 from pathlib import Path
 
 from alrp.coco import Entries, as_id
+from alrp.coco.columns import malformed_boxes
 from alrp.text import format_list, unicode_encoding
 
 from ...datasets.annotation_file import AnnotationFile
@@ -98,7 +99,9 @@ def _fill_in(content: dict, path: Path, findings: Findings) -> bool:
     for annotation in content['annotations']:
         where = f'id {annotation.get("id")}'
         box = annotation.get('bbox')
-        if not annotation.get('area') and _has_area(box):
+        if not annotation.get('area') and _is_flat(box):
+            annotation['area'] = 0  # the box is reported
+        elif not annotation.get('area') and _has_area(box):
             annotation['area'] = box[2] * box[3]
             findings.warning(
                 path, "annotations without 'area': set to width * height of the box", where
@@ -161,5 +164,8 @@ def _renumber(content: dict, path: Path, findings: Findings) -> bool:
 
 
 def _has_area(box) -> bool:
-    numbers = isinstance(box, list) and all(isinstance(x, int | float) for x in box)
-    return numbers and len(box) == 4 and min(box[2:]) > 0
+    return not malformed_boxes([box]) and min(box[2:]) > 0
+
+
+def _is_flat(box) -> bool:
+    return not malformed_boxes([box]) and min(box[2:]) <= 0

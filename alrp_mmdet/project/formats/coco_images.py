@@ -5,9 +5,14 @@ from pathlib import Path, PurePosixPath
 
 from ...datasets.check import AnnotationError
 from ..findings import Findings
-from .paths import NOT_PICTURES, list_folders, posix_path, split_named
+from .paths import NOT_PICTURES, is_file, list_folders, posix_path, split_named
+from .similar_names import SimilarNames
 
 NUM_PROBES = 50  # images to look up in each candidate folder
+RENAMED = (
+    'file names with backslashes or folders of another machine, of URLs, or with other capital '
+    'letters than the files: now as they are here'
+)
 
 
 def locate_images(path: Path, content: dict, images: Path | None, findings: Findings) -> Path:
@@ -15,7 +20,8 @@ def locate_images(path: Path, content: dict, images: Path | None, findings: Find
 
     Of several folders, that with the most images is taken, then one that is named after the same
     split as the file. Folders inside that of the file come first. A ``file_name`` with backslashes,
-    or with folders that are not on this machine, is changed to that of the image.
+    with folders that are not on this machine, or with other capital letters than the file is
+    changed to that of the image.
 
     Args:
         path (Path): The file; its folder and the parent folder are searched.
@@ -44,13 +50,14 @@ def locate_images(path: Path, content: dict, images: Path | None, findings: Find
         odd = any(word in folder.name.lower() for word in NOT_PICTURES)
         return far, -count, dropped, other_split, odd
 
-    for probes in (names[:: max(1, len(names) // NUM_PROBES)], names):
+    similar, few = SimilarNames(), names[:: max(1, len(names) // NUM_PROBES)]
+    for probes, lookup in ((few, _find), (names, _find), (few, similar.find)):
         levels = range(max(len(_parts(name)) for name in probes) + 1)
         found = [
             (count, dropped, folder)
             for dropped in levels
             for folder in folders
-            if (count := sum((folder / _drop(name, dropped)).is_file() for name in probes))
+            if (count := sum(lookup(folder, _drop(name, dropped)) is not None for name in probes))
         ]
         if found:
             break
@@ -69,7 +76,7 @@ def locate_images(path: Path, content: dict, images: Path | None, findings: Find
             text = f'{other[2]} has images of the same names; --images gives the folder'
             findings.warning(path, f'images are taken from {folder}, but {text}')
             break
-    _rename(content, folder, dropped, path, findings)
+    _rename(content, folder, dropped, similar, path, findings)
     return folder
 
 
@@ -114,15 +121,25 @@ def _drop(name: str, number: int) -> str:
     return str(PurePosixPath(*parts[min(number - 1, len(parts) - 1) :]))
 
 
-def _rename(content: dict, folder: Path, dropped: int, path: Path, findings: Findings) -> None:
+def _find(folder: Path, name: str) -> Path | None:
+    return folder / name if is_file(folder / name) else None
+
+
+def _rename(
+    content: dict, folder: Path, dropped: int, similar: SimilarNames, path: Path, findings: Findings
+) -> None:
     """Change names to those of the files; names of missing images keep all their folders."""
     for image in content['images']:
         name = image['file_name']
-        if dropped == 0 and '\\' not in name:
-            continue
         options = [_drop(name, number) for number in (*range(dropped + 1), 1)]
-        new = next((option for option in options if (folder / option).is_file()), options[-1])
+        new = next((option for option in options if is_file(folder / option)), None)
+        if new is None:
+            others = (similar.find(folder, option) for option in options)
+            found = next((other for other in others if other is not None), None)
+            if found is None:
+                new = options[-1] if dropped or '\\' in name else name
+            else:
+                new = found.relative_to(folder).as_posix()
         if new != name:
             image['file_name'] = new
-            text = 'file names with backslashes or folders of another machine: now as they are here'
-            findings.warning(path, text, f'{name} is {new}')
+            findings.warning(path, RENAMED, f'{name} is {new}')

@@ -10,6 +10,7 @@ from ...datasets.check import AnnotationError
 from ..findings import Findings
 from .image_lists import read_image_list, report_unused
 from .paths import SPLIT_WORDS, find_file, list_images
+from .similar_names import SimilarNames
 from .text_files import read_lines
 
 OTHER_KEYS = 'backup', 'classes', 'eval', 'names', 'top', 'results', 'difficult', 'map', 'labels'
@@ -45,7 +46,7 @@ def read_darknet(
     entries, folder = _parse(path), path.parent
     if not entries.get('names'):
         raise AnnotationError(f"{path} has no line 'names = FILE' with the class names")
-    names_file = find_file(entries['names'], [folder], any_case=True)
+    names_file = find_file(entries['names'], [folder], SimilarNames())
     if names_file is None:
         raise AnnotationError(f'{path}: names = {entries["names"]}: there is no such file')
     names = [line for _, line in read_lines(names_file)]
@@ -57,7 +58,7 @@ def read_darknet(
     folders = [folder] if images is None else [images, folder]
     sets = {}
     for key, split in _split_keys(entries).items():
-        file = find_file(entries[key], [folder], any_case=True)
+        file = find_file(entries[key], [folder], SimilarNames())
         if split is None:
             if file is not None:
                 findings.warning(path, 'lists that are neither train nor valid: not used', key)

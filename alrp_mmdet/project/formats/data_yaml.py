@@ -38,7 +38,7 @@ def read_data_yaml(
 
     Returns:
         tuple[list[str], dict[str, dict[Path, Path | None]]]: Class names, and for each split its
-        images with their label files or None.
+        images with their label files or None. There is no split if the file has only names.
 
     Raises:
         AnnotationError: If the file cannot be used.
@@ -48,7 +48,10 @@ def read_data_yaml(
     root = path.parent / posix_path(_text(content.get('path')))
     root = root if root.is_dir() else path.parent
     sets, folders = {}, []
-    for key, split in _split_keys(content, path, findings).items():
+    keys = _split_keys(content, path, findings)
+    if not keys and root == path.parent:  # supervision writes names only
+        return names, {}
+    for key, split in keys.items():
         entry = content[key]
         for part in entry if isinstance(entry, list) else [entry]:
             place = _find_place(_text(part), root, path.parent)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..findings import Findings
 from .paths import SPLIT_WORDS, find_file, find_image, posix_path, split_named
+from .similar_names import SimilarNames, warn_of_similar_name
 from .text_files import read_lines
 from .yolo_labels import find_label_file
 
@@ -45,16 +46,20 @@ def read_image_list(
         ``find_label_file`` expects it.
     """
     folders = list(dict.fromkeys([*folders, file.parent]))
-    found = {}
+    found, similar = {}, SimilarNames()
     for number, line in read_lines(file):
-        image = find_image(line, folders)
+        image = find_image(line, folders, similar)
         if image is None:
             findings.missing(place, 'images not found', f'{file}:{number} {line}')
-        elif find_label_file(image).is_file():
+            continue
+        name = Path(posix_path(line)).name
+        if name != image.stem:  # else the suffix is left out
+            warn_of_similar_name(place, name, image, findings)
+        if find_label_file(image).is_file():
             found[image] = None
         else:
             label_name = str(Path(posix_path(line)).with_suffix('.txt'))
-            found[image] = find_file(label_name, folders)
+            found[image] = find_file(label_name, folders, similar)
     return found
 
 

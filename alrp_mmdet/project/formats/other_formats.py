@@ -22,6 +22,7 @@ JSON_KEYS = (  # keys that only this tool writes, at the top or in the first ent
     ('FiftyOne', {'samples'}),
     ('V7 Darwin', {'item', 'annotations'}),
     ('AWS Ground Truth', {'source-ref'}),
+    ('Datumaro', {'items', 'media_type'}),
 )
 CSV_COLUMNS = (
     ('Open Images CSV', {'imageid', 'labelname'}),
@@ -36,7 +37,7 @@ OTHER_SUFFIXES = {
 ARCHIVES = '.zip', '.tar', '.gz', '.tgz', '.7z', '.rar'
 ADVICE = (
     'Export COCO, Pascal VOC or YOLO from the tool, or convert it: globox, for example, reads '
-    'boxes of LabelMe, CVAT and Open Images'
+    'boxes of LabelMe, CVAT and Open Images (not polygons, tracks or rotated boxes)'
 )
 
 

@@ -4,6 +4,9 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+from .similar_names import SimilarNames
 
 # MMDetection reads images with OpenCV; these are its formats.
 IMAGE_SUFFIXES = {
@@ -46,9 +49,16 @@ def is_leftover(path: Path, folder: Path) -> bool:
 
 def list_files(folder: Path, suffixes: Iterable[str]) -> list[Path]:
     """The files in a folder and its subfolders with these suffixes, sorted, without left-overs."""
-    suffixes = {*suffixes}
-    found = (path for path in folder.rglob('*') if path.suffix.lower() in suffixes)
-    return sorted(path for path in found if path.is_file() and not is_leftover(path, folder))
+    suffixes, found, seen = {*suffixes}, [], set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:  # a link to a folder that contains it
+            folders.clear()
+            continue
+        seen.add(real)
+        paths = (Path(place, name) for name in names)
+        found += [path for path in paths if path.suffix.lower() in suffixes]
+    return sorted(path for path in found if is_file(path) and not is_leftover(path, folder))
 
 
 def list_images(folder: Path) -> list[Path]:
@@ -77,8 +87,16 @@ def first_existing_folder(candidates: Iterable[Path]) -> Path | None:
 
 
 def posix_path(text: str) -> str:
-    """A path from an annotation file, with ``/`` between folders and without quotes."""
-    return text.strip().strip('"\'').replace('\\', '/')
+    """A path from an annotation file, with ``/`` between folders and without quotes.
+
+    Of a URL, the path; of Label Studio's ``/data/local-files/?d=PATH``, what it stands for.
+    """
+    text = text.strip().strip('"\'').replace('\\', '/')
+    local = re.search(r'/local-files/\?(?:.*&)?d=([^&]+)', text)
+    if local is not None:
+        return unquote(local[1])
+    url = re.match(r'\w[\w+.-]*://[^/?#]*([^?#]*)', text)
+    return text if url is None else unquote(url[1])
 
 
 def path_tails(text: str) -> Iterable[str]:
@@ -92,35 +110,44 @@ def path_tails(text: str) -> Iterable[str]:
     return dict.fromkeys((text, *tails))
 
 
-def find_file(text: str, folders: Sequence[Path], any_case: bool = False) -> Path | None:
+def is_file(path: Path) -> bool:
+    """Like ``Path.is_file``, which raises an error for a name that is too long, such as a URL."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def find_file(
+    text: str, folders: Sequence[Path], similar: SimilarNames | None = None
+) -> Path | None:
     """Find a file that annotations name; the longest part of its path that exists wins.
 
     Args:
         text (str): The path, of any operating system.
         folders (Sequence[Path]): Folders that it may be relative to.
-        any_case (bool): Whether to ignore capitalisation if nothing else is found. Defaults to
-            False.
+        similar (SimilarNames, optional): If given, similar names count if nothing else is found.
+            Defaults to None.
 
     Returns:
         Path | None: The file.
     """
-    for tail in path_tails(text):
-        for folder in folders:
-            if (folder / tail).is_file():
-                return folder / tail
-    if any_case:
-        name = PurePosixPath(posix_path(text)).name.lower()
-        for folder in folders:
-            for entry in sorted(os.listdir(folder)) if folder.is_dir() else []:
-                if entry.lower() == name and (folder / entry).is_file():
-                    return folder / entry
-    return None
+    options = [(folder, tail) for tail in path_tails(text) for folder in folders]
+    exact = next((f / tail for f, tail in options if is_file(f / tail)), None)
+    if exact is not None or similar is None:
+        return exact
+    found = (similar.find(folder, tail) for folder, tail in options)
+    return next((path for path in found if path is not None), None)
 
 
-def find_image(text: str, folders: Sequence[Path]) -> Path | None:
+def find_image(text: str, folders: Sequence[Path], similar: SimilarNames) -> Path | None:
     """Like ``find_file``, for an image that may be named without its suffix."""
-    found = find_file(text, folders)
-    if found is not None or Path(posix_path(text)).suffix.lower() in IMAGE_SUFFIXES:
-        return found
-    options = (find_file(text.strip() + suffix, folders) for suffix in sorted(IMAGE_SUFFIXES))
-    return next((path for path in options if path is not None), None)
+    names = [text]
+    if Path(posix_path(text)).suffix.lower() not in IMAGE_SUFFIXES:
+        names += [text.strip() + suffix for suffix in sorted(IMAGE_SUFFIXES)]
+    for lookup in (None, similar):
+        options = (find_file(name, folders, lookup) for name in names)
+        found = next((path for path in options if path is not None), None)
+        if found is not None:
+            return found
+    return None

@@ -5,6 +5,7 @@ from math import isfinite
 from pathlib import Path
 from xml.parsers import expat
 
+from alrp.coco import as_id
 from alrp.text import parse_flag
 
 from ...datasets.check import AnnotationError
@@ -17,6 +18,10 @@ from .voc_sets import find_xml_folder, read_image_sets
 
 LINE = 'line number'  # the space keeps it apart from real XML attributes
 CORNERS = 'xmin', 'ymin', 'xmax', 'ymax'
+OTHER_SHAPES = dict(
+    polygon=', but with a polygon, as in the XML of LabelMe: export Pascal VOC, COCO or YOLO',
+    robndbox=', but with a rotated box (robndbox): export boxes that are not rotated',
+)
 
 
 def read_voc(folder: Path, images: Path | None, findings: Findings) -> dict[str, Split]:
@@ -45,6 +50,9 @@ def read_voc(folder: Path, images: Path | None, findings: Findings) -> dict[str,
         for name, paths in read_image_sets(annotations, findings).items()
         if (parsed := [p for path in paths if (p := _read_xml(path, known, findings)) is not None])
     }
+    _order_corners(
+        [o for files in sets.values() for file in files for o in file.objects], folder, findings
+    )
     classes = sorted({o['name'] for files in sets.values() for file in files for o in file.objects})
     labels = {name: i for i, name in enumerate(classes)}
     for files in sets.values():
@@ -81,11 +89,34 @@ def _read_xml(path: Path, known: VocImages, findings: Findings) -> ParsedImage |
         image = path.parent / missing
     size = {}
     for key in ('width', 'height'):
-        text = tree.findtext(f'size/{key}', '0').strip()
-        if text.isdigit() and int(text) > 0:
-            size[key] = int(text)
+        number = as_id(tree.findtext(f'size/{key}', '0'))
+        if isinstance(number, int) and number > 0:
+            size[key] = number
     objects = (_parse_object(node, path, findings) for node in tree.findall('object'))
     return ParsedImage(image, size if len(size) == 2 else {}, [o for o in objects if o is not None])
+
+
+def _order_corners(objects: list[dict], place: Path, findings: Findings) -> None:
+    """Exchange corners of boxes that were drawn from right to left or upwards.
+
+    If most boxes are like that, the numbers mean something else.
+    """
+    wrong = [o for o in objects if min(o['corners']) >= 0 and not _is_ordered(*o['corners'])]
+    if 2 * len(wrong) > len(objects):
+        for entry in wrong:
+            text = 'most objects have xmin > xmax or ymin > ymax: are these width and height?'
+            findings.error(place, text, entry['read_from'])
+        return
+    for entry in wrong:
+        x1, y1, x2, y2 = entry['corners']
+        entry['corners'] = [min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)]
+        findings.warning(
+            place, 'objects with xmin > xmax or ymin > ymax: exchanged', entry['read_from']
+        )
+
+
+def _is_ordered(x1: float, y1: float, x2: float, y2: float) -> bool:
+    return x1 <= x2 and y1 <= y2
 
 
 def refuse_cvat(tree: ET.Element, path: Path) -> None:
@@ -105,7 +136,8 @@ def _parse_object(node: ET.Element, path: Path, findings: Findings) -> dict | No
         return None
     box = node.find('bndbox')
     if box is None:
-        findings.error(path.parent, 'objects without a bndbox', where)
+        other = next((text for tag, text in OTHER_SHAPES.items() if node.find(tag) is not None), '')
+        findings.error(path.parent, f'objects without a bndbox{other}', where)
         return None
     corners = []
     for key in CORNERS:
@@ -125,13 +157,13 @@ def _parse_object(node: ET.Element, path: Path, findings: Findings) -> dict | No
 
 
 def parse_with_lines(path: Path) -> ET.Element:
-    """Like ``ElementTree.parse``, but each element has its line number as attribute ``LINE``."""
+    """Like ``ElementTree.parse``; tags in lower case, line numbers as attribute ``LINE``."""
     builder = ET.TreeBuilder()
     parser = expat.ParserCreate()
     parser.StartElementHandler = lambda tag, _: builder.start(
-        tag, {LINE: str(parser.CurrentLineNumber)}
+        tag.lower(), {LINE: str(parser.CurrentLineNumber)}
     )
-    parser.EndElementHandler = builder.end
+    parser.EndElementHandler = lambda tag: builder.end(tag.lower())
     parser.CharacterDataHandler = builder.data
     parser.Parse(read_text(path).removeprefix('\ufeff'), True)
     return builder.close()

@@ -2,9 +2,13 @@
 
 from collections import defaultdict
 from pathlib import Path
+from urllib.parse import unquote
+
+from alrp.text import fold_name
 
 from ..findings import Findings
 from .paths import IMAGE_SUFFIXES, NOT_PICTURES, list_images, posix_path
+from .similar_names import warn_of_similar_name
 from .voc_sets import XML_FOLDERS
 
 IMAGE_FOLDERS = 'JPEGImages', 'images', 'Images', 'imgs', 'img'
@@ -29,9 +33,10 @@ class VocImages:
         for place, folder in enumerate(folders):
             for path in list_images(folder) if folder.is_dir() else []:
                 self._places.setdefault(path, place)
-        self._by_stem = defaultdict(list)
+        self._by_stem, self._similar = defaultdict(list), defaultdict(list)
         for path in self._places:
             self._by_stem[path.stem].append(path)
+            self._similar[fold_name(path.stem)].append(path)
 
     def find(self, xml: Path, filename: str, folder: str, findings: Findings) -> Path | None:
         """The image with the name of the XML file, or else the one that the file names.
@@ -51,11 +56,17 @@ class VocImages:
         """
         named, wanted = Path(posix_path(filename)), Path(posix_path(folder)).name
         suffix = named.suffix.lower()
-        found = self._by_stem.get(xml.stem) or [
+        own = self._by_stem.get(xml.stem)
+        found = own or [
             path
             for path in self._by_stem.get(named.stem, []) + self._by_stem.get(named.name, [])
             if path.name == named.name or suffix not in IMAGE_SUFFIXES
         ]
+        if not found:
+            found = self._find_similar(xml, named, findings)
+        elif own and any(p.name == named.name != own[0].name for p in self._by_stem[named.stem]):
+            text = 'XML files that name another image: that with the name of the XML file was taken'
+            findings.warning(xml.parent, text, f'{named.name} in {xml.name}')
         if len(found) < 2:
             return found[0] if found else None
 
@@ -79,3 +90,11 @@ class VocImages:
             text = 'several images have the name: the first was taken; --images gives their folder'
             findings.warning(xml.parent, text, f'{best} and {second} of {xml.name}')
         return best
+
+    def _find_similar(self, xml: Path, named: Path, findings: Findings) -> list[Path]:
+        """Images whose names differ in capitalisation, the coding of accents, or %20."""
+        stems = dict.fromkeys(map(fold_name, (xml.stem, named.stem, unquote(named.stem))))
+        found = {path: None for stem in stems for path in self._similar.get(stem, [])}
+        if len(found) == 1:
+            warn_of_similar_name(xml.parent, named.name or xml.stem, *found, findings)
+        return [*found]

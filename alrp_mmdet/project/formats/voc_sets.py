@@ -5,7 +5,8 @@ from pathlib import Path
 
 from ..findings import Findings
 from .image_lists import divide, find_lists, report_unused
-from .paths import IMAGE_SUFFIXES, find_file, list_files, list_folders, split_named
+from .paths import IMAGE_SUFFIXES, SPLIT_WORDS, find_file, list_files, list_folders, split_named
+from .similar_names import SimilarNames
 from .text_files import read_lines
 
 XML_FOLDERS = 'Annotations', 'annotations', 'Annotation', 'annotation', 'xmls', 'xml'
@@ -39,7 +40,7 @@ def read_image_sets(annotations: Path, findings: Findings) -> dict[str, list[Pat
     root = annotations.parent if annotations.name in XML_FOLDERS else annotations
     files = list_files(annotations, ['.xml'])
     for place in (root / 'ImageSets' / 'Main', root / 'ImageSets', root, annotations):
-        lists = find_lists(place)
+        lists = find_lists(place) or _class_lists(place)
         trainval = sorted(place.glob('[tT]rain[vV]al.txt'))
         if 'train' not in lists and trainval:
             lists['train'] = trainval
@@ -63,11 +64,25 @@ def read_image_sets(annotations: Path, findings: Findings) -> dict[str, list[Pat
     return sets
 
 
+def _class_lists(folder: Path) -> dict[str, list[Path]]:
+    """Lists by class, such as ``cat_train.txt``, each of which has all images of its split."""
+    found = {}
+    for file in sorted(folder.glob('*_*.[tT][xX][tT]')) if folder.name == 'Main' else []:
+        split = SPLIT_WORDS.get(file.stem.lower().rpartition('_')[2])
+        if split is not None:
+            found.setdefault(split, []).append(file)
+    return found
+
+
 def _read_list(file: Path, root: Path, annotations: Path, findings: Findings) -> list[Path]:
-    found = []
+    found, similar = [], SimilarNames()
     for number, line in read_lines(file):
-        options = (find_file(f'{name}.xml', [annotations, root]) for name in _names(line))
-        path = next((path for path in options if path is not None), None)
+        names = [f'{name}.xml' for name in _names(line)]
+        exact = (find_file(name, [annotations, root]) for name in names)
+        path = next((path for path in exact if path is not None), None)
+        if path is None:
+            others = (find_file(name, [annotations, root], similar) for name in names)
+            path = next((path for path in others if path is not None), None)
         if path is not None:
             found.append(path)
         else:

@@ -9,6 +9,7 @@ from .darknet import find_darknet_file, read_darknet
 from .data_yaml import find_data_yaml, read_data_yaml
 from .image_lists import divide, find_lists, read_image_list, report_unused
 from .paths import IMAGE_SUFFIXES, first_existing_folder, list_folders, list_images
+from .similar_names import SimilarNames, warn_of_similar_name
 from .split import ParsedImage, Split, build_split
 from .text_files import read_text
 from .yolo_labels import find_label_file, looks_like_labels, read_labels, short_path
@@ -58,9 +59,10 @@ def read_yolo(path: Path, images: Path | None, findings: Findings) -> dict[str, 
     if file is None:
         raise AnnotationError(f'{path}: no data.yaml and no classes.txt in this folder')
     if file.suffix.lower() in ('.yaml', '.yml'):
-        if images is not None:
-            raise AnnotationError(f'{file} already names its images: remove --images')
         classes, sets = read_data_yaml(file, findings)
+        if sets and images is not None:
+            raise AnnotationError(f'{file} already names its images: remove --images')
+        sets = sets or _find_sets(file.parent, images, findings)
     elif file.suffix.lower() == '.data':
         classes, sets = read_darknet(file, images, findings)
     else:
@@ -71,6 +73,7 @@ def read_yolo(path: Path, images: Path | None, findings: Findings) -> dict[str, 
     splits = {}
     for name, pairs in sets.items():
         pairs = {image: file or find_label_file(image) for image, file in pairs.items()}
+        _find_similar_labels(pairs, path, findings)
         parsed = [
             ParsedImage(image, {}, read_labels(image, file, len(classes), path, findings))
             for image, file in pairs.items()
@@ -136,6 +139,16 @@ def _find_labels(image: Path, folder: Path, labels: Path) -> Path:
     return near if near.is_file() and not mirrored.is_file() else mirrored
 
 
+def _find_similar_labels(pairs: dict[Path, Path], place: Path, findings: Findings) -> None:
+    """Replace label files that do not exist by files of similar names, such as 1.TXT for 1.txt."""
+    similar, used = SimilarNames(), {file for file in pairs.values() if file.is_file()}
+    for image, file in pairs.items():
+        found = None if file in used else similar.find(file.parent, file.name)
+        if found is not None and found not in used:
+            pairs[image] = found
+            warn_of_similar_name(place, file.name, found, findings)
+
+
 def _check_labels(pairs: Mapping[Path, Path], place: Path, findings: Findings) -> None:
     """Find label files without an image, and images that share a label file."""
     owners = {}
@@ -149,7 +162,8 @@ def _check_labels(pairs: Mapping[Path, Path], place: Path, findings: Findings) -
         stems = {path.stem for path in image_folder.iterdir() if _is_image(path)}
         for file in sorted(label_folder.glob('*.txt')):
             hidden = file.name.startswith('.')
-            if file.stem not in stems and not hidden and looks_like_labels(file):
+            used = file.stem in stems or file in owners
+            if not used and not hidden and looks_like_labels(file):
                 findings.missing(place, 'label files without an image', short_path(file))
 
 

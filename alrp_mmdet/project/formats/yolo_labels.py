@@ -48,6 +48,8 @@ def read_labels(
     objects = []
     for number, line in read_lines(label_file):
         values = line.split()
+        if len(values) == 1:
+            values = line.split(',')
         where = f'{short_path(label_file)}:{number}'
         problem, entry = _parse_line(values, num_classes)
         if problem is not None:
@@ -80,6 +82,12 @@ def _parse_numbers(values: list[str]) -> list[float] | None:
         return None
 
 
+def _has_keypoints(numbers: list[float]) -> bool:
+    """Whether x, y and visibility of keypoints follow a box; no point of a polygon is at 2."""
+    flags = numbers[6::3]
+    return len(numbers) > 4 and len(numbers) % 3 == 1 and 2 in flags and {*flags} <= {0, 1, 2}
+
+
 def _parse_line(values: list[str], num_classes: int) -> tuple[str | None, dict]:
     """The problem of a line, or None, and its object."""
     numbers = _parse_numbers(values[1:])
@@ -89,7 +97,12 @@ def _parse_line(values: list[str], num_classes: int) -> tuple[str | None, dict]:
     if not (label.is_integer() and 0 <= label < num_classes):
         return f'lines whose class is not in 0 to {num_classes - 1}', {}
     if len(numbers) == 5:
-        return 'lines with six values: these look like detections with a score', {}
+        return (
+            'lines with six values: these look like rotated boxes, or detections with a score',
+            {},
+        )
+    if _has_keypoints(numbers):
+        return 'lines with a box and keypoints: export boxes only', {}
     if len(numbers) != 4 and (len(numbers) < 6 or len(numbers) % 2):
         return 'lines that are not "class x y width height"', {}
     if not all(map(isfinite, numbers)) or max(map(abs, numbers)) > 2:

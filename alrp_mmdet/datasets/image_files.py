@@ -18,6 +18,10 @@ TIFF_BITS = 258  # BitsPerSample
 DEEP = 'images with more than 8 bits: OpenCV keeps the highest 8; scale them to 8 bits yourself'
 TRANSPARENT = 'images with transparent parts: OpenCV shows the colours below'
 FRAMES = 'files with several images: only the first is read'
+OTHER_SIZE = 'image size differs from the annotations'
+ROTATED = (
+    'images that EXIF rotates or flips, in training too: are the boxes drawn on the rotated image?'
+)
 # Pillow lacks these formats or limits, but OpenCV may read the file.
 UNKNOWN_TO_PILLOW = UnidentifiedImageError, NotImplementedError, Image.DecompressionBombError
 
@@ -47,6 +51,33 @@ class ImageFile:
     def transposed(self) -> bool:
         """Whether the orientation swaps width and height."""
         return self.orientation > 4
+
+
+def compare_size(
+    file: ImageFile, width: float, height: float, annotated: bool = True
+) -> tuple[str, str] | None:
+    """Compare an image with its annotated size, and look for rotation by EXIF.
+
+    Args:
+        file (ImageFile): The image file, without a problem.
+        width (float): Annotated width in pixels.
+        height (float): Annotated height in pixels.
+        annotated (bool): Whether the size is that of the annotations, which shows if boxes were
+            drawn on the rotated image. Defaults to True.
+
+    Returns:
+        tuple[str, str] | None: ``OTHER_SIZE`` or ``ROTATED`` with details, or None.
+    """
+    actual = file.width, file.height
+    if actual != (width, height):
+        transposed = ' (EXIF rotation?)' if actual[::-1] == (width, height) else ''
+        return OTHER_SIZE, (
+            f'is {actual[0]}x{actual[1]}, annotated as {width:g}x{height:g}{transposed}'
+        )
+    drawn_rotated = annotated and file.transposed and file.width != file.height
+    if file.orientation > 1 and not drawn_rotated:
+        return ROTATED, f'orientation {file.orientation}'
+    return None
 
 
 def inspect_images(
