@@ -1,0 +1,202 @@
+"""Reads PNGs of segment ids, and counts the pixels that segments share."""
+
+import importlib.util
+import multiprocessing
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ...coco.source import CocoFormatError
+from ..types import Array, IntArray
+from .segments import Overlaps
+
+RGB = 1, 256, 256**2  # what each channel adds to an id
+CHUNK = 16  # images that a process takes at a time
+SIGNATURE = b'\x89PNG\r\n\x1a\n'
+COLOURS = {0: 'grayscale', 2: 'RGB', 3: 'palette', 4: 'grayscale with alpha', 6: 'RGBA'}
+
+
+class Mask(NamedTuple):
+    """The id of every pixel of an image, in C channels.
+
+    Attributes:
+        pixels (np.ndarray): Shape (H, W, C), of whole numbers.
+        weights (tuple[int, ...]): C numbers. An id is the sum of the channels times these.
+    """
+
+    pixels: Array
+    weights: tuple[int, ...] = RGB
+
+    @classmethod
+    def of_ids(cls, ids: Array) -> 'Mask':
+        """The mask of an array of ids, shape (H, W)."""
+        return cls(ids[..., None], (1,))
+
+
+def count_overlaps(truth: Mask, result: Mask) -> IntArray:
+    """Count the pixels of each pair of ids.
+
+    Segments are compact, so neighbours mostly have the same ids. Only the ends of runs of equal
+    pixels are sorted.
+
+    Args:
+        truth (Mask): Of H * W pixels.
+        result (Mask): Of as many pixels.
+
+    Returns:
+        np.ndarray: Shape (P, 3), int64: the id in ``truth``, the id in ``result``, and the number
+        of pixels, by ascending ids.
+    """
+    flat = [mask.pixels.reshape(-1, mask.pixels.shape[2]) for mask in (truth, result)]
+    num_pixels = len(flat[0])
+    if num_pixels == 0:
+        return np.zeros((0, 3), dtype=np.int64)
+    is_end = np.zeros(num_pixels, dtype=np.bool_)
+    is_end[-1] = True
+    for pixels in flat:
+        channels, values = pixels.shape[1], pixels.reshape(-1)
+        changes = np.flatnonzero(values[channels:] != values[:-channels])
+        is_end[changes // channels] = True
+    ends = np.flatnonzero(is_end)
+    lengths = np.diff(ends, prepend=-1)
+    truth_id, result_id = (
+        pixels[ends].astype(np.int64) @ np.array(mask.weights)
+        for pixels, mask in zip(flat, (truth, result))
+    )
+    order = np.lexsort([result_id, truth_id])
+    pairs = np.stack([truth_id, result_id], axis=1)[order]
+    starts = np.flatnonzero(np.append(True, (pairs[1:] != pairs[:-1]).any(axis=1)))
+    return np.column_stack([pairs[starts], np.add.reduceat(lengths[order], starts)])
+
+
+def read_mask(path: Path) -> Mask:
+    """Read a PNG of segment ids.
+
+    Args:
+        path (Path): An RGB or RGBA file with 8 bits per channel. Alpha is ignored.
+
+    Returns:
+        Mask: The ids, R + 256 G + 65536 B.
+
+    Raises:
+        OSError: If the file cannot be opened.
+        CocoFormatError: If the file is not such a PNG, or is damaged.
+        ImportError: If neither kornia-rs nor OpenCV is installed.
+    """
+    content = path.read_bytes()
+    if not content.startswith(SIGNATURE) or len(content) < 33:
+        raise CocoFormatError(str(path), ['not a PNG'])
+    width, height = (int.from_bytes(content[start : start + 4], 'big') for start in (16, 20))
+    bits, colour = content[24], content[25]
+    if bits != 8 or colour not in (2, 6):
+        found = f'{COLOURS.get(colour, "unknown")} with {bits} bits per channel'
+        raise CocoFormatError(
+            str(path),
+            [f'not an RGB PNG with 8 bits per channel but {found}; its colours must be ids'],
+        )
+    channels = 3 if colour == 2 else 4
+    try:
+        mask = _decoder()(content, height, width, channels)
+    except ImportError:
+        raise
+    except Exception as error:  # kornia-rs raises plain exceptions
+        raise CocoFormatError(str(path), [f'damaged PNG ({error})']) from error
+    return mask
+
+
+def _decoder() -> Callable[[bytes, int, int, int], Mask]:
+    if importlib.util.find_spec('kornia_rs') is not None:
+        return _decode_with_kornia
+    if importlib.util.find_spec('cv2') is not None:
+        return _decode_with_opencv
+    raise ImportError('reading PNGs needs kornia-rs or OpenCV: pip install kornia-rs')
+
+
+def _decode_with_kornia(content: bytes, height: int, width: int, channels: int) -> Mask:
+    from kornia_rs.io import decode_image_png_u8
+
+    mode = 'rgb' if channels == 3 else 'rgba'
+    return Mask(_three_channels(decode_image_png_u8(content, (height, width), mode)))
+
+
+def _decode_with_opencv(content: bytes, height: int, width: int, channels: int) -> Mask:
+    import cv2
+
+    # Colours of an RGBA image unchanged, and pixels where they are in the file.
+    pixels = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.shape != (height, width, channels):
+        raise ValueError('OpenCV cannot decode it')
+    return Mask(_three_channels(pixels), RGB[::-1])
+
+
+def _three_channels(pixels: Array) -> Array:
+    return np.ascontiguousarray(pixels[..., :3])
+
+
+def read_overlaps(paths: Sequence[tuple[Path, Path]], num_workers: int) -> Overlaps:
+    """Count the pixels that segments share in many images.
+
+    Args:
+        paths (Sequence[tuple[Path, Path]]): The PNGs of ground truth and results of each image.
+        num_workers (int): Number of processes. 1 uses none but this one.
+
+    Returns:
+        Overlaps: In the order of images, for any number of processes.
+
+    Raises:
+        OSError: If a file cannot be opened.
+        CocoFormatError: If a file is not an RGB PNG, or if two of an image differ in size.
+        ImportError: If neither kornia-rs nor OpenCV is installed.
+    """
+    _decoder()  # fails before processes start
+    chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
+    num_workers = min(num_workers, len(chunks))
+    if num_workers <= 1:
+        found = [image for chunk in chunks for image in _read_chunk(chunk)]
+    else:
+        found = _read_in_processes(chunks, num_workers)
+    counts = [len(image) for image in found]
+    table = np.concatenate([np.zeros((0, 3), dtype=np.int64), *found])
+    return Overlaps(np.repeat(np.arange(len(found)), counts), *table.T)
+
+
+def _read_chunk(paths: Sequence[tuple[Path, Path]]) -> list[IntArray]:
+    found = []
+    for truth_path, result_path in paths:
+        truth, result = read_mask(truth_path), read_mask(result_path)
+        if truth.pixels.shape != result.pixels.shape:
+            (height, width), (h, w) = truth.pixels.shape[:2], result.pixels.shape[:2]
+            raise CocoFormatError(
+                str(result_path),
+                [f'{w} x {h} pixels (width x height), but {truth_path} has {width} x {height}'],
+            )
+        found.append(count_overlaps(truth, result))
+    return found
+
+
+def _read_in_processes(
+    chunks: Sequence[Sequence[tuple[Path, Path]]], num_workers: int
+) -> list[IntArray]:
+    # Scripts without `if __name__ == '__main__'` may call this: only fork lets them.
+    context = multiprocessing.get_context('fork' if sys.platform == 'linux' else None)
+    with warnings.catch_warnings():
+        # NumPy's threads are no danger: the processes decode and count only.
+        warnings.filterwarnings('ignore', '.*fork', DeprecationWarning)
+        executor = ProcessPoolExecutor(num_workers, context)
+        try:
+            return [image for chunk in executor.map(_read_chunk, chunks) for image in chunk]
+        finally:
+            executor.shutdown(cancel_futures=True)
+
+
+def available_cores() -> int:
+    """Number of cores that this process may use."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
