@@ -16,10 +16,10 @@ import numpy as np
 from ..curve import TAU
 from ..types import BoolArray, FloatArray, IntArray
 from .checks import check_pixels
-from .files import Source, read_results, read_truth
+from .files import PanopticFile, Source, read_results, read_truth
 from .masks import available_cores, read_overlaps
 from .matching import Counts, locate, match
-from .segments import Categories
+from .segments import Categories, Overlaps
 
 STEPS = 'reading the ground truth', 'reading the results', 'reading the PNGs', 'matching'
 MEASURES = 'PQ', 'SQ', 'RQ', 'LRP', 'LRP_loc', 'LRP_fp', 'LRP_fn'
@@ -42,14 +42,6 @@ class PanopticEvaluation:
     isthing: BoolArray
     num_images: int
     counts: Counts = field(repr=False)
-
-    @classmethod
-    def of_counts(
-        cls, categories: Categories, num_images: int, counts: Counts
-    ) -> 'PanopticEvaluation':
-        """The evaluation of counts that are known already."""
-        isthing = np.array(categories.isthing, dtype=np.bool_)
-        return cls(categories.ids, categories.names, isthing, num_images, counts)
 
     @property
     def num_objects(self) -> IntArray:
@@ -165,10 +157,36 @@ def evaluate_panoptic_lrp(
     paths = [*zip(truth.paths(gt_folder), predictions.paths(folder))]
     overlaps = read_overlaps(paths, num_workers or available_cores())
     on_step(matching)
-    at = locate(truth.segments, predictions.segments, overlaps)
-    check_pixels(truth, predictions, overlaps, at)
-    counts = match(truth.segments, predictions.segments, overlaps, at, len(categories.ids))
-    return PanopticEvaluation.of_counts(categories, len(paths), counts)
+    return evaluate_overlaps(truth, predictions, categories, overlaps)
+
+
+def evaluate_overlaps(
+    truth: PanopticFile, results: PanopticFile, categories: Categories, overlaps: Overlaps
+) -> PanopticEvaluation:
+    """Evaluate segments whose pixels are counted already.
+
+    Args:
+        truth (PanopticFile): Annotations of N images.
+        results (PanopticFile): Results of the same images.
+        categories (Categories): K categories.
+        overlaps (Overlaps): Pixels that the segments share.
+
+    Returns:
+        PanopticEvaluation: Summary and values per category.
+
+    Raises:
+        CocoFormatError: If the files do not fit to their PNGs. See ``check_pixels``.
+    """
+    at = locate(truth.segments, results.segments, overlaps)
+    check_pixels(truth, results, overlaps, at)
+    counts = match(truth.segments, results.segments, overlaps, at, len(categories.ids))
+    return PanopticEvaluation(
+        category_ids=categories.ids,
+        category_names=categories.names,
+        isthing=np.array(categories.isthing, dtype=np.bool_),
+        num_images=len(truth.image_ids),
+        counts=counts,
+    )
 
 
 def _folder(source: Source, folder: str | os.PathLike[str] | None, option: str) -> Path:

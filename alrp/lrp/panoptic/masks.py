@@ -19,6 +19,8 @@ from .segments import Overlaps
 RGB = 1, 256, 256**2  # what each channel adds to an id
 CHUNK = 16  # images that a process takes at a time
 SIGNATURE = b'\x89PNG\r\n\x1a\n'
+HEADER = 33  # bytes
+CHANNELS = {2: 3, 6: 4}  # by type of colour
 COLOURS = {0: 'grayscale', 2: 'RGB', 3: 'palette', 4: 'grayscale with alpha', 6: 'RGBA'}
 
 
@@ -76,38 +78,45 @@ def count_overlaps(truth: Mask, result: Mask) -> IntArray:
 
 
 def read_mask(path: Path) -> Mask:
-    """Read a PNG of segment ids.
+    """Read a PNG of segment ids. See ``decode_mask``.
+
+    Raises:
+        OSError: If the file cannot be opened.
+    """
+    return decode_mask(path.read_bytes(), str(path))
+
+
+def decode_mask(content: bytes, where: str) -> Mask:
+    """Decode a PNG of segment ids.
 
     Args:
-        path (Path): An RGB or RGBA file with 8 bits per channel. Alpha is ignored.
+        content (bytes): An RGB or RGBA PNG with 8 bits per channel. Alpha is ignored.
+        where (str): The file, for messages.
 
     Returns:
         Mask: The ids, R + 256 G + 65536 B.
 
     Raises:
-        OSError: If the file cannot be opened.
-        CocoFormatError: If the file is not such a PNG, or is damaged.
+        CocoFormatError: If the content is not such a PNG, or is damaged.
         ImportError: If neither kornia-rs nor OpenCV is installed.
     """
-    content = path.read_bytes()
-    if not content.startswith(SIGNATURE) or len(content) < 33:
-        raise CocoFormatError(str(path), ['not a PNG'])
+    decode = _decoder()
+    if not content.startswith(SIGNATURE) or len(content) < HEADER:
+        raise CocoFormatError(where, ['not a PNG'])
     width, height = (int.from_bytes(content[start : start + 4], 'big') for start in (16, 20))
     bits, colour = content[24], content[25]
-    if bits != 8 or colour not in (2, 6):
+    if bits != 8 or colour not in CHANNELS:
         found = f'{COLOURS.get(colour, "unknown")} with {bits} bits per channel'
         raise CocoFormatError(
-            str(path),
-            [f'not an RGB PNG with 8 bits per channel but {found}; its colours must be ids'],
+            where,
+            [f'expected an RGB PNG with 8 bits per channel, whose colours are ids, got {found}'],
         )
-    channels = 3 if colour == 2 else 4
+    if b'IEND' not in content:  # OpenCV would leave the rest of the image black
+        raise CocoFormatError(where, ['incomplete PNG'])
     try:
-        mask = _decoder()(content, height, width, channels)
-    except ImportError:
-        raise
+        return decode(content, height, width, CHANNELS[colour])
     except Exception as error:  # kornia-rs raises plain exceptions
-        raise CocoFormatError(str(path), [f'damaged PNG ({error})']) from error
-    return mask
+        raise CocoFormatError(where, [f'damaged PNG ({error})']) from error
 
 
 def _decoder() -> Callable[[bytes, int, int, int], Mask]:
@@ -161,9 +170,14 @@ def read_overlaps(paths: Sequence[tuple[Path, Path]], num_workers: int) -> Overl
         found = [image for chunk in chunks for image in _read_chunk(chunk)]
     else:
         found = _read_in_processes(chunks, num_workers)
-    counts = [len(image) for image in found]
-    table = np.concatenate([np.zeros((0, 3), dtype=np.int64), *found])
-    return Overlaps(np.repeat(np.arange(len(found)), counts), *table.T)
+    return join_overlaps(found)
+
+
+def join_overlaps(images: Sequence[IntArray]) -> Overlaps:
+    """The overlaps of many images from the tables of ``count_overlaps``, in their order."""
+    table = np.concatenate([np.zeros((0, 3), dtype=np.int64), *images])
+    image = np.repeat(np.arange(len(images)), [len(pairs) for pairs in images])
+    return Overlaps(image, *table.T)
 
 
 def _read_chunk(paths: Sequence[tuple[Path, Path]]) -> list[IntArray]:
