@@ -14,7 +14,7 @@ import numpy as np
 
 from ...coco.source import CocoFormatError
 from ..types import Array, IntArray
-from .segments import Overlaps
+from .segments import NUM_IDS, Overlaps
 
 RGB = 1, 256, 256**2  # what each channel adds to an id
 CHUNK = 16  # images that a process takes at a time
@@ -25,20 +25,20 @@ COLOURS = {0: 'grayscale', 2: 'RGB', 3: 'palette', 4: 'grayscale with alpha', 6:
 
 
 class Mask(NamedTuple):
-    """The id of every pixel of an image, in C channels.
+    """The id of every pixel of an image, in three channels.
 
     Attributes:
-        pixels (np.ndarray): Shape (H, W, C), of whole numbers.
-        weights (tuple[int, ...]): C numbers. An id is the sum of the channels times these.
+        pixels (np.ndarray): Shape (H, W, 3), uint8.
+        weights (tuple[int, int, int]): An id is the sum of the channels times these.
     """
 
     pixels: Array
-    weights: tuple[int, ...] = RGB
+    weights: tuple[int, int, int] = RGB
 
     @classmethod
     def of_ids(cls, ids: Array) -> 'Mask':
-        """The mask of an array of ids, shape (H, W)."""
-        return cls(ids[..., None], (1,))
+        """The mask of ids from 0 to 2**24 - 1, shape (H, W)."""
+        return cls(np.stack([ids & 255, ids >> 8 & 255, ids >> 16], axis=-1).astype(np.uint8))
 
 
 def count_overlaps(truth: Mask, result: Mask) -> IntArray:
@@ -55,26 +55,24 @@ def count_overlaps(truth: Mask, result: Mask) -> IntArray:
         np.ndarray: Shape (P, 3), int64: the id in ``truth``, the id in ``result``, and the number
         of pixels, by ascending ids.
     """
-    flat = [mask.pixels.reshape(-1, mask.pixels.shape[2]) for mask in (truth, result)]
-    num_pixels = len(flat[0])
-    if num_pixels == 0:
+    first, second = truth.pixels.reshape(-1), result.pixels.reshape(-1)
+    if not len(first):
         return np.zeros((0, 3), dtype=np.int64)
-    is_end = np.zeros(num_pixels, dtype=np.bool_)
-    is_end[-1] = True
-    for pixels in flat:
-        channels, values = pixels.shape[1], pixels.reshape(-1)
-        changes = np.flatnonzero(values[channels:] != values[:-channels])
-        is_end[changes // channels] = True
-    ends = np.flatnonzero(is_end)
+    changed = first[3:] != first[:-3]
+    changed |= second[3:] != second[:-3]
+    ends = np.append(np.flatnonzero(changed) // 3, len(first) // 3 - 1)
+    ends = ends[np.append(ends[1:] != ends[:-1], True)]
     lengths = np.diff(ends, prepend=-1)
     truth_id, result_id = (
-        pixels[ends].astype(np.int64) @ np.array(mask.weights)
-        for pixels, mask in zip(flat, (truth, result))
+        mask.pixels.reshape(-1, 3).take(ends, axis=0).astype(np.int64) @ np.array(mask.weights)
+        for mask in (truth, result)
     )
-    order = np.lexsort([result_id, truth_id])
-    pairs = np.stack([truth_id, result_id], axis=1)[order]
-    starts = np.flatnonzero(np.append(True, (pairs[1:] != pairs[:-1]).any(axis=1)))
-    return np.column_stack([pairs[starts], np.add.reduceat(lengths[order], starts)])
+    pairs = truth_id * NUM_IDS + result_id
+    order = np.argsort(pairs)
+    pairs = pairs[order]
+    starts = np.flatnonzero(np.append(True, pairs[1:] != pairs[:-1]))
+    counts = np.add.reduceat(lengths[order], starts)
+    return np.column_stack([*np.divmod(pairs[starts], NUM_IDS), counts])
 
 
 def read_mask(path: Path) -> Mask:
