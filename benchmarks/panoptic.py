@@ -20,6 +20,7 @@ import json
 import multiprocessing
 import os
 import platform
+import shutil
 import statistics
 import sys
 import tempfile
@@ -37,6 +38,7 @@ from alrp.lrp.panoptic.masks import available_cores
 
 NUM_CATEGORIES = 133
 NUM_THINGS = 80
+DISTINCT = 50  # images; the others are copies
 
 
 def make_set(folder, num_images, width, height, num_segments, seed=0):
@@ -48,7 +50,7 @@ def make_set(folder, num_images, width, height, num_segments, seed=0):
     sides = {'gt': [], 'dt': []}
     for side in sides:
         (folder / side).mkdir()
-    for n in range(num_images):
+    for n in range(min(num_images, DISTINCT)):
         centres = rng.uniform(0, [width, height], (num_segments, 2))
         categories = rng.integers(1, NUM_CATEGORIES + 1, num_segments)
         for side, entries in sides.items():
@@ -68,6 +70,10 @@ def make_set(folder, num_images, width, height, num_segments, seed=0):
                 if a and i
             ]
             entries.append(dict(image_id=n, file_name=f'{n}.png', segments_info=segments))
+    for side, entries in sides.items():
+        for n in range(DISTINCT, num_images):
+            shutil.copy(folder / side / f'{n % DISTINCT}.png', folder / side / f'{n}.png')
+            entries.append(dict(entries[n % DISTINCT], image_id=n, file_name=f'{n}.png'))
     names = [
         dict(id=c, name=f'class {c}', isthing=int(c <= NUM_THINGS))
         for c in range(1, NUM_CATEGORIES + 1)

@@ -1,12 +1,10 @@
 """Reads PNGs of segment ids, and counts the pixels that segments share."""
 
 import importlib.util
-import multiprocessing
 import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -195,6 +193,10 @@ def _read_chunk(paths: Sequence[tuple[Path, Path]]) -> list[IntArray]:
 def _read_in_processes(
     chunks: Sequence[Sequence[tuple[Path, Path]]], num_workers: int
 ) -> list[IntArray]:
+    # Here, as importing them takes time and few images need no processes.
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
     # Scripts without `if __name__ == '__main__'` may call this: only fork lets them.
     context = multiprocessing.get_context('fork' if sys.platform == 'linux' else None)
     with warnings.catch_warnings():
