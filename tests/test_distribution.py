@@ -17,7 +17,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DISTRIBUTIONS = dict(cv2='opencv-python', PIL='pillow', yaml='pyyaml')  # others: the module's name
+# Others have the module's name.
+DISTRIBUTIONS = dict(cv2='opencv-python', kornia_rs='kornia-rs', PIL='pillow', yaml='pyyaml')
+INSTEAD = {'opencv-python'}  # of kornia-rs
 BY_OTHERS = {'onnx', 'onnxscript', 'scikit-learn'}  # imported by torch.onnx and MMDetection
 FRAMEWORK = {'mmdet', 'mmengine', 'mmcv'}
 
@@ -56,16 +58,16 @@ def names_of(requirements: list[str]) -> set[str]:
     [
         (['alrp/coco'], None),
         (['alrp/ranking'], ['torch']),
-        (['alrp/lrp'], ['masks', 'report']),
-        (['alrp'], ['torch', 'masks', 'report']),
-        (['alrp', 'alrp_mmdet', 'tools'], ['mmdet', 'report', 'onnx']),
+        (['alrp/lrp'], ['masks', 'report', 'panoptic']),
+        (['alrp'], ['torch', 'masks', 'report', 'panoptic']),
+        (['alrp', 'alrp_mmdet', 'tools'], ['mmdet', 'report', 'onnx', 'panoptic']),
     ],
 )
 def test_imports_are_declared(arguments, folders, extras):
     declared = set() if extras is None else names_of(arguments['install_requires'])
     for extra in extras or ():
         declared |= names_of(arguments['extras_require'][extra])
-    assert imported(*folders) <= declared
+    assert imported(*folders) <= declared | (INSTEAD if 'panoptic' in (extras or ()) else set())
 
 
 def test_declared_dependencies_are_imported(arguments):

@@ -9,6 +9,7 @@ import pkgutil
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
 from argparse import ArgumentParser
@@ -90,6 +91,10 @@ def workplace(tmp_path, monkeypatch) -> Path:
     )
     (tmp_path / 'instances_val2017.json').write_text(json.dumps(truth))
     (tmp_path / 'results.bbox.json').write_text(json.dumps([dict(score=0.5, **box)]))
+    panoptic = ROOT / 'tests' / 'data' / 'panoptic'
+    for source, name in dict(gt='panoptic_val2017', dt='results.panoptic').items():
+        shutil.copy(panoptic / f'{source}.json', tmp_path / f'{name}.json')
+        (tmp_path / name).symlink_to(panoptic / source)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -10,13 +10,16 @@ Needs NumPy only, and pycocotools for masks.
 
 from .curve import LRPCurve, LRPError, OptimalLRP, lrp_curve, lrp_error, mean_over_classes
 from .evaluate import Evaluation, evaluate_lrp
+from .panoptic import PanopticEvaluation, evaluate_panoptic_lrp
 
 __all__ = [
     'Evaluation',
     'LRPCurve',
     'LRPError',
     'OptimalLRP',
+    'PanopticEvaluation',
     'evaluate_lrp',
+    'evaluate_panoptic_lrp',
     'lrp_curve',
     'lrp_error',
     'mean_over_classes',

@@ -1,3 +1,4 @@
 from .coco_lrp_metric import CocoLRPMetric
+from .coco_panoptic_lrp_metric import CocoPanopticLRPMetric
 
-__all__ = ['CocoLRPMetric']
+__all__ = ['CocoLRPMetric', 'CocoPanopticLRPMetric']

@@ -1,4 +1,4 @@
-"""Evaluate COCO-format results: AP, LRP and the best score threshold of each class."""
+"""Evaluate COCO-format results: AP or PQ, LRP, and the best score threshold of each class."""
 
 import argparse
 import contextlib
@@ -18,42 +18,52 @@ if (ROOT / 'alrp').is_dir():  # a clone, which need not be installed
     sys.path.insert(0, str(ROOT))
 
 from alrp.files import output_problem, write_atomically  # noqa: E402
-from alrp.lrp import Evaluation, evaluate_lrp  # noqa: E402
+from alrp.lrp import (  # noqa: E402
+    Evaluation,
+    PanopticEvaluation,
+    evaluate_lrp,
+    evaluate_panoptic_lrp,
+)
 from alrp.lrp.class_table import class_table, thresholds_json  # noqa: E402
 from alrp.lrp.evaluate import STEPS  # noqa: E402
-from alrp.lrp.report import make_report  # noqa: E402
+from alrp.lrp.panoptic import table as panoptic  # noqa: E402
+from alrp.lrp.panoptic.evaluate import STEPS as PANOPTIC_STEPS  # noqa: E402
+from alrp.lrp.panoptic.files import is_panoptic  # noqa: E402
+from alrp.lrp.report import make_panoptic_report, make_report  # noqa: E402
 from alrp.lrp.summary import AP_COLUMNS, LRP_COLUMNS, defined  # noqa: E402
 from alrp.text import format_table  # noqa: E402
 
 OUTPUTS = 'json', 'csv', 'thresholds', 'html'
 COLUMNS = 'class', 'objects', *AP_COLUMNS[:3], *LRP_COLUMNS, 'threshold'
 COMPARED = 'other_oLRP', 'difference'
+SORTS = *COLUMNS, *COMPARED
+PANOPTIC_SORTS = *panoptic.COLUMNS, *panoptic.COMPARED
+DETECTION_OPTIONS = 'iou_type', 'max_dets', 'thresholds'
+PANOPTIC_OPTIONS = 'gt_masks', 'masks', 'compare_masks', 'jobs'
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('ground_truth', metavar='GT', help='annotations in COCO format')
-    parser.add_argument('results', metavar='RESULTS', help='detections in COCO format')
-    parser.add_argument('--compare', metavar='RESULTS', help='other detections on the same images')
     parser.add_argument(
-        '--iou-type', choices=['bbox', 'segm'], default='bbox', help='boxes (default) or masks'
+        'ground_truth', metavar='GT', help='annotations in COCO or COCO panoptic format'
     )
+    parser.add_argument('results', metavar='RESULTS', help='results in the same format')
+    parser.add_argument('--compare', metavar='RESULTS', help='other results on the same images')
+    parser.add_argument('--iou-type', choices=['bbox', 'segm'], help='boxes (default) or masks')
     parser.add_argument(
         '--max-dets',
         nargs='+',
         type=int,
-        default=[1, 10, 100],
         metavar='N',
         help='limits on the detections per image and class; LRP uses the largest '
         '(default: 1 10 100)',
     )
     parser.add_argument(
         '--sort',
-        choices=[*COLUMNS, *COMPARED],
-        default='oLRP',
+        choices=dict.fromkeys([*SORTS, *PANOPTIC_SORTS]),
         metavar='COLUMN',
-        help=f'sort classes by this column, worst first: {", ".join([*COLUMNS, *COMPARED])} '
-        '(default: %(default)s)',
+        help=f'sort classes by this column, worst first: {", ".join(SORTS)} (default: oLRP); '
+        f'panoptic: {", ".join(PANOPTIC_SORTS)} (default: LRP)',
     )
     parser.add_argument('--json', metavar='OUT', help='write the summary, and LRP by class')
     parser.add_argument('--csv', metavar='OUT', help='write the table of classes')
@@ -63,11 +73,45 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='write the LRP-optimal score thresholds, as CocoLRPMetric does',
     )
     parser.add_argument('--html', metavar='OUT', help='write a report with curves; needs plotly')
+    group = parser.add_argument_group('panoptic segmentation, found from GT')
+    group.add_argument(
+        '--gt-masks', metavar='DIR', help='folder of PNGs of GT (default: GT without .json)'
+    )
+    group.add_argument(
+        '--masks', metavar='DIR', help='folder of PNGs of RESULTS (default: RESULTS without .json)'
+    )
+    group.add_argument(
+        '--compare-masks', metavar='DIR', help='folder of PNGs of --compare, likewise'
+    )
+    group.add_argument(
+        '--jobs', type=int, metavar='N', help='processes that read PNGs (default: all cores)'
+    )
     parser.add_argument('--force', action='store_true', help='overwrite existing files')
     args = parser.parse_args(argv)
-    if args.sort in COMPARED and args.compare is None:
+    if args.sort in (*COMPARED, *panoptic.COMPARED) and args.compare is None:
         parser.error(f'--sort {args.sort} needs --compare')
+    if args.jobs is not None and args.jobs < 1:
+        parser.error(f'--jobs must be at least 1, got {args.jobs}')
     return args
+
+
+def set_defaults(args: argparse.Namespace) -> None:
+    """Find the task from the ground truth, refuse options of the other task, set the defaults."""
+    args.panoptic = is_panoptic(args.ground_truth)
+    task, sorts, others = 'boxes and masks', SORTS, PANOPTIC_OPTIONS
+    if args.panoptic:
+        task, sorts, others = 'panoptic segmentation', PANOPTIC_SORTS, DETECTION_OPTIONS
+    for name in others:
+        if getattr(args, name) is not None:
+            sys.exit(
+                f'error: --{name.replace("_", "-")} has no meaning for {task}, and '
+                f'{args.ground_truth} has {"" if args.panoptic else "no "}segments_info'
+            )
+    args.sort = args.sort or ('LRP' if args.panoptic else 'oLRP')
+    if args.sort not in sorts:
+        sys.exit(f'error: --sort {args.sort} is no column for {task}: use {", ".join(sorts)}')
+    args.iou_type = args.iou_type or 'bbox'
+    args.max_dets = args.max_dets or [1, 10, 100]
 
 
 def check_files(args: argparse.Namespace) -> None:
@@ -76,6 +120,7 @@ def check_files(args: argparse.Namespace) -> None:
     for path in inputs:
         if not Path(path).is_file():
             sys.exit(f'error: no such file: {path}')
+    set_defaults(args)
     if args.compare is not None and os.path.samefile(args.results, args.compare):
         sys.exit(f'error: RESULTS and --compare are the same file: {args.compare}')
     outputs = [path for path in map(vars(args).get, OUTPUTS) if path is not None]
@@ -87,8 +132,10 @@ def check_files(args: argparse.Namespace) -> None:
             sys.exit(f'error: {problem}')
     needed = [('--html', 'plotly'), ('--html', 'jinja2')] if args.html is not None else []
     needed += [('--iou-type segm', 'pycocotools')] if args.iou_type == 'segm' else []
+    if args.panoptic and not any(map(importlib.util.find_spec, ('kornia_rs', 'cv2'))):
+        needed.append(('panoptic segmentation', 'kornia-rs'))
     for option, package in needed:
-        if importlib.util.find_spec(package) is None:
+        if importlib.util.find_spec(package.replace('-', '_')) is None:
             sys.exit(f'error: {option} needs {package}: pip install {package}')
 
 
@@ -121,15 +168,24 @@ def evaluate(
         warnings.simplefilter('always', UserWarning)
         for name, path in zip(names, paths):
             try:
-                evaluations[name] = evaluate_lrp(
-                    args.ground_truth, path, args.iou_type, args.max_dets, on_step=on_step
-                )
+                evaluations[name] = evaluate_file(args, path, on_step)
             except (OSError, ValueError) as error:
                 print_warnings(messages_of(caught))
                 sys.exit(f'error: {error}')
-            if not len(evaluations[name].matches.score):
+            if not args.panoptic and not len(evaluations[name].matches.score):
                 warnings.warn(f'{path} has no detections: AP is 0 and oLRP is 1', stacklevel=1)
     return evaluations, messages_of(caught)
+
+
+def evaluate_file(
+    args: argparse.Namespace, path: str, on_step: Callable[[str], None]
+) -> Evaluation | PanopticEvaluation:
+    if not args.panoptic:
+        return evaluate_lrp(args.ground_truth, path, args.iou_type, args.max_dets, on_step=on_step)
+    masks = args.masks if path == args.results else args.compare_masks
+    return evaluate_panoptic_lrp(
+        args.ground_truth, path, args.gt_masks, masks, args.jobs, on_step=on_step
+    )
 
 
 def messages_of(caught: list[warnings.WarningMessage]) -> list[str]:
@@ -157,6 +213,15 @@ def class_rows(evaluations: dict[str, Evaluation], sort: str) -> list[dict]:
     return ranked + [row for row in rows if not defined(row)]
 
 
+def print_panoptic_tables(
+    evaluations: dict[str, PanopticEvaluation], rows: list[dict], columns: list
+) -> None:
+    print(panoptic.describe([*evaluations.values()]))
+    print_table(panoptic.summary_rows(evaluations))
+    print()
+    print_table([columns, *([*map(row.get, columns)] for row in rows)])
+
+
 def print_tables(evaluations: dict[str, Evaluation], rows: list[dict], columns: list) -> None:
     first, *others = evaluations.values()
     detections = ' and '.join(f'{len(e.matches.score):,}' for e in evaluations.values())
@@ -168,13 +233,16 @@ def print_tables(evaluations: dict[str, Evaluation], rows: list[dict], columns: 
     for name, value in first.summary.items():
         values = [defined(v) for v in (value, *(other.summary[name] for other in others))]
         values += [other - values[0] for other in values[1:]]
-        table.append([name, *map(shown, values, ['', '', '+'])])
-    print(format_table(table))
-    signs = ['+' if column == 'difference' else '' for column in columns]
+        table.append([name, *values])
+    print_table(table)
     print()
-    print(
-        format_table([columns, *(list(map(shown, map(row.get, columns), signs)) for row in rows)])
-    )
+    print_table([columns, *([*map(row.get, columns)] for row in rows)])
+
+
+def print_table(table: list[list]) -> None:
+    """Print rows of numbers and text, the header first."""
+    signs = ['+' if column == 'difference' else '' for column in table[0]]
+    print(format_table([table[0], *([*map(shown, row, signs)] for row in table[1:])]))
 
 
 def shown(value: str | int | float, sign: str = '') -> str:
@@ -196,11 +264,19 @@ def main(argv: list[str] | None = None):
     args = parse_args(argv)
     check_files(args)
     num_files = 1 + (args.compare is not None)
-    with progress(num_files * len(STEPS) + (args.html is not None)) as on_step:
+    steps = PANOPTIC_STEPS if args.panoptic else STEPS
+    with progress(num_files * len(steps) + (args.html is not None)) as on_step:
         evaluations, messages = evaluate(args, on_step)
         first = next(iter(evaluations.values()))
-        rows = class_rows(evaluations, args.sort)
-        columns = [*COLUMNS, *COMPARED] if args.compare is not None else [*COLUMNS]
+        if args.panoptic:
+            rows = panoptic.class_rows([*evaluations.values()], args.sort)
+            columns, compared = panoptic.COLUMNS, panoptic.COMPARED
+            report, print_all = make_panoptic_report, print_panoptic_tables
+        else:
+            rows = class_rows(evaluations, args.sort)
+            columns, compared = COLUMNS, COMPARED
+            report, print_all = make_report, print_tables
+        columns = [*columns, *(compared if args.compare is not None else ())]
         contents = {}
         try:
             if args.json is not None:
@@ -211,13 +287,13 @@ def main(argv: list[str] | None = None):
                 contents[args.thresholds] = thresholds_json(first, args.ground_truth)
             if args.html is not None:
                 on_step('report')
-                contents[args.html] = make_report(evaluations, Path(args.ground_truth).name)
+                contents[args.html] = report(evaluations, Path(args.ground_truth).name)
             for path, content in contents.items():
                 write_atomically(path, content.encode())
         except (OSError, ValueError) as error:
             sys.exit(f'error: {error}')
     print_warnings(messages)
-    print_tables(evaluations, rows, columns)
+    print_all(evaluations, rows, columns)
     for path in contents:
         print(f'Wrote {path}')
 

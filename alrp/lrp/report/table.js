@@ -3,7 +3,7 @@
   const table = document.getElementById('class-table');
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
-  const lowIsBad = new Set(['AP', 'AP50', 'AP75', 'Class']); // ascending at the first click
+  const lowIsBad = new Set(['AP', 'AP50', 'AP75', 'PQ', 'SQ', 'RQ', 'Class']); // ascending at the first click
 
   function value(row, column) {
     const cell = row.cells[column];

@@ -1,0 +1,98 @@
+"""Panoptic results by class and by group, as rows of a table."""
+
+from typing import Any
+
+from .evaluate import MEASURES, PanopticEvaluation
+
+COLUMNS = 'class', 'kind', 'objects', 'predictions', *MEASURES
+COMPARED = 'other_LRP', 'difference'
+
+
+def describe(evaluations: list[PanopticEvaluation]) -> str:
+    """What was evaluated, in one line: the task, and numbers of images, objects, predictions."""
+    first = evaluations[0]
+    predictions = ' and '.join(f'{e.num_predictions.sum():,}' for e in evaluations)
+    return (
+        f'Panoptic segmentation: {first.num_images:,} images, {first.num_objects.sum():,} objects, '
+        f'{predictions} predictions, without crowds and ignored predictions'
+    )
+
+
+def class_table(evaluation: PanopticEvaluation) -> list[dict[str, Any]]:
+    """One row per class, by ascending id. NaN means undefined.
+
+    Args:
+        evaluation (PanopticEvaluation): Of K classes.
+
+    Returns:
+        list[dict]: K rows of ``id``, ``class``, ``kind`` (``thing`` or ``stuff``), ``objects`` and
+        ``predictions``, without crowds and ignored ones, and the values in ``MEASURES``, all NaN
+        for a class without objects and predictions.
+    """
+    values = evaluation.per_category()
+    rows = []
+    for k, (category_id, name) in enumerate(
+        zip(evaluation.category_ids, evaluation.category_names)
+    ):
+        objects, predictions = evaluation.num_objects[k], evaluation.num_predictions[k]
+        rows.append(
+            {
+                'id': category_id,
+                'class': name,
+                'kind': 'thing' if evaluation.isthing[k] else 'stuff',
+                'objects': int(objects),
+                'predictions': int(predictions),
+                **{
+                    measure: float(values[measure][k]) if objects + predictions else float('nan')
+                    for measure in MEASURES
+                },
+            }
+        )
+    return rows
+
+
+def class_rows(evaluations: list[PanopticEvaluation], sort: str = 'LRP') -> list[dict[str, Any]]:
+    """The class table, worst first by a column, undefined values last.
+
+    Args:
+        evaluations (list[PanopticEvaluation]): One, or two on the same ground truth.
+        sort (str): One of ``COLUMNS``, or with two evaluations of ``COMPARED``.
+
+    Returns:
+        list[dict]: Rows of the first. With two evaluations also ``other_LRP`` and ``difference``,
+        the second minus the first.
+    """
+    rows, *others = map(class_table, evaluations)
+    for other in others:
+        for row, theirs in zip(rows, other):
+            row |= zip(COMPARED, (theirs['LRP'], theirs['LRP'] - row['LRP']))
+    rows.sort(key=lambda row: row['class'])
+    ascending = sort in ('class', 'kind', 'PQ', 'SQ', 'RQ')
+    ranked = [row for row in rows if row[sort] == row[sort]]
+    ranked.sort(key=lambda row: row[sort], reverse=not ascending)
+    return ranked + [row for row in rows if row[sort] != row[sort]]
+
+
+def summary_rows(evaluations: dict[str, PanopticEvaluation]) -> list[list[Any]]:
+    """The summary as a table, header first.
+
+    Args:
+        evaluations (dict[str, PanopticEvaluation]): One by name, or two.
+
+    Returns:
+        list[list]: Of one evaluation, a row per value with a column per group. Of two, a row per
+        group and value with a column for each, and the difference, the second minus the first.
+    """
+    first, *others = (evaluation.summary for evaluation in evaluations.values())
+    names = [*MEASURES, 'n']
+    if not others:
+        return [
+            ['', *first],
+            *([name, *(group[name] for group in first.values())] for name in names),
+        ]
+    rows: list[list[Any]] = [['', *evaluations, 'difference']]
+    for group in first:
+        for name in names:
+            values = [first[group][name], *(other[group][name] for other in others)]
+            rows.append([f'{group} {name}', *values, values[1] - values[0]])
+    return rows
