@@ -16,9 +16,15 @@ from mmengine.logging import MMLogger
 from alrp.files import write_atomically
 from alrp.lrp.class_table import class_table, thresholds_json
 from alrp.lrp.curve import mean_over_classes
-from alrp.lrp.evaluate import AP_LIMIT, Evaluation, evaluate_lrp
-from alrp.lrp.iou_types import IOU_TYPES
-from alrp.lrp.summary import AP_COLUMNS, LRP_COLUMNS, SIZES, average_precisions, lrp_means
+from alrp.lrp.evaluate import Evaluation, evaluate_lrp
+from alrp.lrp.summary import (
+    AP_COLUMNS,
+    BOXES,
+    LRP_COLUMNS,
+    SIZES,
+    average_precisions,
+    lrp_means,
+)
 from alrp.text import format_table
 
 from .coco_results import coco_results
@@ -26,6 +32,8 @@ from .coco_results import coco_results
 AP_ITEMS = ['mAP', 'mAP_50', 'mAP_75', *(f'mAP{size}' for size in SIZES)]
 AR_ITEMS = ['AR@100', 'AR@300', 'AR@1000', *(f'AR{size}@1000' for size in SIZES)]
 LRP_ITEMS = LRP_COLUMNS
+AP_LIMIT = BOXES.ap_limit
+IOU_TYPES = 'bbox', 'segm'
 
 
 @METRICS.register_module()

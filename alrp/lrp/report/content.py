@@ -7,7 +7,8 @@ import numpy as np
 from ..class_table import class_table
 from ..curve import TAU, LRPCurve
 from ..evaluate import Evaluation
-from ..summary import LRP_COMPONENTS, defined
+from ..summary import defined
+from ..tasks import LRP_COMPONENTS
 
 GROUPS = {  # of the summary: keys and their names, the leading number first
     'Localisation, recall, precision': {
