@@ -8,9 +8,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Real
 from operator import itemgetter
-from pathlib import PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -28,15 +26,13 @@ from ..coco import (
     read_annotations,
     read_results,
 )
-from ..coco.box_layout import box_layout_problem
-from ..coco.columns import unknown
 from ..text import format_list
 from .federated import Federation, read_federation, read_frequencies
+from .input_checks import REFERENCES, layout_problems, match_ids, name_problems
 from .iou_types import Entry, Regions, read_boxes
 from .tasks import Task
 from .types import BoolArray, FloatArray, IntArray
 
-REFERENCES = dict(image_id='images', category_id='categories')
 SIZE = 'width', 'height'  # needed by masks only
 
 
@@ -146,7 +142,7 @@ def read_ground_truth(ground_truth: object, task: Task, where: str) -> GroundTru
             'annotation id 0: evaluated correctly here, but pycocotools treats a match with it as '
             'no match, and counts its detection as a false positive. Number the annotations from 1'
         )
-    warned += _layout_problems(annotations, images, region.key)
+    warned += layout_problems(annotations, images, region.key)
     for text in warned:
         warnings.warn(f'{where}: {text}', stacklevel=3)
     image = _positions(annotations, 'image_id', images)
@@ -188,7 +184,8 @@ def read_detections(results: object, truth: GroundTruth, task: Task, where: str)
     region = task.similarity
     references = dict.fromkeys(REFERENCES, ANYTHING)
     fields = Fields({**references, 'score': NUMBER, region.key: ANYTHING})
-    entries = _match_ids(read_results(results, fields, where), truth, where)
+    entries = read_results(results, fields, where)
+    entries = match_ids(entries, truth.images, truth.categories, where)
     score = np.array(entries.values('score'), dtype=np.float64)
     negative = np.flatnonzero(score < 0).tolist()
     problems = [entries.problem('score', negative, 'is negative')] if negative else []
@@ -197,9 +194,10 @@ def read_detections(results: object, truth: GroundTruth, task: Task, where: str)
             continue  # an unknown category was not searched for
         lost = entries.unknown_references(key, known.keys(), f'the {of} of the ground truth')
         problems += [f'{problem}. Do the two files belong together?' for problem in lost]
-    raise_problems(where, problems + _name_problems(entries, truth))
+    problems += name_problems(entries, truth.images, truth.categories)
+    raise_problems(where, problems)
     regions = region.read(entries, truth.images, where)
-    for text in _layout_problems(entries, truth.images, region.key):
+    for text in layout_problems(entries, truth.images, region.key):
         warnings.warn(f'{where}: {text}', stacklevel=3)
     return Detections(
         image=_positions(entries, 'image_id', truth.images),
@@ -230,72 +228,6 @@ def _areas_of_detections(
 
 def _has_box(entry: Entry) -> bool:
     return entry.get('bbox') is not None and len(entry['bbox']) > 0
-
-
-def _match_ids(entries: Entries, truth: GroundTruth, where: str) -> Entries:
-    """Replace ids that the ground truth writes differently, such as ``1`` for ``'1'``."""
-    for (key, of), known in zip(REFERENCES.items(), (truth.images, truth.categories)):
-        by_number = {as_id(i): i for i in known}
-        values, changed = entries.values(key), list(entries.entries)
-        lost = [i for i in unknown(values, known.keys()) if isinstance(values[i], str | Real)]
-        found = [i for i in lost if as_id(values[i]) in by_number]
-        if found:
-            for i in found:
-                changed[i] = {**changed[i], key: by_number[as_id(values[i])]}
-            warnings.warn(
-                f'{where}: {len(found)} results with {key!r} written as text, or as a number where '
-                f'{of} of the ground truth have text: read as the same number, as for '
-                f'{entries.label(found[0])}',
-                stacklevel=4,
-            )
-            entries = Entries(changed, entries.name, entries.around)
-    return entries
-
-
-def _name_problems(entries: Entries, truth: GroundTruth) -> list[str]:
-    """Images and categories of a file of results that have other names in the ground truth."""
-    problems = []
-    for key, name, known in (
-        ('images', 'file_name', truth.images),
-        ('categories', 'name', truth.categories),
-    ):
-        listed = entries.around.get(key)
-        theirs = {
-            entry['id']: _base_name(entry.get(name))
-            for entry in (listed if isinstance(listed, list) else [])
-            if isinstance(entry, dict) and isinstance(entry.get('id'), str | Real)
-        }
-        different = [
-            f'{i} is {known[i][name]!r} in the ground truth, {theirs[i]!r} in the results'
-            for i in theirs
-            if i in known and theirs[i] and _base_name(known[i].get(name)) not in (None, theirs[i])
-        ]
-        if different:
-            problems.append(
-                f'{len(different)} {key} of the same id have another {name!r}: '
-                f'{format_list(different)}. Do the two files belong together?'
-            )
-    return problems
-
-
-def _base_name(name: object) -> str | None:
-    """The last part of a path with any slashes; None for anything but text."""
-    return PureWindowsPath(name).name if isinstance(name, str) else None
-
-
-def _layout_problems(entries: Entries, images: Mapping[Any, Entry], key: str) -> list[str]:
-    """A sentence if boxes are not in pixels as x, y, width, height."""
-    if key != 'bbox' or not len(entries.entries):
-        return []
-    size_of = {
-        i: (image['width'], image['height'])
-        for i, image in images.items()
-        if isinstance(image.get('width'), Real) and isinstance(image.get('height'), Real)
-    }
-    sizes = [size_of.get(i) for i in entries.values('image_id')]
-    may_extend = entries.name == 'results'
-    problem = box_layout_problem(entries.values('bbox'), sizes, may_extend)
-    return [] if problem is None else [problem]
 
 
 def _area_problems(annotations: Entries) -> list[str]:

@@ -101,6 +101,24 @@ class Task:
         return {f'_{name[0]}': i for i, name in enumerate(self.areas) if i}
 
     @property
+    def parts(self) -> dict[str, str]:
+        """Names of the ranges of areas but the first, and of the groups of classes, by suffix."""
+        sizes = {suffix: list(self.areas)[i] for suffix, i in self.sizes.items()}
+        return sizes | {f'_{group}': name for group, name in self.groups.items()}
+
+    @property
+    def measure(self) -> str:
+        """What the similarity is called."""
+        return 'OKS' if self.iou_type == 'keypoints' else 'IoU'
+
+    @property
+    def class_columns(self) -> list[str]:
+        """Columns of the table of classes."""
+        group = ['frequency'] if self.groups else []
+        numbers = [*self.ap_columns[:3], *self.lrp_columns, 'threshold']
+        return ['class', *group, 'objects', *numbers]
+
+    @property
     def ap_columns(self) -> list[str]:
         """Names of a class's values of AP."""
         return ['AP', 'AP50', 'AP75', *(f'AP{size}' for size in self.sizes)]

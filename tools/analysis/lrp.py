@@ -22,11 +22,12 @@ from alrp.lrp import Evaluation, evaluate_lrp  # noqa: E402
 from alrp.lrp.class_table import class_table, thresholds_json  # noqa: E402
 from alrp.lrp.evaluate import STEPS  # noqa: E402
 from alrp.lrp.report import make_report  # noqa: E402
-from alrp.lrp.summary import AP_COLUMNS, LRP_COLUMNS, defined  # noqa: E402
+from alrp.lrp.summary import defined  # noqa: E402
+from alrp.lrp.tasks import IOU_TYPES, RULES, TASKS  # noqa: E402
 from alrp.text import format_table  # noqa: E402
 
 OUTPUTS = 'json', 'csv', 'thresholds', 'html'
-COLUMNS = 'class', 'objects', *AP_COLUMNS[:3], *LRP_COLUMNS, 'threshold'
+COLUMNS = [*dict.fromkeys(column for task in TASKS.values() for column in task.class_columns)]
 COMPARED = 'other_oLRP', 'difference'
 
 
@@ -36,16 +37,31 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('results', metavar='RESULTS', help='detections in COCO format')
     parser.add_argument('--compare', metavar='RESULTS', help='other detections on the same images')
     parser.add_argument(
-        '--iou-type', choices=['bbox', 'segm'], default='bbox', help='boxes (default) or masks'
+        '--iou-type',
+        choices=IOU_TYPES,
+        help='boxes, masks or keypoints (default: what RESULTS has: keypoints, else boxes, else '
+        'masks)',
+    )
+    parser.add_argument(
+        '--rules',
+        choices=RULES,
+        help="the rules of COCO or LVIS (default: LVIS's if GT has the keys of LVIS, else COCO's)",
+    )
+    parser.add_argument(
+        '--sigmas',
+        nargs='+',
+        type=float,
+        metavar='SIGMA',
+        help='of each keypoint (default: known for 17 keypoints, as in COCO, and 14, as in '
+        'CrowdPose)',
     )
     parser.add_argument(
         '--max-dets',
         nargs='+',
         type=int,
-        default=[1, 10, 100],
         metavar='N',
-        help='limits on the detections per image and class; LRP uses the largest '
-        '(default: 1 10 100)',
+        help='limits on the detections per image and class, or per image for LVIS; LRP uses the '
+        'largest (default: 1 10 100; 20 for keypoints; 300 for LVIS)',
     )
     parser.add_argument(
         '--sort',
@@ -116,15 +132,23 @@ def evaluate(
     paths = [args.results] if args.compare is None else [args.results, args.compare]
     names = [Path(path).name for path in paths]
     names = names if len(set(names)) == len(names) else paths
-    evaluations = {}
+    evaluations: dict[str, Evaluation] = {}
+    iou_type = args.iou_type
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always', UserWarning)
         for name, path in zip(names, paths):
             try:
                 evaluations[name] = evaluate_lrp(
-                    args.ground_truth, path, args.iou_type, args.max_dets, on_step=on_step
+                    args.ground_truth,
+                    path,
+                    iou_type,
+                    args.max_dets,
+                    on_step=on_step,
+                    rules=args.rules,
+                    sigmas=args.sigmas,
                 )
-            except (OSError, ValueError) as error:
+                iou_type = evaluations[name].iou_type  # a comparison is of the same type
+            except (ImportError, OSError, ValueError) as error:
                 print_warnings(messages_of(caught))
                 sys.exit(f'error: {error}')
             if not len(evaluations[name].matches.score):
@@ -147,7 +171,7 @@ def class_rows(evaluations: dict[str, Evaluation], sort: str) -> list[dict]:
     for other in others:
         for row, theirs in zip(rows, other):
             row |= zip(COMPARED, (theirs['oLRP'], theirs['oLRP'] - row['oLRP']))
-    descending = not sort.startswith(('class', 'AP'))
+    descending = not sort.startswith(('class', 'frequency', 'AP'))
 
     def defined(row: dict) -> bool:
         return row[sort] == row[sort]
@@ -160,9 +184,11 @@ def class_rows(evaluations: dict[str, Evaluation], sort: str) -> list[dict]:
 def print_tables(evaluations: dict[str, Evaluation], rows: list[dict], columns: list) -> None:
     first, *others = evaluations.values()
     detections = ' and '.join(f'{len(e.matches.score):,}' for e in evaluations.values())
+    num_objects = first.matches.num_objects[:, 0].sum()
+    of_classes = ' of classes that were searched for' if first.task.federated else ''
     print(
-        f'{first.num_images:,} images, {first.matches.num_objects[:, 0].sum():,} objects, '
-        f'{detections} detections, at most {first.max_dets[-1]} per image and class'
+        f'{first.task}: {first.num_images:,} images, {num_objects:,} objects, '
+        f'{detections} detections{of_classes}, {first.task.limits(first.max_dets)}'
     )
     table = [['', *evaluations, *(['difference'] if others else [])]]
     for name, value in first.summary.items():
@@ -199,8 +225,10 @@ def main(argv: list[str] | None = None):
     with progress(num_files * len(STEPS) + (args.html is not None)) as on_step:
         evaluations, messages = evaluate(args, on_step)
         first = next(iter(evaluations.values()))
+        columns = first.task.class_columns + (list(COMPARED) if args.compare is not None else [])
+        if args.sort not in columns:
+            sys.exit(f'error: {first.task}: no column {args.sort} to sort by: {", ".join(columns)}')
         rows = class_rows(evaluations, args.sort)
-        columns = [*COLUMNS, *COMPARED] if args.compare is not None else [*COLUMNS]
         contents = {}
         try:
             if args.json is not None:
