@@ -86,7 +86,6 @@ def thresholds_json(
     content = dict(
         thresholds=thresholds,
         iou_type=evaluation.iou_type,
-        rules=evaluation.task.rules,
         tau=TAU,
         max_dets=max_dets,
         oLRP=lrp_means(lrp)['oLRP'],

@@ -5,12 +5,12 @@ from functools import wraps
 
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 
-# 'coco/bbox_oLRP', 'coco/bbox_oLRP_fp', and with classwise 'coco/bbox_CLASS_oLRP'
-LRP = re.compile(r'(.*[/_])?oLRP(_(loc|fp|fn|s|m|l))?')
+# 'coco/bbox_oLRP', 'coco/bbox_oLRP_fp', 'lvis/bbox_oLRP_r'; classwise 'coco/bbox_CLASS_oLRP'
+LRP = re.compile(r'(.*[/_])?oLRP(_(loc|fp|fn|s|m|l|r|c|f))?')
 
 
 def is_lrp(key: str) -> bool:
-    """Whether a number that ``CocoLRPMetric`` logs is an LRP error or one of its components."""
+    """Whether a number that our metrics log is an LRP error or one of its components."""
     return LRP.fullmatch(key) is not None
 
 
