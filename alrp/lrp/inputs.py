@@ -227,7 +227,8 @@ def _areas_of_detections(
 
 
 def _has_box(entry: Entry) -> bool:
-    return entry.get('bbox') is not None and len(entry['bbox']) > 0
+    box = entry.get('bbox')
+    return box is not None and not (hasattr(box, '__len__') and len(box) == 0)
 
 
 def _area_problems(annotations: Entries) -> list[str]:

@@ -16,6 +16,11 @@ KNOWN = {  # by number of keypoints; divided by 10 as in the sources, for the sa
     17: ('COCO', tuple(tenths / 10 for tenths in (*_FACE, *_LIMBS))),
     14: ('CrowdPose', tuple(tenths / 10 for tenths in (*_LIMBS, *_HEAD_AND_NECK))),
 }
+_BODY = [part for part in ['shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle'] for _ in range(2)]
+PARTS = {  # what the names of these keypoints contain
+    17: ['nose', 'eye', 'eye', 'ear', 'ear', *_BODY],
+    14: [*_BODY, 'head', 'neck'],
+}
 
 
 def find_sigmas(ground_truth: object, sigmas: Sequence[float] | None) -> tuple[float, ...]:
@@ -37,6 +42,12 @@ def find_sigmas(ground_truth: object, sigmas: Sequence[float] | None) -> tuple[f
         values = list(sigmas)
         if not values or not all(_is_positive(value) for value in values):
             raise ValueError(f'sigmas must be positive numbers, one per keypoint, got {sigmas!r}')
+        count = number_of_keypoints(ground_truth, default=len(values))
+        if count != len(values):
+            raise ValueError(
+                f'the ground truth has {count} keypoints per object, but there are {len(values)} '
+                'sigmas'
+            )
         return tuple(map(float, values))
     count = number_of_keypoints(ground_truth)
     if count not in KNOWN:
@@ -48,8 +59,25 @@ def find_sigmas(ground_truth: object, sigmas: Sequence[float] | None) -> tuple[f
     return KNOWN[count][1]
 
 
-def number_of_keypoints(ground_truth: object) -> int:
-    """Keypoints of an object: most annotations have this number. 17, as in COCO, without any."""
+def names_problem(ground_truth: object) -> str | None:
+    """A sentence if the names of the keypoints are not those of the known sigmas."""
+    categories = ground_truth.get('categories') if isinstance(ground_truth, dict) else None
+    for category in categories if isinstance(categories, list | tuple) else ():
+        names = category.get('keypoints') if isinstance(category, dict) else None
+        if not isinstance(names, list | tuple) or len(names) not in PARTS:
+            continue
+        for k, (name, part) in enumerate(zip(names, PARTS[len(names)])):
+            if part not in str(name).lower():
+                return (
+                    f'the sigmas of {KNOWN[len(names)][0]} are used for {len(names)} keypoints, '
+                    f'but keypoint {k} (counted from 0) is called {name!r}, not {part!r}: give '
+                    'sigmas if these are other keypoints'
+                )
+    return None
+
+
+def number_of_keypoints(ground_truth: object, default: int = 17) -> int:
+    """Keypoints of an object: most annotations have this number. The default without any."""
     content = ground_truth if isinstance(ground_truth, dict) else {}
     for key, numbers in (('annotations', 3), ('categories', 1)):
         entries = content.get(key)
@@ -61,7 +89,7 @@ def number_of_keypoints(ground_truth: object) -> int:
         found = Counter(len(values) // numbers for values in lists if values)
         if found:
             return found.most_common(1)[0][0]
-    return 17
+    return default
 
 
 def _is_positive(value: object) -> bool:

@@ -4,6 +4,7 @@ A ``Task`` is a specification: the matching, the counting and the outputs are th
 rules are those of the published evaluations: pycocotools for COCO, the package lvis for LVIS.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from ..coco import ANYTHING, NUMBER, TEXT, Types
 from .iou_types import BOXES, MASKS, Entry, IouType, keypoints
-from .sigmas import find_sigmas
+from .sigmas import find_sigmas, names_problem
 from .types import BoolArray
 
 RULES = 'coco', 'lvis'
@@ -225,6 +226,9 @@ def find_task(
             raise ValueError(f'sigmas are for iou_type keypoints, got iou_type {iou_type!r}')
         return task
     found = find_sigmas(ground_truth, sigmas)
+    problem = names_problem(ground_truth) if sigmas is None else None
+    if problem is not None:
+        warnings.warn(problem, stacklevel=3)
     return replace(task, sigmas=found, similarity=keypoints(found))
 
 

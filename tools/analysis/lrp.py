@@ -148,7 +148,9 @@ def evaluate(
                     sigmas=args.sigmas,
                 )
                 iou_type = evaluations[name].iou_type  # a comparison is of the same type
-            except (ImportError, OSError, ValueError) as error:
+            except ModuleNotFoundError as error:  # masks were found in the results
+                sys.exit(f'error: masks need {error.name}: pip install {error.name}')
+            except (OSError, ValueError) as error:
                 print_warnings(messages_of(caught))
                 sys.exit(f'error: {error}')
             if not len(evaluations[name].matches.score):
