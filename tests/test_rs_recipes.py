@@ -133,7 +133,7 @@ def test_published_masks(name):
     if 'lvis' in name:
         dataset = cfg.train_dataloader.dataset
         assert (dataset.type, dataset.oversample_thr) == ('ClassBalancedDataset', 1e-3)
-        assert cfg.val_evaluator.type == 'LVISMetric'
+        assert cfg.val_evaluator.type == 'LVISLRPMetric'
 
 
 def test_published_figures_are_in_the_metafiles():

@@ -12,7 +12,7 @@ from .columns import ANYTHING, ID, NUMBER, TEXT, Types
 from .entries import Entries, label_annotation
 from .reading import Fields, Schema, read_annotations, read_results
 from .repair import Repair, as_id, repair
-from .source import CocoFormatError, describe_source, raise_problems
+from .source import CocoFormatError, describe_source, load_json, raise_problems
 
 __all__ = [
     'ANYTHING',
@@ -28,6 +28,7 @@ __all__ = [
     'as_id',
     'describe_source',
     'label_annotation',
+    'load_json',
     'raise_problems',
     'read_annotations',
     'read_results',

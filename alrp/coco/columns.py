@@ -94,20 +94,27 @@ def _is_known(value: object, known: Set[object]) -> bool:
 
 def malformed_boxes(boxes: Sequence[Any]) -> list[int]:
     """Positions of the boxes that are not four finite numbers in a list, tuple or array."""
-    if all(map(_is_array_or_list, set(map(type, boxes)))) and _have_length(boxes, 4):
-        numbers = list(chain.from_iterable(boxes))
+    return malformed_lists(boxes, 4)
+
+
+def malformed_lists(lists: Sequence[Any], length: int) -> list[int]:
+    """Positions of what is not ``length`` finite numbers in a list, tuple or array."""
+    if all(map(_is_array_or_list, set(map(type, lists)))) and _have_length(lists, length):
+        numbers = list(chain.from_iterable(lists))
         bad = of_wrong_type(numbers, NUMBER) or not_finite(numbers)
-        return sorted({i // 4 for i in bad})
+        return sorted({i // length for i in bad})
     good = [
-        i for i, box in enumerate(boxes) if _is_array_or_list(type(box)) and _have_length([box], 4)
+        i
+        for i, values in enumerate(lists)
+        if _is_array_or_list(type(values)) and _have_length([values], length)
     ]
-    bad_numbers = malformed_boxes([boxes[i] for i in good])
-    return sorted({*range(len(boxes))} - {*good} | {good[i] for i in bad_numbers})
+    bad_numbers = malformed_lists([lists[i] for i in good], length)
+    return sorted({*range(len(lists))} - {*good} | {good[i] for i in bad_numbers})
 
 
-def _have_length(boxes: Sequence[Any], length: int) -> bool:
+def _have_length(lists: Sequence[Any], length: int) -> bool:
     try:
-        return set(map(len, boxes)) <= {length}
+        return set(map(len, lists)) <= {length}
     except TypeError:  # an array without dimensions
         return False
 

@@ -13,6 +13,7 @@ from .columns import (
     TEXT,
     Types,
     malformed_boxes,
+    malformed_lists,
     not_finite,
     of_wrong_type,
     present,
@@ -110,6 +111,20 @@ class Entries:
             return []
         what = 'is other than four finite numbers [x, y, width, height]'
         return [self.problem('bbox', [positions[i] for i in wrong], what)]
+
+    def malformed_keypoints(self, count: int) -> list[str]:
+        """Keypoints other than ``count`` times x, y, v of finite numbers."""
+        positions, lists = self._column('keypoints')
+        wrong = malformed_lists(lists, 3 * count)
+        if not wrong:
+            return []
+        numbers = format_list({len(lists[i]) for i in wrong if hasattr(lists[i], '__len__')})
+        what = (
+            f'is other than {3 * count} finite numbers, x, y and v of {count} keypoints '
+            f'(lengths found: {numbers or "none"})'
+        )
+        labels = format_list(map(self.label, (positions[i] for i in wrong)))
+        return [f'{self._count(wrong)} have a list of keypoints that {what}: {labels}']
 
     def problem(self, key: str, positions: Sequence[int], what: str) -> str:
         """The sentence about wrong values.

@@ -1,4 +1,4 @@
-"""Recognises JSON files that are easily mistaken for annotations of boxes or masks."""
+"""Recognises JSON files that are easily mistaken for annotations of another kind."""
 
 KINDS = dict(  # by a key that only these annotations have, the most telling key first
     segments_info='panoptic segments',
@@ -14,7 +14,7 @@ def wrong_kind(content: object, region: str = 'bbox') -> str | None:
 
     Args:
         content (object): Parsed JSON.
-        region (str): The key that annotations need: ``bbox`` or ``segmentation``.
+        region (str): The key that annotations need: ``bbox``, ``segmentation`` or ``keypoints``.
 
     Returns:
         str | None: The problem, or None if the file may be the right one.
@@ -36,7 +36,8 @@ def wrong_kind(content: object, region: str = 'bbox') -> str | None:
     for key, kind in KINDS.items():
         if key in keys:
             return (
-                f'these are {kind}: no annotation has a {region!r}. Export the {KINDS[region]} as '
-                'COCO JSON for object detection'
+                f'these are {kind}: no annotation has {"" if region[-1] == "s" else "a "}'
+                f'{region!r}. Export the {KINDS[region]} as COCO JSON'
+                f'{"" if region == "keypoints" else " for object detection"}'
             )
     return None

@@ -41,17 +41,21 @@ def read_annotations(
     may_lack: Container[str] = (),
     name: str = 'the annotations',
     repairs: list[Repair] | None = None,
+    any_area: bool = False,
 ) -> dict[str, Any]:
     """Read COCO-format annotations and check their structure.
 
     Args:
         source (str | os.PathLike | object): Path of the file, or its parsed content.
         schema (Mapping[str, Fields]): The lists that are needed, and the keys of their entries.
-        region (str): The key of an annotation that is needed, ``bbox`` or ``segmentation``.
+        region (str): The key of an annotation that is needed: ``bbox``, ``segmentation`` or
+            ``keypoints``.
         may_lack (Container[str]): The lists of ``schema`` that may be absent.
         name (str): What to call parsed content in messages.
         repairs (list[Repair], optional): If given, the content is repaired before its entries are
             checked, and this list gets what was repaired. Defaults to None.
+        any_area (bool): Whether an ``area`` of 0 or less is kept by repairs, not removed. Defaults
+            to False.
 
     Returns:
         dict[str, Any]: The content. Parsed content that was passed is never changed.
@@ -90,7 +94,7 @@ def read_annotations(
         )
     annotations: dict[str, Any] = content
     if repairs is not None:
-        annotations, found = repair(annotations)
+        annotations, found = repair(annotations, any_area)
         repairs += found
     checked = {key: Entries(annotations[key], key) for key in lists}
     raise_problems(where, [p for key in lists for p in schema[key].problems(checked[key])])

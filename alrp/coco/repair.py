@@ -38,11 +38,12 @@ class Repair:
         return f'{self.text} ({len(self.labels)}x: {format_list(self.labels)})'
 
 
-def repair(content: dict[str, Any]) -> tuple[dict[str, Any], list[Repair]]:
+def repair(content: dict[str, Any], any_area: bool = False) -> tuple[dict[str, Any], list[Repair]]:
     """Repair ids, sizes of images, boxes, areas and flags.
 
     Args:
         content (dict): COCO-format annotations, whose lists hold dicts. Is not changed.
+        any_area (bool): Whether an ``area`` of 0 or less is usable.
 
     Returns:
         tuple[dict, list[Repair]]: The content with repaired entries, and what was repaired. A
@@ -64,7 +65,10 @@ def repair(content: dict[str, Any]) -> tuple[dict[str, Any], list[Repair]]:
         lists['categories'].replace('name', _numbers, _as_text)
     if annotations is not None:
         _repair_boxes(annotations)
-        annotations.replace('area', _not_positive, _positive)
+        if any_area:
+            annotations.replace('area', _not_numbers, _finite)
+        else:
+            annotations.replace('area', _not_positive, _positive)
         for flag in ('iscrowd', 'ignore'):
             annotations.replace(flag, _not_flags, _flag)
     edited = {key: editor.entries for key, editor in lists.items() if editor.found}
@@ -191,6 +195,17 @@ def _positive(value: Any) -> tuple[float | None, str]:
     if number is not None and number > 0:
         return number, 'written as text: read as a number'
     return None, 'that is not a positive number: ignored'
+
+
+def _not_numbers(values: Sequence[Any]) -> list[int]:
+    return of_wrong_type(values, NUMBER) or not_finite(values)
+
+
+def _finite(value: Any) -> tuple[float | None, str]:
+    number = _number(value) if isinstance(value, str) else None
+    if number is not None:
+        return number, 'written as text: read as a number'
+    return None, 'that is not a finite number: ignored'
 
 
 def _not_flags(values: Sequence[Any]) -> list[int]:

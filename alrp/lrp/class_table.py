@@ -8,7 +8,7 @@ import numpy as np
 
 from .curve import TAU
 from .evaluate import Evaluation
-from .summary import LRP_COLUMNS, average_precisions, defined, lrp_means
+from .summary import average_precisions, defined, lrp_means
 
 
 def class_table(evaluation: Evaluation, lrp_max_dets: int | None = None) -> list[dict[str, Any]]:
@@ -20,9 +20,9 @@ def class_table(evaluation: Evaluation, lrp_max_dets: int | None = None) -> list
             always at the largest, which is also the default.
 
     Returns:
-        list[dict]: K rows of ``id``, ``class``, ``objects``, ``detections``, the six numbers of AP
-        (``AP``, ..., ``AP_l``), the seven of LRP (``oLRP``, ..., ``oLRP_l``), and ``threshold``,
-        the LRP-optimal score threshold.
+        list[dict]: K rows of ``id``, ``class``, ``objects``, ``detections``, the numbers of AP
+        (``AP``, ..., ``AP_l``), those of LRP (``oLRP``, ..., ``oLRP_l``), and ``threshold``, the
+        LRP-optimal score threshold. LVIS has ``frequency``, too.
     """
     lrp = evaluation.lrp[evaluation.max_dets[-1] if lrp_max_dets is None else lrp_max_dets]
     matches = evaluation.matches
@@ -32,14 +32,15 @@ def class_table(evaluation: Evaluation, lrp_max_dets: int | None = None) -> list
         zip(evaluation.category_ids, evaluation.category_names)
     ):
         values: dict[str, Any] = average_precisions(
-            evaluation.precision[:, :, k, :, -1], evaluation.iou_thresholds
+            evaluation.precision[:, :, k, :, -1], evaluation.iou_thresholds, evaluation.task
         )
-        values |= zip(LRP_COLUMNS, (*(v[k, 0] for v in lrp[:4]), *lrp.olrp[k, 1:]))
+        values |= zip(evaluation.task.lrp_columns, (*(v[k, 0] for v in lrp[:4]), *lrp.olrp[k, 1:]))
         values['threshold'] = lrp.lrp_opt_thr[k, 0]
         rows.append(
             {
                 'id': category_id,
                 'class': name,
+                **({'frequency': evaluation.groups[k]} if evaluation.groups else {}),
                 'objects': int(matches.num_objects[k, 0]),
                 'detections': int(starts[k + 1] - starts[k]),
                 **{key: defined(x) for key, x in values.items()},

@@ -35,7 +35,7 @@ def count_positives(matches: Matches, max_detections: int) -> TruePositives:
 
     Args:
         matches (Matches): N detections, M of which may match.
-        max_detections (int): The limit per image and category.
+        max_detections (int): The limit per image and category, or per image.
 
     Returns:
         TruePositives: In the order of the segments, by descending score within a segment.
@@ -70,6 +70,47 @@ def count_positives(matches: Matches, max_detections: int) -> TruePositives:
     )
 
 
+class FirstDetections(NamedTuple):
+    """The best detection of each of K categories within the limit on detections.
+
+    Attributes:
+        score (np.ndarray): Shape (K,), float64; NaN without a detection.
+        true_positive (np.ndarray): Shape (K, A), bool, at the first threshold.
+        ignored (np.ndarray): Shape (K, A), bool, at the first threshold.
+    """
+
+    score: FloatArray
+    true_positive: BoolArray
+    ignored: BoolArray
+
+
+def first_detections(matches: Matches, max_detections: int) -> FirstDetections:
+    """The best detection of each category, whether it counts or not.
+
+    Args:
+        matches (Matches): N detections.
+        max_detections (int): The limit per image and category, or per image.
+
+    Returns:
+        FirstDetections: Of K categories.
+    """
+    shape = matches.num_objects.shape
+    found = FirstDetections(np.full(shape[0], np.nan), np.zeros(shape, bool), np.zeros(shape, bool))
+    kept = np.flatnonzero(matches.rank < max_detections)
+    category, at = np.unique(matches.category[kept], return_index=True)
+    first = kept[at]
+    found.score[category] = matches.score[first]
+    found.ignored[category] = ~matches.in_range[:, first].T
+    row = np.searchsorted(matches.rows, first)
+    matched = row < len(matches.rows)
+    matched[matched] = matches.rows[row[matched]] == first[matched]
+    category, row = category[matched], row[matched]
+    found.true_positive[category] = matches.true_positive[0][:, row].T
+    found.ignored[category] |= matches.ignored[0][:, row].T
+    found.ignored[category] &= ~found.true_positive[category]
+    return found
+
+
 def scores_and_ious(
     matches: Matches, category: int, area: int, max_detections: int
 ) -> tuple[FloatArray, FloatArray]:
@@ -79,7 +120,7 @@ def scores_and_ious(
         matches (Matches): N detections.
         category (int): Position of the category.
         area (int): Position of the range of areas.
-        max_detections (int): The limit per image and category.
+        max_detections (int): The limit per image and category, or per image.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: Scores (D,), float64, in the order of evaluation, and IoUs

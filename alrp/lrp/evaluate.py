@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..coco import load_json
 from .average_precision import IOU_THRESHOLDS, average_precision
-from .counting import TruePositives, count_positives, scores_and_ious
-from .curve import TAU, LRPCurve, OptimalLRP, lrp_curve, mean_over_classes, optimal_lrp
+from .counting import TruePositives, count_positives, first_detections, scores_and_ious
+from .curve import TAU, LRPCurve, OptimalLRP, lrp_curve, optimal_lrp
 from .inputs import read_detections, read_ground_truth
-from .matching import AREAS, Matches, match
-from .summary import SIZES, average_precisions, lrp_means
+from .matching import Matches, match
+from .summary import per_class, summarize
+from .tasks import Task, find_iou_type, find_task
 from .types import FloatArray
 
 STEPS = 'reading the ground truth', 'reading the results', 'matching', 'counting'
-AP_LIMIT = 100  # detections per image and category, at which pycocotools gives AP
 
 
 @dataclass(frozen=True)
@@ -25,20 +26,21 @@ class Evaluation:
     """AP and LRP of a detector.
 
     K categories by ascending id, A ranges of areas, T IoU thresholds, R recalls, M limits on the
-    detections per image and category. -1 means undefined, without an object. ``olrp``,
-    ``olrp_loc``, ``olrp_fp``, ``olrp_fn`` and ``lrp_opt_thr`` are at the largest limit.
+    detections. -1 means undefined, without an object. ``olrp``, ``olrp_loc``, ``olrp_fp``,
+    ``olrp_fn`` and ``lrp_opt_thr`` are at the largest limit. For keypoints, IoU means OKS.
 
     Attributes:
-        summary (dict[str, float]): The 12 numbers of COCO and 7 of LRP, means over the categories:
-            ``AP``, ``AP50``, ``AP75``, ``AP_s``, ``AP_m``, ``AP_l``, ``AR1``, ``AR10``, ``AR100``,
-            ``AR_s``, ``AR_m``, ``AR_l``, ``oLRP``, ``oLRP_loc``, ``oLRP_fp``, ``oLRP_fn``,
-            ``oLRP_s``, ``oLRP_m``, ``oLRP_l``.
+        summary (dict[str, float]): The numbers of the task, means over the categories. For boxes
+            and masks the 12 of COCO and 7 of LRP: ``AP``, ``AP50``, ``AP75``, ``AP_s``, ``AP_m``,
+            ``AP_l``, ``AR1``, ``AR10``, ``AR100``, ``AR_s``, ``AR_m``, ``AR_l``, ``oLRP``,
+            ``oLRP_loc``, ``oLRP_fp``, ``oLRP_fn``, ``oLRP_s``, ``oLRP_m``, ``oLRP_l``.
+        task (Task): What was evaluated, and by which rules.
         category_ids (list): Ids of the categories.
         category_names (list[str]): Names of the categories.
         labels (list): The ids in the order of the file, which is the order of a detector's labels.
-        iou_type (str): ``bbox`` or ``segm``.
+        groups (list[str]): For LVIS, the frequency of each category: ``r``, ``c`` or ``f``. Empty
+            for COCO.
         num_images (int): Images, including those without objects.
-        areas (list[str]): ``all``, ``small``, ``medium``, ``large``.
         max_dets (list[int]): The limits, ascending.
         iou_thresholds (np.ndarray): Shape (T,), for AP.
         precision (np.ndarray): Shape (T, R, K, A, M), as in pycocotools.
@@ -48,18 +50,28 @@ class Evaluation:
     """
 
     summary: dict[str, float]
+    task: Task
     category_ids: list[Any]
     category_names: list[str]
     labels: list[Any]
-    iou_type: str
+    groups: list[str]
     num_images: int
-    areas: list[str]
     max_dets: list[int]
     iou_thresholds: FloatArray = field(repr=False)
     precision: FloatArray = field(repr=False)
     recall: FloatArray = field(repr=False)
     lrp: dict[int, OptimalLRP] = field(repr=False)
     matches: Matches = field(repr=False)
+
+    @property
+    def iou_type(self) -> str:
+        """``bbox``, ``segm`` or ``keypoints``."""
+        return self.task.iou_type
+
+    @property
+    def areas(self) -> list[str]:
+        """``all``, ``small``, ``medium``, ``large``, of which keypoints lack ``small``."""
+        return list(self.task.areas)
 
     @property
     def olrp(self) -> FloatArray:
@@ -120,15 +132,26 @@ class Evaluation:
 
         The keys are ``summary``, ``category_ids``, ``areas`` and ``per_category``, in which
         ``olrp``, ``olrp_loc``, ``olrp_fp``, ``olrp_fn`` and ``lrp_opt_thr`` have a list of A values
-        per category, at the largest limit.
+        per category, at the largest limit. Keypoints and LVIS have ``ap`` and ``ar`` there, too,
+        and ``iou_thrs``, ``max_dets`` (the largest limit), ``sigmas`` or ``frequency``.
         """
+        per_category = self.lrp[self.max_dets[-1]]._asdict()
+        settings: dict[str, Any] = {}
+        if self.task.per_class_ap:
+            per_category |= dict(
+                ap=per_class(self.precision[..., -1]), ar=per_class(self.recall[..., -1])
+            )
+            settings = dict(iou_thrs=self.iou_thresholds.tolist(), max_dets=self.max_dets[-1])
+            settings |= dict(sigmas=list(self.task.sigmas)) if self.task.sigmas else {}
+            settings |= dict(frequency=list(self.groups)) if self.groups else {}
         return dict(
             summary=dict(self.summary),
             category_ids=list(self.category_ids),
-            areas=list(self.areas),
+            areas=self.areas,
+            **settings,
             per_category={
                 name: [[None if x != x else x for x in row] for row in values.tolist()]
-                for name, values in self.lrp[self.max_dets[-1]]._asdict().items()
+                for name, values in per_category.items()
             },
         )
 
@@ -136,26 +159,35 @@ class Evaluation:
 def evaluate_lrp(
     ground_truth: str | os.PathLike[str] | dict[str, Any],
     results: str | os.PathLike[str] | Sequence[dict[str, Any]],
-    iou_type: str = 'bbox',
-    max_dets: Sequence[int] = (1, 10, 100),
+    iou_type: str | None = 'bbox',
+    max_dets: Sequence[int] | None = None,
     iou_thresholds: ArrayLike = IOU_THRESHOLDS,
     on_step: Callable[[str], object] = lambda step: None,
+    *,
+    rules: str | None = None,
+    sigmas: Sequence[float] | None = None,
 ) -> Evaluation:
-    """Evaluate detections in COCO format: LRP, and AP with the values of pycocotools.
+    """Evaluate detections in COCO format: LRP, and AP with the values of pycocotools or lvis.
 
     Args:
         ground_truth (str | os.PathLike | dict): Path of a file of COCO-format annotations, or its
             content.
         results (str | os.PathLike | list[dict]): Path of a file of COCO-format results, or its
             content. Without detections, AP is 0 and LRP is 1.
-        iou_type (str): ``bbox`` or ``segm``.
-        max_dets (Sequence[int]): Limits on the detections per image and category. LRP, AP50, AP75
-            and the sizes are at the largest limit. AP is at 100, as in pycocotools, or at the
-            largest limit if 100 is not among them.
+        iou_type (str, optional): ``bbox``, ``segm`` or ``keypoints``. None takes what the results
+            have: keypoints, else boxes, else masks.
+        max_dets (Sequence[int], optional): Limits on the detections per image and category, or per
+            image for LVIS. LRP, AP50, AP75 and the sizes are at the largest limit. AP of boxes and
+            masks is at 100, as in pycocotools, or at the largest limit if 100 is not among them.
+            Defaults to 1, 10 and 100; 20 for keypoints; 300 for LVIS.
         iou_thresholds (ArrayLike): IoUs in (0, 1] over which AP and AR are averaged. LRP always
             uses an IoU of 0.5.
         on_step (Callable[[str], object]): Called with each name in ``STEPS`` when the step starts,
             for a progress display.
+        rules (str, optional): ``coco`` or ``lvis``. Defaults to LVIS's for a ground truth with the
+            keys of LVIS, else COCO's.
+        sigmas (Sequence[float], optional): Of each keypoint. Defaults to COCO's for 17 keypoints
+            and CrowdPose's for 14.
 
     Returns:
         Evaluation: Summary and per-category values.
@@ -164,36 +196,46 @@ def evaluate_lrp(
         FileNotFoundError: If there is no such file.
         ValueError: If a value is malformed, not finite, negative, duplicated or unknown.
     """
-    limits = sorted(set(max_dets))
     thresholds = np.array(iou_thresholds, dtype=np.float64).reshape(-1)
-    if not limits or limits[0] < 1:
+    if max_dets is not None and (not len(max_dets) or min(max_dets) < 1):
         raise ValueError(f'max_dets must be whole numbers of at least 1, got {max_dets}')
     if not len(thresholds) or not ((thresholds > 0) & (thresholds <= 1)).all():
         raise ValueError(f'iou_thresholds must be in (0, 1], got {iou_thresholds!r}')
     read_truth, read_results, matching, counting = STEPS
     on_step(read_truth)
-    truth = read_ground_truth(ground_truth, iou_type)
+    content, truth_name = load_json(ground_truth, 'the ground truth')
+    entries, results_name = None, ''
+    if iou_type is None:
+        entries, results_name = load_json(results, 'the results')
+        iou_type = find_iou_type(content, entries)
+    task = find_task(content, iou_type, rules, sigmas)
+    truth = read_ground_truth(content, task, truth_name)
     on_step(read_results)
-    detections = read_detections(results, truth, iou_type)
+    if entries is None:
+        entries, results_name = load_json(results, 'the results')
+    detections = read_detections(entries, truth, task, results_name)
     on_step(matching)
-    matches = match(detections, truth, np.append(TAU, thresholds), limits[-1])
+    limits = sorted(set(task.max_dets if max_dets is None else max_dets))
+    matches = match(detections, truth, np.append(TAU, thresholds), limits[-1], task)
     on_step(counting)
     precisions, recalls, lrp = [], [], {}
     for limit in limits:
         hits = count_positives(matches, limit)
-        lrp[limit] = _optimal_lrp(hits, matches)
+        lrp[limit] = _optimal_lrp(hits, matches, limit, task)
         precision, recall = average_precision(hits, matches.num_objects)
         precisions.append(precision[1:])  # without tau, the first threshold
         recalls.append(recall[1:])
     precision, recall = np.stack(precisions, axis=-1), np.stack(recalls, axis=-1)
     return Evaluation(
-        summary=_summary(thresholds, limits, precision, recall, lrp[limits[-1]]),
+        summary=summarize(
+            task, thresholds, limits, precision, recall, lrp[limits[-1]], truth.groups
+        ),
+        task=task,
         category_ids=list(truth.categories),
         category_names=[str(c.get('name', i)) for i, c in truth.categories.items()],
         labels=truth.labels,
-        iou_type=iou_type,
+        groups=truth.groups,
         num_images=len(truth.images),
-        areas=list(AREAS),
         max_dets=limits,
         iou_thresholds=thresholds,
         precision=precision,
@@ -203,31 +245,26 @@ def evaluate_lrp(
     )
 
 
-def _optimal_lrp(hits: TruePositives, matches: Matches) -> OptimalLRP:
+def _optimal_lrp(
+    hits: TruePositives, matches: Matches, max_detections: int, task: Task
+) -> OptimalLRP:
     """oLRP at tau, the first threshold."""
     counts = hits.counts[:1]
     count = counts.sum()
     at_tau = TruePositives(counts, hits.starts[:1], *(x[:count] for x in hits[2:]))
     area = np.repeat(np.arange(counts.shape[1]), counts.sum(axis=(0, 2)))
-    return optimal_lrp(
+    optimum = optimal_lrp(
         at_tau,
         ious=matches.iou[area, at_tau.match],
         scores=matches.score[matches.rows[at_tau.match]],
         num_objects=matches.num_objects,
     )
-
-
-def _summary(
-    thresholds: FloatArray,
-    limits: list[int],
-    precision: FloatArray,
-    recall: FloatArray,
-    lrp: OptimalLRP,
-) -> dict[str, float]:
-    mean = mean_over_classes
-    ap_limit = limits.index(AP_LIMIT) if AP_LIMIT in limits else -1
-    summary = average_precisions(precision[..., -1], thresholds)
-    summary['AP'] = mean(precision[..., 0, ap_limit].ravel())
-    summary |= {f'AR{limit}': mean(recall[..., 0, m].ravel()) for m, limit in enumerate(limits)}
-    summary |= {f'AR{size}': mean(recall[..., a, -1].ravel()) for size, a in SIZES.items()}
-    return summary | lrp_means(lrp)
+    if task.first_optimum:
+        useless = (optimum.olrp == 1) & (counts[0].T > 0)
+        first = first_detections(matches, max_detections)
+        for k, a in np.argwhere(useless & ~first.true_positive).tolist():
+            optimum.olrp_loc[k, a] = np.nan
+            optimum.olrp_fp[k, a] = np.nan if first.ignored[k, a] else 1
+            optimum.olrp_fn[k, a] = 1
+            optimum.lrp_opt_thr[k, a] = first.score[k]
+    return optimum

@@ -4,14 +4,11 @@ Bad input is an error that names the file, the entries and the remedy: numbers f
 only half understood look as good as any.
 """
 
-import os
 import warnings
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from numbers import Real
+from dataclasses import dataclass, field
 from operator import itemgetter
-from pathlib import PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -25,18 +22,17 @@ from ..coco import (
     Fields,
     Repair,
     as_id,
-    describe_source,
     raise_problems,
     read_annotations,
     read_results,
 )
-from ..coco.box_layout import box_layout_problem
-from ..coco.columns import unknown
 from ..text import format_list
-from .iou_types import Entry, Regions, find_iou_type
+from .federated import Federation, read_federation, read_frequencies
+from .input_checks import REFERENCES, layout_problems, match_ids, name_problems
+from .iou_types import Entry, Regions, read_boxes
+from .tasks import Task
 from .types import BoolArray, FloatArray, IntArray
 
-REFERENCES = dict(image_id='images', category_id='categories')
 SIZE = 'width', 'height'  # needed by masks only
 
 
@@ -51,9 +47,13 @@ class GroundTruth:
         image (np.ndarray): Shape (G,), int64.
         category (np.ndarray): Shape (G,), int64.
         area (np.ndarray): Shape (G,), float64, square pixels, of the object, not of its box.
-        crowd (np.ndarray): Shape (G,), bool: a region that may be detected any number of times,
-            which counts neither for nor against the detector.
-        regions (Regions): G boxes or masks.
+        ignored (np.ndarray): Shape (G,), bool, whether the object counts neither for nor against
+            the detector.
+        crowd (np.ndarray): Shape (G,), bool, whether the object can be matched any number of times.
+        regions (Regions): G boxes, masks or sets of keypoints.
+        groups (list[str]): The group of each category, ``r`` for example; empty without groups.
+        federation (Federation, optional): The classes that were searched for in each image; None if
+            all were.
     """
 
     images: dict[Any, Entry]
@@ -62,8 +62,11 @@ class GroundTruth:
     image: IntArray
     category: IntArray
     area: FloatArray
+    ignored: BoolArray
     crowd: BoolArray
     regions: Regions
+    groups: list[str] = field(default_factory=list)
+    federation: Federation | None = None
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,11 @@ class Detections:
 
     Attributes:
         image (np.ndarray): Shape (N,), int64, position of the image in the ground truth.
-        category (np.ndarray): Shape (N,), int64, position of the category in the ground truth.
+        category (np.ndarray): Shape (N,), int64, position of the category in the ground truth; -1
+            for a category that LVIS does not know.
         score (np.ndarray): Shape (N,), float64, >= 0.
-        area (np.ndarray): Shape (N,), float64, square pixels, of the region.
-        regions (Regions): N boxes or masks.
+        area (np.ndarray): Shape (N,), float64, square pixels, which decides about the range.
+        regions (Regions): N boxes, masks or sets of keypoints.
     """
 
     image: IntArray
@@ -85,183 +89,158 @@ class Detections:
     regions: Regions
 
 
-def read_ground_truth(
-    ground_truth: str | os.PathLike[str] | Mapping[str, Any], iou_type: str
-) -> GroundTruth:
+def read_ground_truth(ground_truth: object, task: Task, where: str) -> GroundTruth:
     """Read the ground truth into arrays.
 
-    As in pycocotools, an object is ignored if it is a crowd; its own ``ignore`` does not count.
-
     Args:
-        ground_truth (str | os.PathLike | dict): Path of a file of COCO-format annotations, or its
-            content. Is not changed.
-        iou_type (str): ``bbox`` or ``segm``.
+        ground_truth (object): Parsed content of a file of COCO-format annotations. Is not changed.
+        task (Task): Says which keys are needed, and which objects are ignored or crowds.
+        where (str): What to call the file in messages.
 
     Returns:
-        GroundTruth: All objects.
+        GroundTruth: All objects; for LVIS, all with an area.
 
     Raises:
-        FileNotFoundError: If there is no such file.
         ValueError: If a value is missing, of the wrong type, not finite, duplicated or unknown.
     """
-    iou = find_iou_type(iou_type)
+    region = task.similarity
     references = dict.fromkeys(REFERENCES, ANYTHING)
     schema = dict(
         images=Fields(dict(id=ID)),
         categories=Fields(dict(id=ID)),
-        annotations=Fields({**references, iou.key: ANYTHING}, dict(id=ID, area=NUMBER)),
+        annotations=Fields({**references, region.key: ANYTHING}, dict(id=ID, area=NUMBER)),
     )
-    name = 'the ground truth'
+    for key, required in task.required.items():
+        schema[key] = Fields({**schema[key].required, **required}, schema[key].optional)
     repairs: list[Repair] = []
-    content = read_annotations(ground_truth, schema, iou.key, name=name, repairs=repairs)
-    where = describe_source(ground_truth, name)
+    content = read_annotations(
+        ground_truth,
+        schema,
+        region.key,
+        name=where,
+        repairs=repairs,
+        any_area=task.own_area,
+    )
+    if task.federated:  # as if they were not in the file
+        having = [a for a in content['annotations'] if a.get('area', 1) > 0]
+        content = {**content, 'annotations': having}
     lists = {key: Entries(content[key], key) for key in schema}
     raise_problems(where, [problem for key in schema for problem in lists[key].shared_ids()])
     images, categories = (_by_id(lists[key], where) for key in REFERENCES.values())
     annotations = lists['annotations']
     problems = annotations.unknown_references('image_id', images.keys(), 'images')
     problems += annotations.unknown_references('category_id', categories.keys(), 'categories')
-    raise_problems(where, problems)
-    regions = iou.read(annotations, images, where)
-    warned = [str(found) for found in repairs if found.key not in SIZE or iou.key != 'bbox']
+    raise_problems(where, problems + (_area_problems(annotations) if task.own_area else []))
+    regions = region.read(annotations, images, where)
+    warned = [str(found) for found in repairs if found.key not in SIZE or region.key != 'bbox']
     area, lacking = _areas(content['annotations'], regions)
     if lacking:
         labels = format_list(annotations.label(i) for i in lacking)
-        warned.append(f"{len(lacking)} annotations without 'area': set to {iou.area}: {labels}")
+        warned.append(f"{len(lacking)} annotations without 'area': set to {region.area}: {labels}")
     if any(as_id(a.get('id')) == 0 and not a.get('iscrowd') for a in content['annotations']):
         warned.append(
             'annotation id 0: evaluated correctly here, but pycocotools treats a match with it as '
             'no match, and counts its detection as a false positive. Number the annotations from 1'
         )
-    warned += _layout_problems(annotations, images, iou.key)
+    warned += layout_problems(annotations, images, region.key)
     for text in warned:
         warnings.warn(f'{where}: {text}', stacklevel=3)
+    image = _positions(annotations, 'image_id', images)
+    category = _positions(annotations, 'category_id', categories)
+    federation = None
+    if task.federated:
+        federation = read_federation(images, categories, image, category, where)
     return GroundTruth(
         images=images,
         categories=categories,
         labels=lists['categories'].values('id'),
-        image=_positions(annotations, 'image_id', images),
-        category=_positions(annotations, 'category_id', categories),
+        image=image,
+        category=category,
         area=area,
-        crowd=np.array([bool(a.get('iscrowd')) for a in content['annotations']], dtype=bool),
+        ignored=np.array([task.ignored(a) for a in content['annotations']], dtype=bool),
+        crowd=np.array([task.crowd(a) for a in content['annotations']], dtype=bool),
         regions=regions,
+        groups=read_frequencies(categories, where) if task.groups else [],
+        federation=federation,
     )
 
 
-def read_detections(
-    results: str | os.PathLike[str] | Sequence[Entry], truth: GroundTruth, iou_type: str
-) -> Detections:
+def read_detections(results: object, truth: GroundTruth, task: Task, where: str) -> Detections:
     """Read results into arrays.
 
-    The area that decides about a detection's range of areas is the area of its box for ``bbox`` and
-    of its mask for ``segm``, even if the result has a box as well.
-
     Args:
-        results (str | os.PathLike | list[dict] | dict): Path of a file of COCO-format results, or
-            its content: a list, which may be empty, or annotations with scores. Is not changed.
+        results (object): Parsed content of a file of COCO-format results: a list, which may be
+            empty, or annotations with scores. Is not changed.
         truth (GroundTruth): The ground truth, which has their images and categories.
-        iou_type (str): ``bbox`` or ``segm``.
+        task (Task): Says which key is needed, and what the area of a detection is.
+        where (str): What to call the file in messages.
 
     Returns:
         Detections: All detections.
 
     Raises:
-        FileNotFoundError: If there is no such file.
         ValueError: If a value is missing, of the wrong type, not finite, negative or unknown.
     """
-    iou = find_iou_type(iou_type)
+    region = task.similarity
     references = dict.fromkeys(REFERENCES, ANYTHING)
-    fields = Fields({**references, 'score': NUMBER, iou.key: ANYTHING})
-    name = 'the results'
-    entries, where = read_results(results, fields, name), describe_source(results, name)
-    entries = _match_ids(entries, truth, where)
+    fields = Fields({**references, 'score': NUMBER, region.key: ANYTHING})
+    entries = read_results(results, fields, where)
+    entries = match_ids(entries, truth.images, truth.categories, where)
     score = np.array(entries.values('score'), dtype=np.float64)
     negative = np.flatnonzero(score < 0).tolist()
     problems = [entries.problem('score', negative, 'is negative')] if negative else []
     for (key, of), known in zip(REFERENCES.items(), (truth.images, truth.categories)):
+        if key == 'category_id' and task.federated:
+            continue  # an unknown category was not searched for
         lost = entries.unknown_references(key, known.keys(), f'the {of} of the ground truth')
         problems += [f'{problem}. Do the two files belong together?' for problem in lost]
-    raise_problems(where, problems + _name_problems(entries, truth))
-    regions = iou.read(entries, truth.images, where)
-    for text in _layout_problems(entries, truth.images, iou.key):
+    problems += name_problems(entries, truth.images, truth.categories)
+    raise_problems(where, problems)
+    regions = region.read(entries, truth.images, where)
+    for text in layout_problems(entries, truth.images, region.key):
         warnings.warn(f'{where}: {text}', stacklevel=3)
     return Detections(
         image=_positions(entries, 'image_id', truth.images),
-        category=_positions(entries, 'category_id', truth.categories),
+        category=_positions(entries, 'category_id', truth.categories, task.federated),
         score=score,
-        area=regions.areas(),
+        area=_areas_of_detections(entries, regions, task, truth.images, where),
         regions=regions,
     )
 
 
-def _match_ids(entries: Entries, truth: GroundTruth, where: str) -> Entries:
-    """Replace ids that the ground truth writes differently, such as ``1`` for ``'1'``."""
-    for (key, of), known in zip(REFERENCES.items(), (truth.images, truth.categories)):
-        same = Counter(map(as_id, known))  # '1' and '01' may be two images
-        by_number = {as_id(i): i for i in known if same[as_id(i)] == 1}
-        values, changed = entries.values(key), list(entries.entries)
-        lost = [i for i in unknown(values, known.keys()) if isinstance(values[i], str | Real)]
-        found = [i for i in lost if as_id(values[i]) in by_number]
-        if found:
-            for i in found:
-                changed[i] = {**changed[i], key: by_number[as_id(values[i])]}
-            warnings.warn(
-                f'{where}: {len(found)} results with {key!r} written as text, or as a number where '
-                f'{of} of the ground truth have text: read as the same number, as for '
-                f'{entries.label(found[0])}',
-                stacklevel=4,
-            )
-            entries = Entries(changed, entries.name, entries.around)
-    return entries
+def _areas_of_detections(
+    entries: Entries, regions: Regions, task: Task, images: Mapping[Any, Entry], where: str
+) -> FloatArray:
+    """The areas that decide about the range of N detections: shape (N,), float64.
+
+    For boxes and masks by COCO's rules this is the area of the region, even if a mask comes with a
+    box.
+    """
+    first = entries.entries[0] if len(entries.entries) else {}
+    if not task.area_of_box or task.similarity.key == 'bbox' or not _has_box(first):
+        return regions.areas()
+    problems = entries.missing_keys(['bbox'])
+    if problems:
+        what = 'The first result has one, so its area decides about the range for all'
+        raise CocoFormatError(where, [f'{problem}. {what}' for problem in problems])
+    return read_boxes(entries, images, where).areas()
 
 
-def _name_problems(entries: Entries, truth: GroundTruth) -> list[str]:
-    """Images and categories of a file of results that have other names in the ground truth."""
-    problems = []
-    for key, name, known in (
-        ('images', 'file_name', truth.images),
-        ('categories', 'name', truth.categories),
-    ):
-        listed = entries.around.get(key)
-        theirs = {
-            entry['id']: _base_name(entry.get(name))
-            for entry in (listed if isinstance(listed, list) else [])
-            if isinstance(entry, dict) and isinstance(entry.get('id'), str | Real)
-        }
-        different = [
-            f'{i} is {known[i][name]!r} in the ground truth, {theirs[i]!r} in the results'
-            for i in theirs
-            if i in known and theirs[i] and _base_name(known[i].get(name)) not in (None, theirs[i])
-        ]
-        if different:
-            problems.append(
-                f'{len(different)} {key} of the same id have another {name!r}: '
-                f'{format_list(different)}. Do the two files belong together?'
-            )
-    return problems
+def _has_box(entry: Entry) -> bool:
+    box = entry.get('bbox')
+    return box is not None and not (hasattr(box, '__len__') and len(box) == 0)
 
 
-def _base_name(name: object) -> str | None:
-    """The last part of a path with any slashes; None for anything but text."""
-    return PureWindowsPath(name).name if isinstance(name, str) else None
-
-
-def _layout_problems(entries: Entries, images: Mapping[Any, Entry], key: str) -> list[str]:
-    """A sentence if boxes are not in pixels as x, y, width, height."""
-    if key != 'bbox' or not len(entries.entries):
+def _area_problems(annotations: Entries) -> list[str]:
+    """Missing areas, where that of the region will not do."""
+    lacking = [annotations.label(i) for i, a in enumerate(annotations.entries) if 'area' not in a]
+    if not lacking:
         return []
-    size_of = {
-        i: (image['width'], image['height'])
-        for i, image in images.items()
-        if isinstance(image.get('width'), Real) and isinstance(image.get('height'), Real)
-    }
-    sizes = [size_of.get(i) for i in entries.values('image_id')]
-    may_extend = entries.name == 'results'
-    boxes = entries.values('bbox')
-    problem = box_layout_problem(boxes, sizes, may_extend)
-    flat = [i for i, box in enumerate(boxes) if box[2] <= 0 or box[3] <= 0]
-    problems = [entries.problem('bbox', flat, 'has no area: nothing can match it')] if flat else []
-    return problems if problem is None else [*problems, problem]
+    count = f'{len(lacking)} of {len(annotations.entries)} annotations'
+    return [
+        f"{count} have no 'area', the object's area in square pixels, which this task needs: "
+        f'{format_list(lacking)}'
+    ]
 
 
 def _areas(annotations: Sequence[Entry], regions: Regions) -> tuple[FloatArray, list[int]]:
@@ -285,8 +264,12 @@ def _by_id(entries: Entries, where: str) -> dict[Any, Entry]:
     return dict(pairs)
 
 
-def _positions(entries: Entries, key: str, known: Mapping[Any, Entry]) -> IntArray:
-    """Positions of N entries' references among the known ids: shape (N,), int64."""
+def _positions(
+    entries: Entries, key: str, known: Mapping[Any, Entry], may_be_unknown: bool = False
+) -> IntArray:
+    """Positions of N entries' references among the known ids, or -1: shape (N,), int64."""
     position = dict(zip(known, range(len(known))))
     references = entries.values(key)
+    if may_be_unknown:
+        position = defaultdict(lambda: -1, position)
     return np.fromiter(map(position.__getitem__, references), np.int64, len(references))

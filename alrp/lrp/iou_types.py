@@ -1,7 +1,8 @@
-"""Everything that depends on the type of IoU: the key of a region, and how to read regions."""
+"""Everything that depends on the type of region: its key, how to read it, and its similarity."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from numbers import Integral
 from typing import Any, Protocol
@@ -10,6 +11,7 @@ import numpy as np
 
 from ..coco import CocoFormatError, Entries, raise_problems
 from .boxes import Boxes
+from .keypoints import KeypointObjects, Keypoints
 from .masks import Masks, masks_from
 from .types import BoolArray, FloatArray, IntArray
 
@@ -17,7 +19,7 @@ Entry = dict[str, Any]
 
 
 class Regions(Protocol):
-    """N boxes or N masks."""
+    """N boxes, masks or sets of keypoints."""
 
     def areas(self) -> FloatArray:
         """Shape (N,), float64, square pixels."""
@@ -31,10 +33,10 @@ class Regions(Protocol):
         crowd: BoolArray,
         blocks: IntArray,
     ) -> FloatArray:
-        """IoU of pairs, or the share of mine that is covered where theirs is a crowd.
+        """IoU of pairs, or the share of mine that is covered where theirs is a crowd; OKS.
 
         Args:
-            others (Regions): M regions of the same class.
+            others (Regions): M regions of objects.
             mine (np.ndarray): Shape (P,), int64, positions among the N regions.
             theirs (np.ndarray): Shape (P,), int64, positions among the M regions.
             crowd (np.ndarray): Shape (P,), bool, whether the other region is a crowd.
@@ -49,7 +51,7 @@ class Regions(Protocol):
 
 @dataclass(frozen=True)
 class IouType:
-    """One type of IoU.
+    """One type of region, and its similarity.
 
     Attributes:
         key (str): The key of an entry's region.
@@ -64,18 +66,7 @@ class IouType:
     read: Callable[[Entries, Mapping[Any, Entry], str], Regions]
 
 
-def find_iou_type(name: str) -> IouType:
-    """The type of IoU of this name.
-
-    Raises:
-        ValueError: If there is none.
-    """
-    if name not in IOU_TYPES:
-        raise ValueError(f'iou_type must be one of {", ".join(IOU_TYPES)}, got {name!r}')
-    return IOU_TYPES[name]
-
-
-def _read_boxes(entries: Entries, images: Mapping[Any, Entry], where: str) -> Boxes:
+def read_boxes(entries: Entries, images: Mapping[Any, Entry], where: str) -> Boxes:
     raise_problems(where, entries.malformed_boxes())
     boxes = entries.values('bbox')
     numbers = np.fromiter(chain.from_iterable(boxes), np.float64, 4 * len(boxes))
@@ -106,7 +97,26 @@ def _whole(number: object) -> int | None:
     return None
 
 
-IOU_TYPES = dict(
-    bbox=IouType('bbox', 'width * height of the box', _read_boxes),
-    segm=IouType('segmentation', 'the area of the mask', _read_masks),
-)
+def _read_keypoints(
+    entries: Entries, images: Mapping[Any, Entry], where: str, sigmas: tuple[float, ...]
+) -> Regions:
+    raise_problems(where, entries.malformed_keypoints(len(sigmas)))
+    lists = entries.values('keypoints')
+    count = 3 * len(sigmas)
+    numbers = np.fromiter(chain.from_iterable(lists), np.float64, count * len(lists))
+    keypoints = numbers.reshape(len(lists), len(sigmas), 3)
+    if entries.name != 'annotations':
+        return Keypoints(keypoints)
+    areas = np.array(entries.values('area'), dtype=np.float64)
+    return KeypointObjects(keypoints, read_boxes(entries, images, where), areas, sigmas)
+
+
+BOXES = IouType('bbox', 'width * height of the box', read_boxes)
+MASKS = IouType('segmentation', 'the area of the mask', _read_masks)
+
+
+def keypoints(sigmas: tuple[float, ...]) -> IouType:
+    """Keypoints with these sigmas, compared by object keypoint similarity (OKS)."""
+    return IouType(
+        'keypoints', 'the extent of the keypoints', partial(_read_keypoints, sigmas=sigmas)
+    )

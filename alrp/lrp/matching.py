@@ -14,11 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .federated import Federation
 from .inputs import Detections, GroundTruth
 from .pairs import Pairs, find_pairs, first_equal
+from .tasks import Task
 from .types import BitArray, BoolArray, FloatArray, IntArray
 
-AREAS = dict(all=(0, 1e10), small=(0, 32**2), medium=(32**2, 96**2), large=(96**2, 1e10))
 WORD = 64  # bits
 
 
@@ -33,12 +34,15 @@ class Matches:
     Attributes:
         category (np.ndarray): Shape (N,), int64, ascending.
         score (np.ndarray): Shape (N,), float64.
-        rank (np.ndarray): Shape (N,), int64, from 0, within the same image and category.
-        in_range (np.ndarray): Shape (A, N), bool, whether the area of the detection is in the
-            range. If not, the detection is ignored where it matches nothing.
+        rank (np.ndarray): Shape (N,), int64, from 0, within the same image and category, or within
+            the same image if the limit on detections holds for images.
+        in_range (np.ndarray): Shape (A, N), bool, whether the area of the detection is in the range
+            and, for LVIS, its class is exhaustively annotated in its image. If not, the detection
+            is ignored where it matches nothing.
         rows (np.ndarray): Shape (M,), int64, the detections that may match, ascending.
         true_positive (np.ndarray): Shape (T, A, M), bool, matches an object that counts.
-        ignored (np.ndarray): Shape (T, A, M), bool, matches a crowd or an object out of range.
+        ignored (np.ndarray): Shape (T, A, M), bool, matches an object that is ignored or out of
+            range.
         iou (np.ndarray): Shape (A, M), float64, at the first threshold, IoU with the object that
             counts, 0 without one.
         num_objects (np.ndarray): Shape (K, A), int64, objects that count.
@@ -56,7 +60,11 @@ class Matches:
 
 
 def match(
-    detections: Detections, truth: GroundTruth, thresholds: FloatArray, max_detections: int
+    detections: Detections,
+    truth: GroundTruth,
+    thresholds: FloatArray,
+    max_detections: int,
+    task: Task,
 ) -> Matches:
     """Match as pycocotools does, per image, category, range of areas and threshold.
 
@@ -68,25 +76,32 @@ def match(
         detections (Detections): N detections.
         truth (GroundTruth): G objects.
         thresholds (np.ndarray): Shape (T,), float64, IoUs in (0, 1].
-        max_detections (int): The limit per image and category, best first.
+        max_detections (int): The limit per image and category, or per image, best first.
+        task (Task): The ranges of areas, and what the limit means.
 
     Returns:
-        Matches: All detections. Detections beyond ``max_detections`` have no match.
+        Matches: All detections that take part. Detections beyond ``max_detections`` have no match.
     """
     order = _evaluation_order(detections)
+    if truth.federation is not None:
+        order = order[_take_part(detections, truth.federation)[order]]
     category = detections.category[order]
     group = category * len(truth.images) + detections.image[order]
     by_group = np.argsort(group, kind='stable')
     group = group[by_group]
-    rank_by_group = np.arange(len(group)) - first_equal(group)
-    rank = np.empty_like(rank_by_group)
-    rank[by_group] = rank_by_group
+    if task.limit_per_image:
+        rank = _rank_in_image(detections)[order]
+        rank_by_group = rank[by_group]
+    else:
+        rank_by_group = np.arange(len(group)) - first_equal(group)
+        rank = np.empty_like(rank_by_group)
+        rank[by_group] = rank_by_group
 
     # Objects are ordered by group as well, and in input order within a group.
     object_group = truth.category * len(truth.images) + truth.image
     objects = np.argsort(object_group, kind='stable')
     crowd = truth.crowd[objects]
-    counts = in_areas(truth.area[objects]) & ~crowd
+    counts = task.in_areas(truth.area[objects]) & ~truth.ignored[objects]
     counting = [truth.category[objects][c] for c in counts]
 
     considered = np.flatnonzero(rank_by_group < max_detections)
@@ -106,11 +121,11 @@ def match(
     rows = rows[matching]
     by_row = np.argsort(rows)
 
-    shape = len(thresholds), len(AREAS), len(rows)
+    shape = len(thresholds), len(task.areas), len(rows)
     true_positive, ignored = np.zeros(shape, bool), np.zeros(shape, bool)
     iou = np.zeros(shape[1:])
     steps = _steps(pairs, group[considered], first)
-    per_word = WORD // len(AREAS)
+    per_word = WORD // len(task.areas)
     for start in range(0, len(thresholds), per_word):
         part = slice(start, start + per_word)
         won, counts_bits = _choose(pairs, steps, floor[part], counts, crowd)
@@ -120,13 +135,16 @@ def match(
         ignored[part] = _by_setting(won_ignored, first, ignored[part].shape)
         if start == 0:
             row = np.repeat(np.arange(len(rows)), np.diff(np.append(first, len(won))))
-            for a, hit in enumerate(_unpack(won_counting)[: len(AREAS)].astype(bool)):
+            for a, hit in enumerate(_unpack(won_counting)[: len(task.areas)].astype(bool)):
                 iou[a, row[hit]] = np.minimum(pairs.iou[hit], 1)  # it may be rounded up
+    in_range = task.in_areas(detections.area[order])
+    if truth.federation is not None:
+        in_range &= truth.federation.is_exhaustive(detections.image[order], category)
     return Matches(
         category=category,
         score=detections.score[order],
         rank=rank,
-        in_range=in_areas(detections.area[order]),
+        in_range=in_range,
         rows=rows[by_row],
         true_positive=true_positive[..., by_row],
         ignored=ignored[..., by_row],
@@ -137,9 +155,18 @@ def match(
     )
 
 
-def in_areas(area: FloatArray) -> BoolArray:
-    """Whether each area is in each range: (N,) to (A, N), bool. A bound belongs to both ranges."""
-    return np.stack([(low <= area) & (area <= high) for low, high in AREAS.values()])
+def _take_part(detections: Detections, federation: Federation) -> BoolArray:
+    """Whether each detection has an area, and its class was searched for in its image."""
+    searched = federation.is_searched(detections.image, detections.category)
+    return searched & (detections.area > 0)
+
+
+def _rank_in_image(detections: Detections) -> IntArray:
+    """Rank of each detection among all of its image, from 0; ties in input order."""
+    by_image = np.lexsort((-detections.score, detections.image))
+    rank = np.empty_like(by_image)
+    rank[by_image] = np.arange(len(by_image)) - first_equal(detections.image[by_image])
+    return rank
 
 
 def _evaluation_order(detections: Detections) -> IntArray:

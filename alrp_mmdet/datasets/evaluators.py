@@ -5,16 +5,18 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
-from mmdet.evaluation import CocoMetric
+from mmdet.evaluation import CocoMetric, LVISMetric
 from mmdet.registry import METRICS
 from mmengine.config import Config, ConfigDict
 
 from alrp.coco import CocoFormatError, Fields, read_annotations
 from alrp.text import describe_error, format_list
 
+from ..evaluation import CocoLRPMetric, LVISLRPMetric
 from .leaves import ann_file_of, is_local_coco, leaves
 
 REPEATING = 'RepeatDataset', 'ClassBalancedDataset'
+LVIS = LVISLRPMetric, LVISMetric
 SEVERAL = 'MultiDatasetsEvaluator'
 
 
@@ -167,7 +169,9 @@ def logged_names(metric: Metric) -> set[str]:
     if not issubclass(metric.type, CocoMetric):
         return {metric.type.__name__}
     kinds = settings.get('metric') or 'bbox'
-    items = settings.get('metric_items') or ['mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l']
+    items = settings.get('metric_items') or CocoLRPMetric.ap_items
+    if not settings.get('metric_items') and issubclass(metric.type, LVIS):
+        items = LVISLRPMetric.ap_items
     names = set()
     for kind in [kinds] if isinstance(kinds, str) else kinds:
         names |= {'AR@100'} if kind.startswith('proposal') else {f'{kind}_{i}' for i in items}

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from mmdet.evaluation import CocoMetric
 from mmengine.config import Config
 
-from alrp.lrp.summary import LRP_COLUMNS
 from alrp.text import format_list
 
 from ..evaluation import CocoLRPMetric
@@ -50,8 +49,9 @@ def _monitored(cfg: Config) -> Iterator[tuple[str, str]]:
 def _names(metric: Metric) -> set[str]:
     names = logged_names(metric) - {'CLASS_precision'}
     if issubclass(metric.type, CocoLRPMetric) and not metric.settings.get('metric_items'):
-        kinds = {name.partition('_')[0] for name in names if name.endswith('_mAP')}
-        names |= {f'{kind}_{column}' for kind in kinds for column in LRP_COLUMNS}
+        first = f'_{metric.type.ap_items[0]}'
+        kinds = {name.removesuffix(first) for name in names if name.endswith(first)}
+        names |= {f'{kind}_{item}' for kind in kinds for item in metric.type.lrp_items}
     return names
 
 

@@ -16,16 +16,20 @@ from mmengine.logging import MMLogger
 from alrp.files import write_atomically
 from alrp.lrp.class_table import class_table, thresholds_json
 from alrp.lrp.curve import mean_over_classes
-from alrp.lrp.evaluate import AP_LIMIT, Evaluation, evaluate_lrp
-from alrp.lrp.iou_types import IOU_TYPES
-from alrp.lrp.summary import AP_COLUMNS, LRP_COLUMNS, SIZES, average_precisions, lrp_means
+from alrp.lrp.evaluate import Evaluation, evaluate_lrp
+from alrp.lrp.summary import (
+    BOXES,
+    LRP_COLUMNS,
+    SIZES,
+    average_precisions,
+    lrp_means,
+)
 from alrp.text import format_table
 
 from .coco_results import coco_results
 
-AP_ITEMS = ['mAP', 'mAP_50', 'mAP_75', *(f'mAP{size}' for size in SIZES)]
-AR_ITEMS = ['AR@100', 'AR@300', 'AR@1000', *(f'AR{size}@1000' for size in SIZES)]
-LRP_ITEMS = LRP_COLUMNS
+AP_LIMIT = BOXES.ap_limit
+IOU_TYPES = 'bbox', 'segm'
 
 
 @METRICS.register_module()
@@ -64,6 +68,11 @@ class CocoLRPMetric(CocoMetric):
         KeyError: If an item of ``metric_items`` is unknown.
     """
 
+    # The names of the numbers, in the order of the columns of the class table.
+    ap_items = ('mAP', 'mAP_50', 'mAP_75', *(f'mAP{size}' for size in SIZES))
+    ar_items = ('AR@100', 'AR@300', 'AR@1000', *(f'AR{size}@1000' for size in SIZES))
+    lrp_items = tuple(LRP_COLUMNS)
+
     def __init__(
         self, ann_file: str | None = None, *args, thresholds_file: str | None = None, **kwargs
     ):
@@ -83,7 +92,7 @@ class CocoLRPMetric(CocoMetric):
                 'no classes'
             )
         for item in self.metric_items or ():
-            if item not in (*AP_ITEMS, *AR_ITEMS, *LRP_ITEMS):
+            if item not in (*self.ap_items, *self.ar_items, *self.lrp_items):
                 raise KeyError(f'metric item "{item}" is not supported')
 
     def compute_metrics(self, results: list) -> dict[str, float]:
@@ -103,7 +112,7 @@ class CocoLRPMetric(CocoMetric):
                 return OrderedDict()
             self._convert_ground_truth(gts)
         if self.cat_ids is None:
-            self.cat_ids = self._coco_api.get_cat_ids(cat_names=self.dataset_meta['classes'])
+            self.cat_ids = self._category_ids()
         if self.img_ids is None:
             self.img_ids = self._coco_api.get_img_ids()
         entries = self._entries(preds)
@@ -118,16 +127,14 @@ class CocoLRPMetric(CocoMetric):
         for metric in self.metrics:
             if metric not in IOU_TYPES:
                 if results:
-                    numbers.update(self._evaluate_proposals(metric, results))
+                    numbers.update(self._evaluate_proposals(metric, results, entries))
                 continue
             logger.info(f'Evaluating {metric}...')
             if metric not in entries:
                 raise KeyError(f'{metric} is not in results')
             if not entries[metric]:
                 logger.warning(f'There are no {metric} detections: AP is 0 and oLRP is 1')
-            evaluation = evaluate_lrp(
-                ground_truth, entries[metric], metric, self.proposal_nums, self.iou_thrs
-            )
+            evaluation = self._evaluate(ground_truth, entries[metric], metric)
             numbers.update(self._numbers(evaluation, metric, logger))
             if self.thresholds_file is not None and not thresholds_written:
                 self._write_thresholds(evaluation)
@@ -155,6 +162,15 @@ class CocoLRPMetric(CocoMetric):
                 prefix = osp.join(stack.enter_context(tempfile.TemporaryDirectory()), 'results')
             self._coco_api = COCO(self.gt_to_coco_json(gts, prefix))
 
+    def _category_ids(self) -> list:
+        """The id of each label's category."""
+        return self._coco_api.get_cat_ids(cat_names=self.dataset_meta['classes'])
+
+    def _evaluate(self, ground_truth: dict, entries: list[dict], metric: str) -> Evaluation:
+        return evaluate_lrp(
+            ground_truth, entries, metric, self.proposal_nums, self.iou_thrs, rules='coco'
+        )
+
     def _ground_truth(self) -> dict:
         """The part of the ground truth that has these images and categories."""
         content = self._coco_api.dataset
@@ -172,13 +188,13 @@ class CocoLRPMetric(CocoMetric):
     def _entries(self, results: Sequence[dict]) -> dict[str, list[dict]]:
         return coco_results(results, self.cat_ids, self.dataset_meta['classes'])
 
-    def _evaluate_proposals(self, metric: str, results: list) -> dict[str, float]:
+    def _evaluate_proposals(self, metric: str, results: list, entries: dict) -> dict[str, float]:
         """Evaluate proposals with ``CocoMetric``."""
         with _set(
             self,
             metrics=[metric],
             metric_items=self.metric_items
-            and [item for item in self.metric_items if item not in LRP_ITEMS],
+            and [item for item in self.metric_items if item not in self.lrp_items],
         ):
             return super().compute_metrics(results)
 
@@ -186,35 +202,41 @@ class CocoLRPMetric(CocoMetric):
         self, evaluation: Evaluation, metric: str, logger: MMLogger
     ) -> OrderedDict[str, float]:
         """The values to log, in the order of ``CocoMetric``, LRP after AP."""
-        of_all = self._ap_and_ar(evaluation)
-        of_all |= lrp_means(evaluation.lrp[_lrp_limit(evaluation)])
-        if of_all['mAP'] == -1 and AP_LIMIT not in self.proposal_nums:
-            logger.warning(
-                f'{metric}_mAP is -1 (undefined): as in CocoMetric it is the AP of at most '
-                f'{AP_LIMIT} detections, which is not among proposal_nums {self.proposal_nums}'
-            )
+        of_all = self._of_all_classes(evaluation, metric, logger)
         numbers, of_classes = OrderedDict(), []
         if self.classwise:
             of_classes = self._classwise(evaluation)
             for name, values in of_classes:
-                numbers[f'{name}_precision'] = _rounded(values['mAP'])
+                numbers[f'{name}_precision'] = _rounded(values[self.ap_items[0]])
         items = self.metric_items
-        for item in [*AP_ITEMS, *LRP_ITEMS] if items is None else items:
+        for item in [*self.ap_items, *self.lrp_items] if items is None else items:
             value = of_all[item]
-            numbers[f'{metric}_{item}'] = value if item in LRP_ITEMS else _rounded(value)
+            numbers[f'{metric}_{item}'] = value if item in self.lrp_items else self._round(value)
         for name, values in of_classes:
             numbers[f'{metric}_{name}_oLRP'] = values['oLRP']
 
         if of_classes:
-            columns = [*AP_ITEMS, *LRP_ITEMS, 'threshold']
+            columns = [*of_classes[0][1]]
             rows = [
                 [name, *(f'{_rounded(values[c])}' for c in columns)] for name, values in of_classes
             ]
             logger.info('\n' + format_table([['category', *columns], *rows]))
-        for name, columns in (('mAP', AP_ITEMS), ('oLRP', LRP_ITEMS)):
+        for columns in (self.ap_items, self.lrp_items):
             values = ' '.join(f'{of_all[column]:.3f}' for column in columns)
-            logger.info(f'{metric}_{name}_copypaste: {values}')
+            logger.info(f'{metric}_{columns[0]}_copypaste: {values}')
         return numbers
+
+    def _of_all_classes(
+        self, evaluation: Evaluation, metric: str, logger: MMLogger
+    ) -> dict[str, float]:
+        """The means over the classes, by item."""
+        values = self._ap_and_ar(evaluation)
+        if values['mAP'] == -1 and AP_LIMIT not in self.proposal_nums:
+            logger.warning(
+                f'{metric}_mAP is -1 (undefined): as in CocoMetric it is the AP of at most '
+                f'{AP_LIMIT} detections, which is not among proposal_nums {self.proposal_nums}'
+            )
+        return values | lrp_means(evaluation.lrp[_lrp_limit(evaluation)])
 
     def _ap_and_ar(self, evaluation: Evaluation) -> dict[str, float]:
         """COCO's twelve values, at the limits that pycocotools uses."""
@@ -222,22 +244,28 @@ class CocoLRPMetric(CocoMetric):
         positions = [evaluation.max_dets.index(limit) for limit in limits]
         recall, largest = evaluation.recall, positions[2]
         values = average_precisions(evaluation.precision[..., largest], evaluation.iou_thresholds)
-        values = dict(zip(AP_ITEMS, values.values()))
+        values = dict(zip(self.ap_items, values.values()))
         at_ap_limit = [i for limit, i in zip(limits, positions) if limit == AP_LIMIT]
         values['mAP'] = mean_over_classes(evaluation.precision[..., 0, at_ap_limit].ravel())
         areas = [(0, positions[0]), (0, positions[1]), (0, largest)]
         areas += [(area, largest) for area in SIZES.values()]
-        for item, (area, i) in zip(AR_ITEMS, areas):
+        for item, (area, i) in zip(self.ar_items, areas):
             values[item] = mean_over_classes(recall[..., area, i].ravel())
         return values
+
+    @staticmethod
+    def _round(value: float) -> float:
+        """Round a mean over the classes."""
+        return _rounded(value)
 
     def _classwise(self, evaluation: Evaluation) -> list[tuple[str, dict[str, float]]]:
         """Name of each class and its values by item, in the order of labels."""
         by_id = {row['id']: row for row in class_table(evaluation, _lrp_limit(evaluation))}
-        columns = [*AP_COLUMNS, *LRP_COLUMNS, 'threshold']
-        items = [*AP_ITEMS, *LRP_ITEMS, 'threshold']
+        task = evaluation.task
+        names = dict(zip(task.ap_columns, self.ap_items))
+        names |= dict(zip(task.lrp_columns, self.lrp_items)) | dict(threshold='threshold')
         return [
-            (row['class'], {item: row[column] for item, column in zip(items, columns)})
+            (row['class'], {item: row[column] for column, item in names.items()})
             for row in map(by_id.__getitem__, self.cat_ids)
         ]
 

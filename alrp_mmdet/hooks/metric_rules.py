@@ -5,13 +5,13 @@ from functools import wraps
 
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 
-# 'coco/bbox_oLRP', 'coco/bbox_oLRP_fp', and with classwise 'coco/bbox_CLASS_oLRP';
+# 'coco/bbox_oLRP', 'coco/bbox_oLRP_fp', 'lvis/bbox_oLRP_r'; classwise 'coco/bbox_CLASS_oLRP';
 # 'coco_panoptic/LRP', 'coco_panoptic/LRP_fp_th'
-LRP = re.compile(r'(.*[/_])?(oLRP(_(loc|fp|fn|s|m|l))?|LRP(_(loc|fp|fn))?(_(th|st))?)')
+LRP = re.compile(r'(.*[/_])?(oLRP(_(loc|fp|fn|s|m|l|r|c|f))?|LRP(_(loc|fp|fn))?(_(th|st))?)')
 
 
 def is_lrp(key: str) -> bool:
-    """Whether a number that one of our metrics logs is an LRP error or one of its components."""
+    """Whether a number that our metrics log is an LRP error or one of its components."""
     return LRP.fullmatch(key) is not None
 
 

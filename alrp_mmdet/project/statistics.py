@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alrp.lrp.matching import AREAS
+from alrp.lrp.tasks import AREAS
 
 from .formats import Split
 

@@ -11,7 +11,5 @@ model = dict(
     # LVIS allows 300 detections per image. The published threshold is 0.6, for speed.
     test_cfg=dict(rcnn=dict(score_thr=0.6, max_per_img=300)),
 )
-# Evaluates once, after the last checkpoint: the package lvis fails with NumPy 1.24 or later.
-train_cfg = dict(val_interval=12)
 train_dataloader = dict(batch_size=4)  # published: on each of 4 GPUs
 optim_wrapper = dict(optimizer=dict(lr=0.012))

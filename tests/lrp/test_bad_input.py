@@ -163,8 +163,8 @@ def test_no_such_file(data, tmp_path):
 
 
 def test_no_such_type_of_iou(data):
-    message = refused(*data, 'keypoints')
-    assert 'iou_type' in message and 'bbox, segm' in message and "'keypoints'" in message
+    message = refused(*data, 'boxes')
+    assert 'iou_type' in message and 'bbox, segm, keypoints' in message and "'boxes'" in message
 
 
 @pytest.mark.parametrize(

@@ -30,33 +30,52 @@ from alrp.lrp.panoptic import table as panoptic  # noqa: E402
 from alrp.lrp.panoptic.evaluate import STEPS as PANOPTIC_STEPS  # noqa: E402
 from alrp.lrp.panoptic.files import is_panoptic  # noqa: E402
 from alrp.lrp.report import make_panoptic_report, make_report  # noqa: E402
-from alrp.lrp.summary import AP_COLUMNS, LRP_COLUMNS, defined  # noqa: E402
+from alrp.lrp.summary import defined  # noqa: E402
+from alrp.lrp.tasks import IOU_TYPES, RULES, TASKS  # noqa: E402
 from alrp.text import format_table  # noqa: E402
 
 OUTPUTS = 'json', 'csv', 'thresholds', 'html'
-COLUMNS = 'class', 'objects', *AP_COLUMNS[:3], *LRP_COLUMNS, 'threshold'
+COLUMNS = [*dict.fromkeys(column for task in TASKS.values() for column in task.class_columns)]
 COMPARED = 'other_oLRP', 'difference'
 SORTS = *COLUMNS, *COMPARED
 PANOPTIC_SORTS = *panoptic.COLUMNS, *panoptic.COMPARED
-DETECTION_OPTIONS = 'iou_type', 'max_dets', 'thresholds'
+DETECTION_OPTIONS = 'iou_type', 'rules', 'sigmas', 'max_dets', 'thresholds'
 PANOPTIC_OPTIONS = 'gt_masks', 'masks', 'compare_masks', 'jobs'
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        'ground_truth', metavar='GT', help='annotations in COCO or COCO panoptic format'
+        'ground_truth', metavar='GT', help='annotations in COCO, LVIS or COCO panoptic format'
     )
     parser.add_argument('results', metavar='RESULTS', help='results in the same format')
     parser.add_argument('--compare', metavar='RESULTS', help='other results on the same images')
-    parser.add_argument('--iou-type', choices=['bbox', 'segm'], help='boxes (default) or masks')
+    parser.add_argument(
+        '--iou-type',
+        choices=IOU_TYPES,
+        help='boxes, masks or keypoints (default: what RESULTS has: keypoints, else boxes, else '
+        'masks)',
+    )
+    parser.add_argument(
+        '--rules',
+        choices=RULES,
+        help="the rules of COCO or LVIS (default: LVIS's if GT has the keys of LVIS, else COCO's)",
+    )
+    parser.add_argument(
+        '--sigmas',
+        nargs='+',
+        type=float,
+        metavar='SIGMA',
+        help='of each keypoint (default: known for 17 keypoints, as in COCO, and 14, as in '
+        'CrowdPose)',
+    )
     parser.add_argument(
         '--max-dets',
         nargs='+',
         type=int,
         metavar='N',
-        help='limits on the detections per image and class; LRP uses the largest '
-        '(default: 1 10 100)',
+        help='limits on the detections per image and class, or per image for LVIS; LRP uses the '
+        'largest (default: 1 10 100; 20 for keypoints; 300 for LVIS)',
     )
     parser.add_argument(
         '--sort',
@@ -98,7 +117,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def set_defaults(args: argparse.Namespace) -> None:
     """Find the task from the ground truth, refuse options of the other task, set the defaults."""
     args.panoptic = is_panoptic(args.ground_truth)
-    task, sorts, others = 'boxes and masks', SORTS, PANOPTIC_OPTIONS
+    task, sorts, others = 'boxes, masks and keypoints', SORTS, PANOPTIC_OPTIONS
     if args.panoptic:
         task, sorts, others = 'panoptic segmentation', PANOPTIC_SORTS, DETECTION_OPTIONS
     for name in others:
@@ -110,8 +129,6 @@ def set_defaults(args: argparse.Namespace) -> None:
     args.sort = args.sort or ('LRP' if args.panoptic else 'oLRP')
     if args.sort not in sorts:
         sys.exit(f'error: --sort {args.sort} is no column for {task}: use {", ".join(sorts)}')
-    args.iou_type = args.iou_type or 'bbox'
-    args.max_dets = args.max_dets or [1, 10, 100]
 
 
 def check_files(args: argparse.Namespace) -> None:
@@ -163,12 +180,16 @@ def evaluate(
     paths = [args.results] if args.compare is None else [args.results, args.compare]
     names = [Path(path).name for path in paths]
     names = names if len(set(names)) == len(names) else paths
-    evaluations = {}
+    evaluations: dict[str, Evaluation] = {}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always', UserWarning)
         for name, path in zip(names, paths):
             try:
                 evaluations[name] = evaluate_file(args, path, on_step)
+                if not args.panoptic:  # a comparison is of the same type
+                    args.iou_type = evaluations[name].iou_type
+            except ModuleNotFoundError as error:  # masks were found in the results
+                sys.exit(f'error: masks need {error.name}: pip install {error.name}')
             except (OSError, ValueError) as error:
                 print_warnings(messages_of(caught))
                 sys.exit(f'error: {error}')
@@ -181,7 +202,15 @@ def evaluate_file(
     args: argparse.Namespace, path: str, on_step: Callable[[str], None]
 ) -> Evaluation | PanopticEvaluation:
     if not args.panoptic:
-        return evaluate_lrp(args.ground_truth, path, args.iou_type, args.max_dets, on_step=on_step)
+        return evaluate_lrp(
+            args.ground_truth,
+            path,
+            args.iou_type,
+            args.max_dets,
+            on_step=on_step,
+            rules=args.rules,
+            sigmas=args.sigmas,
+        )
     masks = args.masks if path == args.results else args.compare_masks
     return evaluate_panoptic_lrp(
         args.ground_truth, path, args.gt_masks, masks, args.jobs, on_step=on_step
@@ -203,7 +232,7 @@ def class_rows(evaluations: dict[str, Evaluation], sort: str) -> list[dict]:
     for other in others:
         for row, theirs in zip(rows, other):
             row |= zip(COMPARED, (theirs['oLRP'], theirs['oLRP'] - row['oLRP']))
-    descending = not sort.startswith(('class', 'AP'))
+    descending = not sort.startswith(('class', 'frequency', 'AP'))
 
     def defined(row: dict) -> bool:
         return row[sort] == row[sort]
@@ -225,9 +254,11 @@ def print_panoptic_tables(
 def print_tables(evaluations: dict[str, Evaluation], rows: list[dict], columns: list) -> None:
     first, *others = evaluations.values()
     detections = ' and '.join(f'{len(e.matches.score):,}' for e in evaluations.values())
+    num_objects = first.matches.num_objects[:, 0].sum()
+    of_classes = ' of classes that were searched for' if first.task.federated else ''
     print(
-        f'{first.num_images:,} images, {first.matches.num_objects[:, 0].sum():,} objects, '
-        f'{detections} detections, at most {first.max_dets[-1]} per image and class'
+        f'{first.task}: {first.num_images:,} images, {num_objects:,} objects, '
+        f'{detections} detections{of_classes}, {first.task.limits(first.max_dets)}'
     )
     table = [['', *evaluations, *(['difference'] if others else [])]]
     for name, value in first.summary.items():
@@ -269,14 +300,18 @@ def main(argv: list[str] | None = None):
         evaluations, messages = evaluate(args, on_step)
         first = next(iter(evaluations.values()))
         if args.panoptic:
-            rows = panoptic.class_rows([*evaluations.values()], args.sort)
-            columns, compared = panoptic.COLUMNS, panoptic.COMPARED
+            columns, compared = [*panoptic.COLUMNS], panoptic.COMPARED
             report, print_all = make_panoptic_report, print_panoptic_tables
         else:
-            rows = class_rows(evaluations, args.sort)
-            columns, compared = COLUMNS, COMPARED
+            columns, compared = first.task.class_columns, COMPARED
             report, print_all = make_report, print_tables
         columns = [*columns, *(compared if args.compare is not None else ())]
+        if args.sort not in columns:
+            sys.exit(f'error: {first.task}: no column {args.sort} to sort by: {", ".join(columns)}')
+        if args.panoptic:
+            rows = panoptic.class_rows([*evaluations.values()], args.sort)
+        else:
+            rows = class_rows(evaluations, args.sort)
         contents = {}
         try:
             if args.json is not None:

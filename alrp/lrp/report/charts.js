@@ -81,7 +81,7 @@ function describe(chosen) {
     strong.textContent = two ? `${data.sets[s]}. ${advice}` : advice;
     const objects = `${chosen.objects.toLocaleString('en')} object${chosen.objects === 1 ? '' : 's'}`;
     line.append(strong, o.threshold === null ? ` (${objects})` :
-      `: oLRP ${number(o.oLRP)}, mean 1 − IoU ${number(o.oLRP_loc)}, ` +
+      `: oLRP ${number(o.oLRP)}, mean 1 − ${data.measure} ${number(o.oLRP_loc)}, ` +
       `${number(100 * o.oLRP_fp, 1)} % of detections false, ${number(100 * o.oLRP_fn, 1)} % of ${objects} missed`);
     return line;
   }));
@@ -105,7 +105,7 @@ function drawWorst() {
 }
 
 function drawSizes() {
-  const x = ['small', 'medium', 'large'], { objects, oLRP } = data.sizes;
+  const { names: x, objects, oLRP } = data.sizes;
   const common = { type: 'bar', x, textposition: 'outside', textangle: 0, hoverinfo: 'skip', cliponaxis: false };
   draw('size-objects-chart', [{
     ...common, y: objects, text: objects.map(n => n.toLocaleString('en')), marker: { color: '#8a94a0' }, width: .5,

@@ -7,37 +7,34 @@ import numpy as np
 from ..class_table import class_table
 from ..curve import TAU, LRPCurve
 from ..evaluate import Evaluation
-from ..summary import LRP_COMPONENTS, defined
+from ..summary import defined
+from ..tasks import LRP_COMPONENTS
 
-GROUPS = {  # of the summary: keys and their names, the leading number first
-    'Localisation, recall, precision': {
-        'oLRP': 'Optimal LRP error',
-        'oLRP_loc': 'localisation',
-        'oLRP_fp': 'false positives',
-        'oLRP_fn': 'missed objects',
-        'oLRP_s': 'small',
-        'oLRP_m': 'medium',
-        'oLRP_l': 'large',
-    },
-    'Average precision': {
-        'AP': 'Average precision',
-        'AP50': 'at IoU 0.5',
-        'AP75': 'at IoU 0.75',
-        'AP_s': 'small',
-        'AP_m': 'medium',
-        'AP_l': 'large',
-    },
-}
+COMPONENTS = dict(oLRP_loc='localisation', oLRP_fp='false positives', oLRP_fn='missed objects')
+COLUMNS = dict(oLRP_loc='Loc', oLRP_fp='FP', oLRP_fn='FN')  # shorter names in the table
 POINTS = 100  # of a curve
 
 
 def cards(evaluations: list[Evaluation]) -> list[dict[str, Any]]:
     """The summary in groups: ``title``, ``lower_is_better``, and ``rows`` of names and values."""
-    groups = dict(GROUPS)
-    limits = evaluations[0].max_dets
-    names = {f'AR{n}': f'at {n} detection{"s" * (n > 1)}' for n in reversed(limits)}
-    names[f'AR{limits[-1]}'] = 'Average recall'
-    groups['Average recall'] = names | {'AR_s': 'small', 'AR_m': 'medium', 'AR_l': 'large'}
+    task, summary = evaluations[0].task, evaluations[0].summary
+    ious = {f'{n}': f'at {task.measure} {n / 100:g}' for n in (50, 75)}
+    groups = {
+        'Localisation, recall, precision': {
+            'oLRP': 'Optimal LRP error',
+            **COMPONENTS,
+            **{f'oLRP{suffix}': name for suffix, name in task.parts.items()},
+        },
+        'Average precision': {
+            'AP': 'Average precision',
+            **{f'AP{suffix}': name for suffix, name in (ious | task.parts).items()},
+        },
+        'Average recall': _recalls(evaluations[0], ious),
+    }
+    groups = {
+        title: {key: name for key, name in names.items() if key in summary}
+        for title, names in groups.items()
+    }
     return [
         dict(
             title=title,
@@ -51,6 +48,28 @@ def cards(evaluations: list[Evaluation]) -> list[dict[str, Any]]:
         )
         for title, names in groups.items()
     ]
+
+
+def _recalls(evaluation: Evaluation, ious: dict[str, str]) -> dict[str, str]:
+    """Names of the average recalls by key, the leading one first."""
+    task, limits = evaluation.task, evaluation.max_dets
+    if task.recalls == 'limits':
+        names = {f'AR{n}': f'at {n} detection{"s" * (n > 1)}' for n in reversed(limits)}
+        names[f'AR{limits[-1]}'] = 'Average recall'
+    else:
+        names = {'AR': 'Average recall'} | {f'AR{suffix}': name for suffix, name in ious.items()}
+    for suffix, name in task.parts.items():
+        names[task.recall_of_size.format(size=suffix, limit=limits[-1])] = name
+    return names
+
+
+def columns(evaluation: Evaluation) -> dict[str, str]:
+    """Headings of the numbers in the table of classes, by key."""
+    task = evaluation.task
+    sizes = {f'oLRP{suffix}': name.capitalize() for suffix, name in task.parts.items()}
+    keys = task.class_columns[task.class_columns.index('objects') + 1 :]
+    names = COLUMNS | sizes | dict(threshold='Threshold')
+    return {key: names.get(key, key) for key in keys}
 
 
 def classes(evaluations: list[Evaluation]) -> list[dict[str, Any]]:

@@ -4,8 +4,9 @@ import json
 from importlib.resources import files
 
 from ..evaluate import Evaluation
-from .content import cards, classes, rounded
+from .content import cards, classes, columns, rounded
 
+REGIONS = dict(bbox=('boxes', 'box'), segm=('masks', 'mask'), keypoints=('keypoints', 'keypoints'))
 PARTS = 'page.html', 'style.css', 'charts.js', 'table.js'
 
 
@@ -35,14 +36,14 @@ def make_report(evaluations: dict[str, Evaluation], ground_truth: str = '') -> s
     for other in others:
         same = (
             other.category_ids == first.category_ids
-            and other.iou_type == first.iou_type
+            and str(other.task) == str(first.task)
             and other.max_dets == first.max_dets
             and (other.matches.num_objects == first.matches.num_objects).all()
         )
         if not same:
             raise ValueError(
-                f'cannot compare {names[0]} and {names[1]}: they differ in ground truth, iou_type '
-                'or max_dets'
+                f'cannot compare {names[0]} and {names[1]}: they differ in ground truth, iou_type, '
+                'rules or max_dets'
             )
     both = [first, *others]
     rows = classes(both)
@@ -51,9 +52,11 @@ def make_report(evaluations: dict[str, Evaluation], ground_truth: str = '') -> s
         classes=[
             dict(name=row['class'], objects=row['objects'], of_sets=row['of_sets']) for row in rows
         ],
+        measure=first.task.measure,
         sizes=dict(
+            names=first.areas[1:],
             objects=first.matches.num_objects[:, 1:].sum(axis=0).tolist(),
-            oLRP=[[e.summary[f'oLRP_{size}'] for size in 'sml'] for e in both],
+            oLRP=[[e.summary[f'oLRP{size}'] for size in first.task.sizes] for e in both],
         ),
     )
     text = json.dumps(rounded(data), ensure_ascii=False, separators=(',', ':'), allow_nan=False)
@@ -65,6 +68,9 @@ def make_report(evaluations: dict[str, Evaluation], ground_truth: str = '') -> s
         names=names,
         ground_truth=ground_truth,
         evaluation=first,
+        task=first.task,
+        regions=REGIONS[first.iou_type],
+        columns=columns(first),
         num_objects=int(first.matches.num_objects[:, 0].sum()),
         num_detections=[len(e.matches.score) for e in both],
         cards=cards(both),

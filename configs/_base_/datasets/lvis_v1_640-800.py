@@ -1,5 +1,5 @@
 # LVIS v1 with repeat factor sampling, short sides of 640 to 800 pixels for training.
-# The dataset and its metric need the package lvis. lvis 0.5.3 evaluates only with NumPy below 1.24.
+# The dataset needs the package lvis.
 _base_ = './coco_640-800_instance.py'
 
 data_root = 'data/lvis_v1/'
@@ -30,7 +30,7 @@ test_dataloader = val_dataloader
 
 val_evaluator = dict(
     _delete_=True,
-    type='LVISMetric',
+    type='LVISLRPMetric',
     ann_file=data_root + 'annotations/lvis_v1_val.json',
     metric=['bbox', 'segm'],
 )
