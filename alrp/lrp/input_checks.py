@@ -7,6 +7,8 @@ from numbers import Real
 from pathlib import PureWindowsPath
 from typing import Any
 
+import numpy as np
+
 from ..coco import Entries, as_id
 from ..coco.box_layout import box_layout_problem
 from ..coco.columns import unknown
@@ -82,6 +84,8 @@ def layout_problems(entries: Entries, images: ById, key: str) -> list[str]:
     may_extend = entries.name == 'results'
     boxes = entries.values('bbox')
     problem = box_layout_problem(boxes, sizes, may_extend)
-    flat = [i for i, box in enumerate(boxes) if box[2] <= 0 or box[3] <= 0]
+    # Detectors may predict boxes without width or height, clipped at the border of the image.
+    least = 0 if may_extend else np.nextafter(0, 1)
+    flat = [i for i, box in enumerate(boxes) if box[2] < least or box[3] < least]
     problems = [entries.problem('bbox', flat, 'has no area: nothing can match it')] if flat else []
     return problems if problem is None else [*problems, problem]
