@@ -11,7 +11,6 @@ from task_data import keypoint_data, lvis_data
 
 from alrp.lrp import evaluate_lrp
 
-
 TOOL = Path(__file__).parents[2] / 'tools' / 'analysis' / 'lrp.py'
 
 
