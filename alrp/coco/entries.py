@@ -23,7 +23,14 @@ from .columns import (
 
 Entry = dict[str, Any]
 
-DEFAULTS = dict(area='the width * height of the box', iscrowd='0')  # of keys that are often absent
+_OF_LVIS = "LVIS needs it; COCO's rules do without"
+ADVICE = dict(  # about keys that are often absent
+    area='the width * height of the box will do',
+    iscrowd='0 will do',
+    neg_category_ids=_OF_LVIS,
+    not_exhaustive_category_ids=_OF_LVIS,
+    frequency=_OF_LVIS,
+)
 
 
 class Entries:
@@ -57,7 +64,7 @@ class Entries:
             having, _ = self._column(key)
             if len(having) < len(self.entries):
                 lacking = sorted({*range(len(self.entries))} - {*having})
-                advice = f' ({DEFAULTS[key]} will do)' if key in DEFAULTS else ''
+                advice = f' ({ADVICE[key]})' if key in ADVICE else ''
                 labels = format_list(map(self.label, lacking))
                 problems.append(f'{self._count(lacking)} have no {key!r}{advice}: {labels}')
         return problems

@@ -1,11 +1,11 @@
-"""AP and LRP of detections in COCO format, from files or their content.
+"""AP and LRP of detections in COCO or LVIS format, from files or their content.
 
 Two lines in a notebook::
 
     evaluation = evaluate_lrp('instances_val2017.json', 'results.bbox.json')
     evaluation.summary
 
-Needs NumPy only, and pycocotools for masks.
+Boxes, masks and keypoints. Needs NumPy only, and pycocotools for masks.
 """
 
 from .curve import LRPCurve, LRPError, OptimalLRP, lrp_curve, lrp_error, mean_over_classes

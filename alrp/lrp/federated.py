@@ -7,6 +7,7 @@ are not exhaustively annotated in an image have some of their objects there.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,7 @@ def _codes(
 
 
 def _is_list(value: object) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(x, int | float | str) for x in value)
+    return isinstance(value, list | tuple) and all(isinstance(x, Real | str) for x in value)
 
 
 def _is_in(values: IntArray, known: IntArray) -> BoolArray:

@@ -84,9 +84,9 @@ def number_of_keypoints(ground_truth: object, default: int = 17) -> int:
         lists = [
             entry['keypoints']
             for entry in (entries if isinstance(entries, list | tuple) else ())
-            if isinstance(entry, dict) and isinstance(entry.get('keypoints'), list | tuple)
+            if isinstance(entry, dict) and hasattr(entry.get('keypoints'), '__len__')
         ]
-        found = Counter(len(values) // numbers for values in lists if values)
+        found = Counter(len(values) // numbers for values in lists if len(values))
         if found:
             return found.most_common(1)[0][0]
     return default

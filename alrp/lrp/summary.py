@@ -9,7 +9,7 @@ from .tasks import LRP_COMPONENTS, TASKS, Task
 from .types import BoolArray, FloatArray
 
 BOXES = TASKS['bbox', 'coco']
-AP_COLUMNS, LRP_COLUMNS, SIZES = BOXES.ap_columns, BOXES.lrp_columns, BOXES.sizes
+LRP_COLUMNS, SIZES = BOXES.lrp_columns, BOXES.sizes
 AT_IOUS = {'50': 0.5, '75': 0.75}
 
 

@@ -17,13 +17,7 @@ from alrp.files import write_atomically
 from alrp.lrp.class_table import class_table, thresholds_json
 from alrp.lrp.curve import mean_over_classes
 from alrp.lrp.evaluate import Evaluation, evaluate_lrp
-from alrp.lrp.summary import (
-    BOXES,
-    LRP_COLUMNS,
-    SIZES,
-    average_precisions,
-    lrp_means,
-)
+from alrp.lrp.summary import BOXES, LRP_COLUMNS, SIZES, average_precisions, lrp_means
 from alrp.text import format_table
 
 from .coco_results import coco_results

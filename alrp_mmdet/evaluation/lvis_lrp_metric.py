@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+from mmdet.evaluation import eval_recalls
 from mmdet.registry import METRICS
 from mmengine.logging import MMLogger
 
@@ -69,6 +71,33 @@ class LVISLRPMetric(CocoLRPMetric):
         values = self._of_all_classes(evaluation, metric, MMLogger.get_current_instance())
         items: Sequence[str] = self.ar_items if self.metric_items is None else self.metric_items
         return {i: self._round(values[i]) for i in items if i not in self.lrp_items}
+
+    def fast_eval_recall(
+        self,
+        results: list[dict],
+        proposal_nums: Sequence[int],
+        iou_thrs: Sequence[float],
+        logger: MMLogger | None = None,
+    ) -> np.ndarray:
+        """Recall of all objects, without classes. ``CocoMetric`` needs ``iscrowd``, LVIS has none.
+
+        Args:
+            results (list[dict]): Predictions, one per image, in the order of the annotation file.
+            proposal_nums (Sequence[int]): Numbers of proposals per image.
+            iou_thrs (Sequence[float]): IoUs.
+            logger (MMLogger, optional): Where to log a table.
+
+        Returns:
+            np.ndarray: Mean recall for each number of proposals.
+        """
+        boxes = {i: [np.zeros((0, 4), np.float32)] for i in self.img_ids}
+        for annotation in self._coco_api.dataset['annotations']:
+            x, y, w, h = annotation['bbox']
+            boxes[annotation['image_id']].append(np.float32([[x, y, x + w, y + h]]))
+        proposals = [result['bboxes'] for result in results]
+        objects = [np.concatenate(boxes[i]) for i in self.img_ids]
+        recalls = eval_recalls(objects, proposals, proposal_nums, iou_thrs, logger=logger)
+        return recalls.mean(axis=1)
 
     @staticmethod
     def _round(value: float) -> float:

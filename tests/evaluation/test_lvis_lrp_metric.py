@@ -107,6 +107,27 @@ def test_equals_lvis_metric(data, monkeypatch, options):
     assert all(is_lrp(name) for name in ours.keys() - theirs.keys())
 
 
+def test_proposal_fast(data):
+    """MMDetection's needs images with as many objects and detections as one another."""
+    truth, path, samples = data
+    first = [a for a in truth['annotations'] if a['image_id'] == 3][:5]
+    images = [image['id'] for image in truth['images']]
+    truth['annotations'] = [
+        dict(a, id=10 * i + n, image_id=image)
+        for i, image in enumerate(images)
+        for n, a in enumerate(first, 1)
+    ]
+    Path(path).write_text(json.dumps(truth))
+    for sample in samples:
+        predictions = sample['pred_instances']
+        sample['pred_instances'] = {key: value[:40] for key, value in predictions.items()}
+    options = dict(ann_file=path, metric='proposal_fast')
+    ours = evaluate(METRICS.build(dict(options, type='LVISLRPMetric')), truth, samples)
+    assert 0 < ours['lvis/AR@100'] < 1
+    pytest.importorskip('lvis')
+    assert ours == evaluate(LVISMetric(**options), truth, samples)
+
+
 def test_lrp_is_logged(data):
     truth, path, samples = data
     options = dict(ann_file=path, metric=['bbox', 'segm'], thresholds_file=path + '.thresholds')
