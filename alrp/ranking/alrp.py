@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor
 
+from .devices import to_float64, to_ranking_device
 from .ranking import Ranking
+from .running_sums import running_sums
 from .with_gradient import loss_dtype, with_gradient
 
 
@@ -49,13 +51,13 @@ def alrp_loss(
 
 def alrp_loss_from_ranking(ranking: Ranking, loc_errors: Tensor) -> tuple[Tensor, Tensor]:
     """``alrp_loss`` of an existing ranking. Assumes that ``loc_errors`` are as described there."""
-    constant_errors = loc_errors.detach().double()
+    constant_errors = to_float64(loc_errors)
     error = ranking.false_positives / ranking.rank
     lrp_error = error + ranking.sum_over_higher_positives(constant_errors) / ranking.rank
     gradient = ranking.errors_to_negatives(lrp_error)
     loss_cls = with_gradient(ranking.mean(error), ranking.logits, gradient)
 
-    weights = localisation_weights(ranking).to(loss_dtype(loc_errors))
+    weights = localisation_weights(ranking).to(loss_dtype(loc_errors)).to(loc_errors.device)
     return loss_cls, (weights * loc_errors).sum()
 
 
@@ -67,10 +69,11 @@ def localisation_weights(ranking: Ranking) -> Tensor:
     this takes the mean over all orders, so that the order of the input has no effect.
     """
     inverse_rank = 1 / ranking.rank
-    ascending, order = ranking.pos_logits.sort()
-    running_sum = torch.cat([inverse_rank.new_zeros(1), inverse_rank[order].cumsum(0)])
-    below = running_sum[torch.searchsorted(ascending, ranking.pos_logits)]
-    up_to = running_sum[torch.searchsorted(ascending, ranking.pos_logits, right=True)]
+    pos_logits = to_ranking_device(ranking.pos_logits)
+    ascending, order = pos_logits.sort()
+    sums = running_sums(inverse_rank[order])
+    below = sums[torch.searchsorted(ascending, pos_logits)]
+    up_to = sums[torch.searchsorted(ascending, pos_logits, right=True)]
     # On average over the orders, half of the others with an equal score lie below k.
     return (below + up_to + inverse_rank) / (2 * max(len(ranking), 1))
 

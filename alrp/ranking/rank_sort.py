@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
+from .devices import to_float64
 from .ranking import Ranking
-from .with_gradient import with_gradient
+from .with_gradient import with_gradients
 
 SELF_COUNT = 0.5  # a positive counts H(0) in its own rank
 EPS = 1e-10
@@ -63,9 +64,8 @@ def rank_sort_loss_from_ranking(ranking: Ranking, pos_targets: Tensor) -> tuple[
         raise ValueError(f'RS Loss needs a ranking with self_count=0.5, got {ranking.self_count}')
     ranking_error = ranking.false_positives / ranking.rank
     rank_grad = ranking.errors_to_negatives(ranking_error, EPS)
-    loss_rank = with_gradient(ranking.mean(ranking_error), ranking.logits, rank_grad)
 
-    residual = 1 - pos_targets.double()
+    residual = 1 - to_float64(pos_targets)
     sum_above = ranking.sum_over_higher_positives(residual) + SELF_COUNT * residual
     count_lower, sum_lower = ranking.sum_over_lower_targets(
         pos_targets, torch.stack([torch.ones_like(residual), residual])
@@ -73,7 +73,12 @@ def rank_sort_loss_from_ranking(ranking: Ranking, pos_targets: Tensor) -> tuple[
     target_error = (sum_above - sum_lower) / (ranking.pos_rank - count_lower)
     sorting_error = sum_above / ranking.pos_rank - target_error
     sort_grad = ranking.errors_to_positives(sorting_error, pos_targets, count_lower, EPS)
-    return loss_rank, with_gradient(ranking.mean(sorting_error), ranking.logits, sort_grad)
+    loss_rank, loss_sort = with_gradients(
+        [ranking.mean(ranking_error), ranking.mean(sorting_error)],
+        ranking.logits,
+        [rank_grad, sort_grad],
+    )
+    return loss_rank, loss_sort
 
 
 def _check_targets(targets: Tensor) -> None:

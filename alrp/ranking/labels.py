@@ -1,0 +1,99 @@
+"""Which logits are positives, negatives or ignored."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+class NonFiniteLogitsError(FloatingPointError):
+    """A logit is NaN or infinite, so the logits cannot be ranked."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels of M logits: one for each logit, or one for each row of C logits.
+
+    Attributes:
+        values (Tensor): Shape (M,), integer or bool: 1 positive, 0 negative, -1 ignored. With
+            ``num_classes``: shape (A,), integer, the class of each row, M = A * C: in [0, C), or C
+            for background (all logits of the row are negatives), or -1 for an ignored row.
+        num_classes (int, optional): C.
+    """
+
+    values: Tensor
+    num_classes: int | None = None
+
+    @property
+    def row(self) -> int:
+        """Number of logits per label."""
+        return 1 if self.num_classes is None else self.num_classes
+
+    def negatives(self, part: slice) -> Tensor:
+        """Mask of the negatives among consecutive logits, whole rows. Shape of the part."""
+        if self.num_classes is None:
+            return self.values[part] == 0
+        labels = self.values[part.start // self.row : part.stop // self.row, None]
+        classes = torch.arange(self.row, device=labels.device, dtype=labels.dtype)
+        return ((labels != classes) & (labels >= 0)).flatten()
+
+    def positives(self, logits: Tensor) -> Tensor:
+        """Check labels and logits, and find the positives.
+
+        Waits for the device twice, with ``num_classes`` once.
+
+        Args:
+            logits (Tensor): Shape (M,).
+
+        Returns:
+            Tensor: Shape (P,), int64, ascending: indices of the positives.
+
+        Raises:
+            ValueError: If shapes, dtypes or labels are not as described.
+            NonFiniteLogitsError: If a logit is NaN or infinite.
+        """
+        self._check_types(logits)
+        if logits.numel() == 0:
+            return torch.zeros(0, dtype=torch.long, device=logits.device)
+        if self.num_classes is None:
+            self._check_values(logits)
+            return (self.values == 1).nonzero()[:, 0]
+        is_positive = (self.values >= 0) & (self.values < self.row)
+        num_pos = self._check_values(logits, is_positive.sum())
+        # Row of the i-th positive: nonzero() would wait for the device to know their number.
+        count = torch.arange(1, num_pos + 1, device=logits.device)
+        rows = torch.searchsorted(is_positive.cumsum(0), count)
+        return rows * self.row + self.values[rows].long()
+
+    def _check_types(self, logits: Tensor) -> None:
+        labels = self.values
+        if logits.dim() != 1 or labels.shape != (len(logits) // self.row,):
+            raise ValueError(
+                'logits and labels must be one-dimensional and equally long, got shapes '
+                f'{tuple(logits.shape)} and {tuple(labels.shape)}'
+            )
+        if not logits.is_floating_point():
+            raise ValueError(f'logits must be floating-point, got {logits.dtype}')
+        if labels.is_floating_point() or labels.is_complex():
+            raise ValueError(f'labels must be integers, got {labels.dtype}')
+
+    def _check_values(self, logits: Tensor, *counts: Tensor) -> int:
+        """Check all values in one transfer from the device. Returns the count."""
+        dtype = torch.promote_types(logits.dtype, torch.float32)
+        extremes = [*logits.detach().aminmax(), *self.values.aminmax(), *counts]
+        low, high, least, most, *count = torch.stack([x.to(dtype) for x in extremes]).tolist()
+        if not -float('inf') < low <= high < float('inf'):
+            bad = (~logits.isfinite()).nonzero()[:, 0]
+            raise NonFiniteLogitsError(
+                f'{len(bad)} of {len(logits)} logits are NaN or infinite, the first at index '
+                f'{bad[0].item()}: training has diverged, or the input is broken. Try a lower '
+                'learning rate, a longer warm-up or gradient clipping.'
+            )
+        if least < -1 or most > (self.num_classes or 1):
+            meaning = '1 (positive), 0 (negative)'
+            if self.num_classes is not None:
+                meaning = f'0 to {self.row - 1} (class), {self.row} (background)'
+            raise ValueError(
+                f'labels must be {meaning} or -1 (ignored), got values from {least:g} to {most:g}'
+            )
+        return int(sum(count))
