@@ -7,6 +7,7 @@ from torch import Tensor
 # take several times as many operations in as many kernels, so rankings are computed on the CPU: per
 # step, the logits are copied there twice, and their gradient is copied back once.
 WITHOUT_FLOAT64 = {'mps'}
+SERIAL = {'cpu'}  # add one value after another
 
 
 def to_ranking_device(x: Tensor) -> Tensor:
@@ -25,4 +26,4 @@ def avoids_atomics(device: torch.device) -> bool:
     On a GPU, that takes atomic operations. They wait for each other if many go to the same place,
     and add in a different order in each run.
     """
-    return device.type != 'cpu'
+    return device.type not in SERIAL

@@ -38,7 +38,7 @@ def binned_sums(parts: Parts, knots: Tensor, locate: Locate) -> tuple[Tensor, Te
     mass = knots.new_zeros(len(knots) + 1)  # of each interval
     excess = torch.zeros_like(mass)
     for values, weights in parts:
-        interval, above_knot = locate(values.double())
+        interval, above_knot = locate(values)
         if weights is None:
             mass += torch.bincount(interval, minlength=len(mass))
         else:
@@ -61,8 +61,7 @@ def sorted_sums(parts: Parts, knots: Tensor, locate: Locate) -> tuple[Tensor, Te
     excess_above = torch.zeros_like(knots)
     for values, weights in parts:
         descending, order = values.sort(descending=True)
-        descending = descending.double()
-        count = torch.searchsorted(-descending, -knots, right=True)  # values at or above each knot
+        count = torch.searchsorted(-descending.double(), -knots, right=True)  # values at or above each knot
         _, above_knot = locate(descending)
         if weights is None:
             mass_above += count

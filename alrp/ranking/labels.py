@@ -19,25 +19,52 @@ class Labels:
             ``num_classes``: shape (A,), integer, the class of each row, M = A * C: in [0, C), or C
             for background (all logits of the row are negatives), or -1 for an ignored row.
         num_classes (int, optional): C.
+        known_others (Tensor, optional): Ascending indices of the logits that are not negatives.
     """
 
     values: Tensor
     num_classes: int | None = None
+    known_others: Tensor | None = None
 
     @property
     def row(self) -> int:
         """Number of logits per label."""
         return 1 if self.num_classes is None else self.num_classes
 
-    def negatives(self, part: slice) -> Tensor:
-        """Mask of the negatives among consecutive logits, whole rows. Shape of the part."""
-        if self.num_classes is None:
-            return self.values[part] == 0
-        labels = self.values[part.start // self.row : part.stop // self.row, None]
-        classes = torch.arange(self.row, device=labels.device, dtype=labels.dtype)
-        return ((labels != classes) & (labels >= 0)).flatten()
+    def negatives(self, part: slice, inds: Tensor | None = None) -> Tensor:
+        """Mask of the negatives among consecutive logits, whole rows. Shape of the part.
 
-    def positives(self, logits: Tensor) -> Tensor:
+        Args:
+            part (slice): The logits.
+            inds (Tensor, optional): Shape (K,), int64, indices in the part: the mask is of these
+                only, shape (K,).
+        """
+        labels = self.values[part.start // self.row : part.stop // self.row]
+        if self.num_classes is None:
+            return (labels if inds is None else labels.index_select(0, inds)) == 0
+        classes = torch.arange(self.row, device=labels.device)
+        if inds is None:
+            return ((labels[:, None] != classes) & (labels[:, None] >= 0)).flatten()
+        labels = labels.index_select(0, inds // self.row)
+        return (labels != inds % self.row) & (labels >= 0)
+
+    def others(self, part: slice) -> Tensor:
+        """Indices, in the part, of what ``negatives`` leaves out. Waits for the device."""
+        if self.known_others is not None:
+            bounds = torch.tensor([part.start, part.stop], device=self.values.device)
+            first, end = torch.searchsorted(self.known_others, bounds).tolist()
+            return self.known_others[first:end] - part.start
+        labels = self.values[part.start // self.row : part.stop // self.row]
+        if self.num_classes is None:
+            return (labels != 0).nonzero()[:, 0]
+        positive = ((labels >= 0) & (labels < self.row)).nonzero()[:, 0]
+        ignored = (labels < 0).nonzero()
+        classes = torch.arange(self.row, device=labels.device)
+        return torch.cat(
+            [positive * self.row + labels[positive], (ignored * self.row + classes).flatten()]
+        )
+
+    def positives(self, logits: Tensor) -> tuple[Tensor, bool]:
         """Check labels and logits, and find the positives.
 
         Waits for the device twice, with ``num_classes`` once.
@@ -46,7 +73,8 @@ class Labels:
             logits (Tensor): Shape (M,).
 
         Returns:
-            Tensor: Shape (P,), int64, ascending: indices of the positives.
+            tuple: Ascending indices of the positives, shape (P,), int64. Whether all others are
+            negatives.
 
         Raises:
             ValueError: If shapes, dtypes or labels are not as described.
@@ -54,16 +82,16 @@ class Labels:
         """
         self._check_types(logits)
         if logits.numel() == 0:
-            return torch.zeros(0, dtype=torch.long, device=logits.device)
+            return torch.zeros(0, dtype=torch.long, device=logits.device), True
         if self.num_classes is None:
-            self._check_values(logits)
-            return (self.values == 1).nonzero()[:, 0]
+            least, _ = self._check_values(logits)
+            return (self.values == 1).nonzero()[:, 0], least >= 0
         is_positive = (self.values >= 0) & (self.values < self.row)
-        num_pos = self._check_values(logits, is_positive.sum())
+        least, num_pos = self._check_values(logits, is_positive.sum())
         # Row of the i-th positive: nonzero() would wait for the device to know their number.
         count = torch.arange(1, num_pos + 1, device=logits.device)
         rows = torch.searchsorted(is_positive.cumsum(0), count)
-        return rows * self.row + self.values[rows].long()
+        return rows * self.row + self.values[rows].long(), least >= 0
 
     def _check_types(self, logits: Tensor) -> None:
         labels = self.values
@@ -77,8 +105,12 @@ class Labels:
         if labels.is_floating_point() or labels.is_complex():
             raise ValueError(f'labels must be integers, got {labels.dtype}')
 
-    def _check_values(self, logits: Tensor, *counts: Tensor) -> int:
-        """Check all values in one transfer from the device. Returns the count."""
+    def _check_values(self, logits: Tensor, *counts: Tensor) -> tuple[float, int]:
+        """Check all values in one transfer from the device.
+
+        Returns:
+            tuple: The least label, and the sum of the counts.
+        """
         dtype = torch.promote_types(logits.dtype, torch.float32)
         extremes = [*logits.detach().aminmax(), *self.values.aminmax(), *counts]
         low, high, least, most, *count = torch.stack([x.to(dtype) for x in extremes]).tolist()
@@ -96,4 +128,4 @@ class Labels:
             raise ValueError(
                 f'labels must be {meaning} or -1 (ignored), got values from {least:g} to {most:g}'
             )
-        return int(sum(count))
+        return least, int(sum(count))

@@ -60,11 +60,15 @@ class Ranking:
         self.logits = logits
         self.delta = delta
         self.self_count = self_count
-        self.pos_inds = labels.positives(logits)
+        self.pos_inds, no_ignored = labels.positives(logits)
         self.pos_logits = logits.detach()[self.pos_inds]
         self._pos_double = to_float64(self.pos_logits)
         self._steps = Steps(self._pos_double, delta)
-        self._labels = Labels(to_ranking_device(labels.values), labels.num_classes)
+        self._labels = Labels(
+            to_ranking_device(labels.values),
+            labels.num_classes,
+            to_ranking_device(self.pos_inds) if no_ignored else None,
+        )
         self.false_positives = self._steps.collect(
             (negatives, None)
             for _, _, negatives in counting_negatives(

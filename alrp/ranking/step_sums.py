@@ -19,7 +19,7 @@ from .running_sums import running_sums, sums_from_top
 # On a CPU they stay in its cache. On a GPU, a chunk takes about 30 kernels, 0.15 ms to launch, and
 # moves 300 bytes per value, as long for a million values at 2 TB/s. Few values take 16 chunks, so
 # that temporaries (40 bytes per value of a chunk) stay smaller than float32 logits.
-CPU_CHUNK = 1 << 15
+CPU_CHUNK = 1 << 16
 GPU_CHUNK = 1 << 17, 1 << 20  # the smallest and the largest
 NUM_CELLS = 1 << 16
 
@@ -70,18 +70,19 @@ def check_delta(delta: float) -> None:
         raise ValueError(f'delta must be a positive number, got {delta}')
 
 
-def chunks(num: int, device: torch.device, row: int = 1) -> Iterator[slice]:
+def chunks(num: int, device: torch.device, row: int = 1, times: int = 1) -> Iterator[slice]:
     """Consecutive parts of ``num`` values, to be processed one by one.
 
     Args:
         num (int): Number of values.
         device (torch.device): Where they are.
         row (int): Number of values that stay together.
+        times (int): Multiplies the size of a part.
     """
     size = CPU_CHUNK
     if avoids_atomics(device):
         size = min(max(num // 16, GPU_CHUNK[0]), GPU_CHUNK[1])
-    size = max(size // row, 1) * row
+    size = max(size * times // row, 1) * row
     return (slice(start, min(start + size, num)) for start in range(0, num, size))
 
 
@@ -106,7 +107,7 @@ class Steps:
         # Indices of the knots where each step starts and ends.
         self.foot, self.head = place.chunk(2)
         self._knot_below = torch.cat([self.knots[:1], self.knots])  # of every interval
-        self._cells: Tensor | None = None
+        self._cells: dict[torch.dtype, Tensor] = {}
 
     def collect(self, parts: Iterable[tuple[Tensor, Tensor | None]]) -> Tensor:
         """``sum_j weights[j] * H(values[j] - point)`` for every point.
@@ -155,41 +156,43 @@ class Steps:
         def sums(values: Tensor) -> Tensor:
             if len(self.knots) == 0:
                 return torch.zeros_like(values, dtype=torch.float64)
-            interval, above_knot = self._locate(values.double())
+            interval, above_knot = self._locate(values)
             start = height.index_select(0, interval)
             return start.addcmul_(slope.index_select(0, interval), above_knot)
 
         return sums
 
     def _locate(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Locate float64 values of shape (V,) among the knots.
+        """Locate values of shape (V,), any floating-point dtype, among the knots.
 
         Returns:
             tuple: Interval of each value, (V,), int32: interval b reaches from knot b - 1 to knot
             b. Its distance from the lower knot of the interval, (V,), float64.
         """
         interval = self._interval(values)
-        return interval, values - self._knot_below.index_select(0, interval)
+        return interval, values.double().sub(self._knot_below.index_select(0, interval))
 
     def _interval(self, values: Tensor) -> Tensor:
         """Number of knots at or below each value."""
-        if avoids_atomics(values.device) or len(values) < NUM_CELLS // 4:
-            return torch.searchsorted(self.knots, values, right=True, out_int32=True)
+        values = values.to(torch.promote_types(values.dtype, torch.float32))
+        if avoids_atomics(values.device) or len(values) < NUM_CELLS // 8:
+            return self._search(values)
         # A binary search mispredicts a branch at every step. Arithmetic locates most values: cut
         # the knots' range into equal cells and look up cells that contain no knot. _cell is
         # monotone, so a value in a different cell than a knot is on the same side of it.
-        if self._cells is None:
-            count = torch.bincount(self._cell(self.knots), minlength=NUM_CELLS)
-            self._cells = count.cumsum(0).masked_fill_(count > 0, -1).int()
-        interval = self._cells.index_select(0, self._cell(values))
+        if values.dtype not in self._cells:
+            count = torch.bincount(self._cell(self.knots.to(values.dtype)), minlength=NUM_CELLS)
+            self._cells[values.dtype] = count.cumsum(0).masked_fill_(count > 0, -1).int()
+        interval = self._cells[values.dtype].index_select(0, self._cell(values))
         unsure = (interval < 0).nonzero()[:, 0]
-        interval[unsure] = torch.searchsorted(
-            self.knots, values[unsure], right=True, out_int32=True
-        )
+        interval[unsure] = self._search(values.index_select(0, unsure))
         return interval
 
+    def _search(self, values: Tensor) -> Tensor:
+        return torch.searchsorted(self.knots, values.double(), right=True, out_int32=True)
+
     def _cell(self, values: Tensor) -> Tensor:
-        bottom, top = self.knots[0], self.knots[-1]
+        bottom, top = self.knots[0].to(values.dtype), self.knots[-1].to(values.dtype)
         scale = NUM_CELLS / (top - bottom).clamp(min=torch.finfo(values.dtype).eps)
         cell: Tensor = (values - bottom).mul_(scale).clamp_(0, NUM_CELLS - 1).int()
         return cell

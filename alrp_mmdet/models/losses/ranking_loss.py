@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from alrp.ranking import Ranking, localisation_weights
+from alrp.ranking import Labels, Ranking, localisation_weights
 from alrp.ranking.step_sums import check_delta
 
 from ..structures import MaskLosses
@@ -109,11 +108,8 @@ class RankingLoss(nn.Module):
         """
         _check_finite(loc_losses, mask_losses)
         num_classes = cls_scores.shape[1]
-        classes = torch.arange(num_classes, device=labels.device)
-        binary_labels = (labels[:, None] == classes).to(torch.int8)
-        binary_labels.masked_fill_(labels[:, None] < 0, -1)
         logits = cls_scores.flatten()
-        ranking = Ranking(logits, binary_labels.flatten(), self.delta, self.self_count)
+        ranking = Ranking(logits, Labels(labels, num_classes), self.delta, self.self_count)
         pos_scores = cls_scores.detach()[ranking.pos_inds // num_classes].sigmoid()
 
         measure = ious if quality is None else quality
