@@ -1,16 +1,21 @@
 """aLRP Loss (Oksuz et al., NeurIPS 2020, arXiv 2009.13592)."""
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
-from .devices import to_float64, to_ranking_device
+from .devices import to_float64, to_like, to_ranking_device
 from .ranking import Ranking
 from .running_sums import running_sums
 from .with_gradient import loss_dtype, with_gradient
 
 
 def alrp_loss(
-    logits: Tensor, labels: Tensor, loc_errors: Tensor, delta: float = 1.0
+    logits: Tensor,
+    labels: Tensor,
+    loc_errors: Tensor,
+    delta: float = 1.0,
+    group: 'dist.ProcessGroup | None' = None,
 ) -> tuple[Tensor, Tensor]:
     """Average Localisation-Recall-Precision Loss, split into its two components (Section 4).
 
@@ -32,6 +37,8 @@ def alrp_loss(
             ``logits``. ``E(i)``, such as (1 - IoU) / (1 - tau): 0 for a perfect box, 1 for one that
             is just good enough to be a positive.
         delta (float): Half the width of the smoothed step, in units of the logits, > 0.
+        group (torch.distributed.ProcessGroup, optional): Processes that rank together, see
+            ``Ranking``. The loss is that of all logits.
 
     Returns:
         tuple[Tensor, Tensor]: Scalars ``(loss_cls, loss_loc)``, 0 without positives. Each has the
@@ -44,46 +51,52 @@ def alrp_loss(
         NonFiniteLogitsError: If a logit is NaN or infinite.
         FloatingPointError: If a localisation error is NaN or infinite.
     """
-    ranking = Ranking(logits, labels, delta)
-    _check_loc_errors(loc_errors, len(ranking))
-    return alrp_loss_from_ranking(ranking, loc_errors)
+
+    def pos_values(pos_inds: Tensor) -> dict[str, Tensor]:
+        _check_loc_errors(loc_errors)
+        return dict(loc_errors=loc_errors)
+
+    ranking = Ranking(logits, labels, delta, group=group, pos_values=pos_values)
+    return alrp_loss_from_ranking(ranking, ranking.pos_values['loc_errors'])
 
 
 def alrp_loss_from_ranking(ranking: Ranking, loc_errors: Tensor) -> tuple[Tensor, Tensor]:
-    """``alrp_loss`` of an existing ranking. Assumes that ``loc_errors`` are as described there."""
+    """``alrp_loss`` of an existing ranking. Assumes that ``loc_errors`` are as described there.
+
+    With a group, they are those of all processes: take them from ``Ranking.pos_values``.
+    """
     constant_errors = to_float64(loc_errors)
     error = ranking.false_positives / ranking.rank
     lrp_error = error + ranking.sum_over_higher_positives(constant_errors) / ranking.rank
     gradient = ranking.errors_to_negatives(lrp_error)
     loss_cls = with_gradient(ranking.mean(error), ranking.logits, gradient)
 
-    weights = localisation_weights(ranking).to(loss_dtype(loc_errors)).to(loc_errors.device)
+    weights = to_like(localisation_weights(ranking), loc_errors.to(loss_dtype(loc_errors)))
     return loss_cls, (weights * loc_errors).sum()
 
 
 def localisation_weights(ranking: Ranking) -> Tensor:
     """Weight of each positive's localisation error in ``loss_loc``. Shape (P,), float64.
 
+    Computed once per ranking.
+
     Reordering the double sum of ``loss_loc`` gives positive k the weight
     ``1/P sum_{i: s_i <= s_k} 1/rank(i)``. Positives with equal scores can be ordered in any way;
     this takes the mean over all orders, so that the order of the input has no effect.
     """
-    inverse_rank = 1 / ranking.rank
-    pos_logits = to_ranking_device(ranking.pos_logits)
-    ascending, order = pos_logits.sort()
-    sums = running_sums(inverse_rank[order])
-    below = sums[torch.searchsorted(ascending, pos_logits)]
-    up_to = sums[torch.searchsorted(ascending, pos_logits, right=True)]
-    # On average over the orders, half of the others with an equal score lie below k.
-    return (below + up_to + inverse_rank) / (2 * max(len(ranking), 1))
+    if ranking.cached_weights is None:
+        inverse_rank = 1 / ranking.rank
+        pos_logits = to_ranking_device(ranking.pos_logits)
+        ascending, order = pos_logits.sort()
+        sums = running_sums(inverse_rank[order])
+        below = sums[torch.searchsorted(ascending, pos_logits)]
+        up_to = sums[torch.searchsorted(ascending, pos_logits, right=True)]
+        # On average over the orders, half of the others with an equal score lie below k.
+        ranking.cached_weights = (below + up_to + inverse_rank) / (2 * max(len(ranking), 1))
+    return ranking.cached_weights
 
 
-def _check_loc_errors(loc_errors: Tensor, num_pos: int) -> None:
-    if loc_errors.shape != (num_pos,):
-        raise ValueError(
-            f'expected one localisation error per positive, shape ({num_pos},), got loc_errors of '
-            f'shape {tuple(loc_errors.shape)}'
-        )
+def _check_loc_errors(loc_errors: Tensor) -> None:
     if not loc_errors.is_floating_point():
         raise ValueError(f'loc_errors must be floating-point, got {loc_errors.dtype}')
     if not loc_errors.isfinite().all():

@@ -1,5 +1,6 @@
 """AP Loss (Chen et al., arXiv 1904.06373), in the error-driven form of arXiv 2009.13592."""
 
+import torch.distributed as dist
 from torch import Tensor
 
 from .devices import to_ranking_device
@@ -7,7 +8,13 @@ from .ranking import Ranking
 from .with_gradient import with_gradient
 
 
-def ap_loss(logits: Tensor, labels: Tensor, delta: float = 1.0, interpolate: bool = True) -> Tensor:
+def ap_loss(
+    logits: Tensor,
+    labels: Tensor,
+    delta: float = 1.0,
+    interpolate: bool = True,
+    group: 'dist.ProcessGroup | None' = None,
+) -> Tensor:
     """One minus the (smoothed) average precision of a ranking.
 
     The error of positive i is one minus its precision, ``l(i) = FP(i) / rank(i)``. Interpolated
@@ -18,6 +25,8 @@ def ap_loss(logits: Tensor, labels: Tensor, delta: float = 1.0, interpolate: boo
         labels (Tensor): Shape (M,), integer or bool: 1 positive, 0 negative, -1 ignored.
         delta (float): Half the width of the smoothed step, in units of the logits, > 0.
         interpolate (bool): Whether to interpolate precision, as the published loss does.
+        group (torch.distributed.ProcessGroup, optional): Processes that rank together, see
+            ``Ranking``. The loss is that of all logits.
 
     Returns:
         Tensor: Scalar in [0, 1], 0 without positives. In the dtype of the logits, but at least
@@ -27,7 +36,7 @@ def ap_loss(logits: Tensor, labels: Tensor, delta: float = 1.0, interpolate: boo
         ValueError: If shapes, dtypes, labels or delta are not as described.
         NonFiniteLogitsError: If a logit is NaN or infinite.
     """
-    return ap_loss_from_ranking(Ranking(logits, labels, delta), interpolate)
+    return ap_loss_from_ranking(Ranking(logits, labels, delta, group=group), interpolate)
 
 
 def ap_loss_from_ranking(ranking: Ranking, interpolate: bool = True) -> Tensor:

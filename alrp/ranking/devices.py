@@ -20,6 +20,11 @@ def to_float64(x: Tensor) -> Tensor:
     return to_ranking_device(x).double()
 
 
+def to_like(x: Tensor, other: Tensor) -> Tensor:
+    """In the dtype and on the device of another tensor."""
+    return x.to(other.dtype).to(other.device)  # the device may not have the dtype of x
+
+
 def avoids_atomics(device: torch.device) -> bool:
     """Whether sums into few places must not be made by adding to them one by one.
 

@@ -1,9 +1,11 @@
 """Which logits are positives, negatives or ignored."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+
+from .devices import to_ranking_device
 
 
 class NonFiniteLogitsError(FloatingPointError):
@@ -19,17 +21,24 @@ class Labels:
             ``num_classes``: shape (A,), integer, the class of each row, M = A * C: in [0, C), or C
             for background (all logits of the row are negatives), or -1 for an ignored row.
         num_classes (int, optional): C.
+        soft (bool): Whether ``values`` are floating-point, and all above 0 are positives.
         known_others (Tensor, optional): Ascending indices of the logits that are not negatives.
     """
 
     values: Tensor
     num_classes: int | None = None
+    soft: bool = False
     known_others: Tensor | None = None
 
     @property
     def row(self) -> int:
         """Number of logits per label."""
         return 1 if self.num_classes is None else self.num_classes
+
+    def on_ranking_device(self, others: Tensor | None) -> 'Labels':
+        """The same labels where they are ranked, with ``known_others``."""
+        others = None if others is None else to_ranking_device(others)
+        return replace(self, values=to_ranking_device(self.values), known_others=others)
 
     def negatives(self, part: slice, inds: Tensor | None = None) -> Tensor:
         """Mask of the negatives among consecutive logits, whole rows. Shape of the part.
@@ -85,7 +94,7 @@ class Labels:
             return torch.zeros(0, dtype=torch.long, device=logits.device), True
         if self.num_classes is None:
             least, _ = self._check_values(logits)
-            return (self.values == 1).nonzero()[:, 0], least >= 0
+            return (self.values > 0).nonzero()[:, 0], least >= 0
         is_positive = (self.values >= 0) & (self.values < self.row)
         least, num_pos = self._check_values(logits, is_positive.sum())
         # Row of the i-th positive: nonzero() would wait for the device to know their number.
@@ -102,7 +111,7 @@ class Labels:
             )
         if not logits.is_floating_point():
             raise ValueError(f'logits must be floating-point, got {logits.dtype}')
-        if labels.is_floating_point() or labels.is_complex():
+        if not self.soft and (labels.is_floating_point() or labels.is_complex()):
             raise ValueError(f'labels must be integers, got {labels.dtype}')
 
     def _check_values(self, logits: Tensor, *counts: Tensor) -> tuple[float, int]:
@@ -121,7 +130,7 @@ class Labels:
                 f'{bad[0].item()}: training has diverged, or the input is broken. Try a lower '
                 'learning rate, a longer warm-up or gradient clipping.'
             )
-        if least < -1 or most > (self.num_classes or 1):
+        if not self.soft and (least < -1 or most > (self.num_classes or 1)):
             meaning = '1 (positive), 0 (negative)'
             if self.num_classes is not None:
                 meaning = f'0 to {self.row - 1} (class), {self.row} (background)'

@@ -1,9 +1,11 @@
 """RS Loss (Rank & Sort Loss, Oksuz et al., ICCV 2021, arXiv 2107.11669)."""
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from .devices import to_float64
+from .labels import Labels
 from .ranking import Ranking
 from .with_gradient import with_gradients
 
@@ -11,7 +13,12 @@ SELF_COUNT = 0.5  # a positive counts H(0) in its own rank
 EPS = 1e-10
 
 
-def rank_sort_loss(logits: Tensor, targets: Tensor, delta: float = 0.5) -> tuple[Tensor, Tensor]:
+def rank_sort_loss(
+    logits: Tensor,
+    targets: Tensor,
+    delta: float = 0.5,
+    group: 'dist.ProcessGroup | None' = None,
+) -> tuple[Tensor, Tensor]:
     """Rank & Sort Loss: positives above negatives, and positives in the order of their targets.
 
     The ranking error of positive i is one minus its precision, ``FP(i) / rank(i)``. Its current
@@ -29,6 +36,8 @@ def rank_sort_loss(logits: Tensor, targets: Tensor, delta: float = 0.5) -> tuple
         targets (Tensor): Shape (M,), floating-point: in (0, 1] for positives, such as the IoU of
             the predicted box; 0 for negatives, -1 for ignored logits. Treated as constant.
         delta (float): Half the width of the smoothed step, in units of the logits, > 0.
+        group (torch.distributed.ProcessGroup, optional): Processes that rank together, see
+            ``Ranking``. The loss is that of all logits.
 
     Returns:
         tuple[Tensor, Tensor]: Scalars ``(loss_rank, loss_sort)``, 0 without positives. In the dtype
@@ -39,9 +48,16 @@ def rank_sort_loss(logits: Tensor, targets: Tensor, delta: float = 0.5) -> tuple
         NonFiniteLogitsError: If a logit is NaN or infinite.
         FloatingPointError: If a target is NaN or infinite.
     """
-    _check_targets(targets)
-    ranking = Ranking(logits, targets.detach().sign().to(torch.int8), delta, SELF_COUNT)
-    return rank_sort_loss_from_ranking(ranking, targets.detach()[ranking.pos_inds])
+    targets = targets.detach()
+    if not targets.is_floating_point():
+        raise ValueError(f'targets must be floating-point, got {targets.dtype}')
+
+    def pos_values(pos_inds: Tensor) -> dict[str, Tensor]:
+        _check_targets(targets)
+        return dict(targets=targets[pos_inds])
+
+    ranking = Ranking(logits, Labels(targets, soft=True), delta, SELF_COUNT, group, pos_values)
+    return rank_sort_loss_from_ranking(ranking, ranking.pos_values['targets'])
 
 
 def rank_sort_loss_from_ranking(ranking: Ranking, pos_targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -82,14 +98,14 @@ def rank_sort_loss_from_ranking(ranking: Ranking, pos_targets: Tensor) -> tuple[
 
 
 def _check_targets(targets: Tensor) -> None:
-    if not targets.is_floating_point():
-        raise ValueError(f'targets must be floating-point, got {targets.dtype}')
     if targets.numel() == 0:
         return
-    if not targets.isfinite().all():
-        raise FloatingPointError('targets: a target is NaN or infinite')
+    low, high = targets.aminmax()
     wrong = ((targets < 0) & (targets != -1)) | (targets > 1)
-    if wrong.any():
+    low, high, is_wrong = torch.stack([low, high, wrong.any().to(low.dtype)]).tolist()
+    if not -float('inf') < low <= high < float('inf'):
+        raise FloatingPointError('targets: a target is NaN or infinite')
+    if is_wrong:
         index = int(wrong.nonzero()[0, 0])
         raise ValueError(
             'targets must be in (0, 1] (positive), 0 (negative) or -1 (ignored), got '

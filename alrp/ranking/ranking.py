@@ -12,13 +12,17 @@ RS Loss, arXiv 2107.11669, Section 3)::
 gradient sums to zero (Theorem 2 of arXiv 2009.13592).
 """
 
+from collections.abc import Callable
+
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from .devices import to_float64, to_ranking_device
 from .labels import Labels
 from .logit_gradient import LogitGradient, counting_negatives
 from .lower_target_sums import lower_target_sums
+from .processes import Processes
 from .step_sums import Steps
 
 EPS = 1e-5  # below this many outranking logits, a positive gets no gradient (published code)
@@ -29,6 +33,12 @@ class Ranking:
 
     Float64 results are on the device of the logits, or on the CPU if it has no float64.
 
+    With a group, the logits of all its processes are one ranking. Results for each positive, shape
+    (P,), are then of the positives of all processes, ordered by process, and equal on all of them.
+    Gradients are of this process's logits, times the number of processes: averaged over the
+    processes, as ``DistributedDataParallel`` does, the gradient of each parameter is that of one
+    process with all logits.
+
     Args:
         logits (Tensor): Shape (M,), any floating-point dtype.
         labels (Tensor | Labels): Shape (M,), integer or bool: 1 positive, 0 negative, -1 ignored;
@@ -37,50 +47,74 @@ class Ranking:
             to 1.
         self_count (float): What a positive counts in its own rank: 1 (the default, as in AP and
             aLRP Loss) or ``H(0)`` = 0.5 (as in RS Loss).
+        group (torch.distributed.ProcessGroup, optional): Processes that rank together, such as
+            ``torch.distributed.group.WORLD``. All of them must create the ranking. By default, or
+            with a group of one, this process ranks alone and nothing is communicated.
+        pos_values (Callable, optional): Called with ``pos_inds``, returns further values of this
+            process's positives by name, each of shape (P_own,), to be gathered from all processes.
+            The names must be the same on all. What it raises is raised on all processes.
 
     Attributes:
         logits (Tensor): Shape (M,), the logits, with their graph.
         delta (float): As given.
         self_count (float): As given.
-        pos_inds (Tensor): Shape (P,), int64, ascending: indices of the positives.
+        pos_inds (Tensor): Shape (P_own,), int64, ascending: indices of this process's positives.
         pos_logits (Tensor): Shape (P,), logits of the positives, detached.
+        pos_values (dict[str, Tensor]): What the argument returned, shape (P,) each. Gradients reach
+            this process's part, times the number of processes.
         false_positives (Tensor): Shape (P,), float64. ``FP(i)``, the negatives above positive i.
         pos_rank (Tensor): Shape (P,), float64. Rank of positive i among the positives.
         rank (Tensor): Shape (P,), float64. Rank of positive i: ``pos_rank + false_positives``.
 
     Raises:
         ValueError: If shapes, dtypes, labels or delta are not as described.
-        NonFiniteLogitsError: If a logit is NaN or infinite.
+        NonFiniteLogitsError: If a logit is NaN or infinite. An error of one process is raised on
+            all, and names it.
     """
 
     def __init__(
-        self, logits: Tensor, labels: Tensor | Labels, delta: float = 1.0, self_count: float = 1.0
+        self,
+        logits: Tensor,
+        labels: Tensor | Labels,
+        delta: float = 1.0,
+        self_count: float = 1.0,
+        group: 'dist.ProcessGroup | None' = None,
+        pos_values: Callable[[Tensor], dict[str, Tensor]] | None = None,
     ) -> None:
         labels = labels if isinstance(labels, Labels) else Labels(labels)
         self.logits = logits
         self.delta = delta
         self.self_count = self_count
-        self.pos_inds, no_ignored = labels.positives(logits)
-        self.pos_logits = logits.detach()[self.pos_inds]
+        no_ignored = True
+
+        def of_this_process() -> dict[str, Tensor]:
+            nonlocal no_ignored
+            self.pos_inds, no_ignored = labels.positives(logits)
+            values = {} if pos_values is None else pos_values(self.pos_inds)
+            _check_lengths(values, len(self.pos_inds))
+            return {**values, 'logits': logits.detach()[self.pos_inds]}
+
+        self._processes = Processes(group)
+        self.pos_values = self._processes.gather(of_this_process, logits.device)
+        self.pos_logits = self.pos_values.pop('logits')
         self._pos_double = to_float64(self.pos_logits)
         self._steps = Steps(self._pos_double, delta)
-        self._labels = Labels(
-            to_ranking_device(labels.values),
-            labels.num_classes,
-            to_ranking_device(self.pos_inds) if no_ignored else None,
-        )
+        self._labels = labels.on_ranking_device(self.pos_inds if no_ignored else None)
         self.false_positives = self._steps.collect(
             (negatives, None)
             for _, _, negatives in counting_negatives(
                 to_ranking_device(logits), self._labels, self._steps
             )
         )
+        if len(self) > 0:
+            self._processes.sum(self.false_positives)
         ones = torch.ones_like(self.false_positives)
         self.pos_rank = self_count + self.sum_over_higher_positives(ones)
         self.rank = self.pos_rank + self.false_positives
+        self.cached_weights: Tensor | None = None  # of localisation_weights
 
     def __len__(self) -> int:
-        return len(self.pos_inds)
+        return len(self.pos_logits)
 
     def mean(self, values: Tensor) -> Tensor:
         """Mean of one value per positive, shape (P,); 0 without positives."""
@@ -102,7 +136,7 @@ class Ranking:
             LogitGradient: For ``with_gradient``.
         """
         outranked = self.false_positives > eps
-        errors = torch.where(outranked, to_float64(errors) / max(len(self), 1), 0.0)
+        errors = torch.where(outranked, to_float64(errors) / self._grad_divisor, 0.0)
         shares = torch.where(outranked, errors / self.false_positives, 0.0)
         return self._gradient(-errors, shares)
 
@@ -125,7 +159,7 @@ class Ranking:
         """
         targets, outranking = to_ranking_device(targets), to_ranking_device(outranking)
         outranked = outranking > eps
-        errors = torch.where(outranked, to_float64(errors) / max(len(self), 1), 0.0)
+        errors = torch.where(outranked, to_float64(errors) / self._grad_divisor, 0.0)
         share = torch.where(outranked, errors / outranking, 0.0)
         # Positive k receives shares of the positives below it: the same sums, mirrored.
         received = lower_target_sums(-self._pos_double, -targets, self.delta, share[None])[0]
@@ -146,6 +180,21 @@ class Ranking:
         targets, values = to_ranking_device(targets), to_float64(values)
         return lower_target_sums(self._pos_double, targets, self.delta, values)
 
+    @property
+    def _grad_divisor(self) -> float:
+        """Turns the error of a positive into its gradient of the mean error."""
+        return max(len(self), 1) / self._processes.size
+
     def _gradient(self, positives: Tensor, shares: Tensor | None = None) -> LogitGradient:
+        own = positives[self._processes.own]
         pos_inds = to_ranking_device(self.pos_inds)
-        return LogitGradient(self._labels, self._steps, pos_inds, positives, shares)
+        return LogitGradient(self._labels, self._steps, pos_inds, own, shares)
+
+
+def _check_lengths(pos_values: dict[str, Tensor], num_pos: int) -> None:
+    for name, values in pos_values.items():
+        if values.shape != (num_pos,):
+            raise ValueError(
+                f'{name}: expected one value per positive, shape ({num_pos},), got shape '
+                f'{tuple(values.shape)}'
+            )

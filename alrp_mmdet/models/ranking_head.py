@@ -8,6 +8,8 @@ from mmdet.structures.bbox import bbox_overlaps, get_box_tensor
 from mmengine.logging import MessageHub
 from torch import Tensor
 
+from alrp.ranking.with_gradient import loss_dtype
+
 from ..config_types import resolve_type, type_name
 from .losses.ranking_loss import RankingLoss
 from .structures import MaskLosses, Predictions, Targets
@@ -91,7 +93,8 @@ class RankingHeadMixin:
         num_classes = predictions.logits.shape[1]
         labels = targets.labels
         pos_inds = ((labels >= 0) & (labels < num_classes)).nonzero()[:, 0]
-        pos_boxes, pos_targets = predictions.boxes[pos_inds].float(), targets.boxes[pos_inds]
+        pos_boxes, pos_targets = predictions.boxes[pos_inds], targets.boxes[pos_inds]
+        pos_boxes = pos_boxes.to(loss_dtype(pos_boxes))
         ious = None
         if self.compares_boxes:
             pos_boxes = self.decode(predictions.priors[pos_inds], pos_boxes)

@@ -33,7 +33,7 @@ class RankSortLoss(RankingLoss):
         """``loss_rank``, ``loss_sort``, ``loss_bbox`` and, with masks, ``loss_mask``."""
         loss_rank, loss_sort = rank_sort_loss_from_ranking(batch.ranking, batch.ious)
         magnitude = (loss_rank + loss_sort).detach()
-        scores = batch.pos_scores.amax(dim=1)
+        scores = batch.pos_scores
         results = dict(
             loss_rank=loss_rank,
             loss_sort=loss_sort,

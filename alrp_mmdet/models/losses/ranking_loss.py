@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
+import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from alrp.ranking import Labels, Ranking, localisation_weights
+from alrp.ranking.devices import to_like
 from alrp.ranking.step_sums import check_delta
 
 from ..structures import MaskLosses
@@ -15,6 +18,10 @@ from ..structures import MaskLosses
 class RankedBatch:
     """A batch of which P of M logits are positive, ranked.
 
+    With ``ranking='global'``, the P positives are those of all processes, but ``logits`` are this
+    process's. Gradients of ``loc_losses`` and ``mask_losses`` then reach this process's part, so
+    that a loss is written as if there was one process.
+
     Attributes:
         logits (Tensor): Shape (M,), every logit of the batch.
         ranking (Ranking): Ranks of the positives among the logits.
@@ -22,7 +29,7 @@ class RankedBatch:
             ``needs_bounded_boxes``.
         ious (Tensor | None): Shape (P,), IoU of each positive's predicted box with its target, or
             ``Targets.quality`` if the head sets it; None if ``loss_bbox`` does not compare boxes.
-        pos_scores (Tensor): Shape (P, C), scores of all classes of each positive, detached.
+        pos_scores (Tensor): Shape (P,), highest class score of each positive, detached.
         mask_losses (MaskLosses | None): Mask losses of some of the positives, if the detector has
             masks.
     """
@@ -46,9 +53,12 @@ class RankingLoss(nn.Module):
         loss_weight (float): Weight of the classification loss. Defaults to 1.
         use_sigmoid (bool): Must be True: there is one logit per class and none for background.
             MMDetection's heads read it from the config.
+        ranking (str): What is ranked together: the batch of each process (``'process'``, the
+            default, as in the published recipes) or the batches of all processes (``'global'``).
 
     Raises:
-        ValueError: If ``delta`` is not positive or ``use_sigmoid`` is False.
+        ValueError: If ``delta`` is not positive, ``use_sigmoid`` is False, or ``ranking`` is
+            unknown.
     """
 
     needs_bounded_boxes = False  # loss_bbox must be bounded, and is scaled to [0, 1]
@@ -60,15 +70,24 @@ class RankingLoss(nn.Module):
     custom_cls_channels = True
     custom_activation = True
 
-    def __init__(self, delta: float = 1.0, loss_weight: float = 1.0, use_sigmoid: bool = True):
+    def __init__(
+        self,
+        delta: float = 1.0,
+        loss_weight: float = 1.0,
+        use_sigmoid: bool = True,
+        ranking: str = 'process',
+    ):
         super().__init__()
         check_delta(delta)
         if not use_sigmoid:
             raise ValueError(
                 f'{type(self).__name__} ranks one logit per class: use_sigmoid must be True'
             )
+        if ranking not in ('process', 'global'):
+            raise ValueError(f"ranking must be 'process' or 'global', got {ranking!r}")
         self.delta = delta
         self.loss_weight = loss_weight
+        self.ranking = ranking
 
     def losses(self, batch: RankedBatch) -> dict[str, Tensor]:
         """``loss_cls`` and ``loss_bbox`` of a batch, and any other scalars to be logged.
@@ -106,13 +125,33 @@ class RankingLoss(nn.Module):
         Raises:
             FloatingPointError: If a logit, a localisation loss or a mask loss is NaN or infinite.
         """
-        _check_finite(loc_losses, mask_losses)
         num_classes = cls_scores.shape[1]
+        group = self._group()
+
+        def pos_values(pos_inds: Tensor) -> dict[str, Tensor]:
+            _check_finite(loc_losses, mask_losses)
+            pos_scores = cls_scores.detach()[pos_inds // num_classes].sigmoid()
+            values = dict(loc_losses=loc_losses, ious=ious, quality=quality)
+            values['pos_scores'] = pos_scores.amax(dim=1)
+            if group is not None and mask_losses is not None:
+                values['has_mask'], values['mask_losses'] = _of_all_positives(
+                    mask_losses, len(pos_inds)
+                )
+            return {name: value for name, value in values.items() if value is not None}
+
         logits = cls_scores.flatten()
-        ranking = Ranking(logits, Labels(labels, num_classes), self.delta, self.self_count)
-        pos_scores = cls_scores.detach()[ranking.pos_inds // num_classes].sigmoid()
+        ranking = Ranking(
+            logits, Labels(labels, num_classes), self.delta, self.self_count, group, pos_values
+        )
+        loc_losses, ious, quality = (
+            ranking.pos_values.get(name) for name in ('loc_losses', 'ious', 'quality')
+        )
+        if 'has_mask' in ranking.pos_values:
+            inds = ranking.pos_values['has_mask'].nonzero()[:, 0]
+            mask_losses = MaskLosses(ranking.pos_values['mask_losses'][inds], inds)
 
         measure = ious if quality is None else quality
+        pos_scores = ranking.pos_values['pos_scores']
         results = self.losses(
             RankedBatch(logits, ranking, loc_losses, measure, pos_scores, mask_losses)
         )
@@ -120,9 +159,15 @@ class RankingLoss(nn.Module):
             results['loss_mask'] = mask_losses.losses.sum() / max(len(mask_losses.losses), 1)
         results['num_pos'] = loc_losses.new_full((), len(ranking))
         if ious is not None:
-            weights = localisation_weights(ranking)
+            weights = to_like(localisation_weights(ranking), ious)
             results['ranked_iou'] = (weights * ious).sum() / weights.sum().clamp(min=1e-12)
         return results
+
+    def _group(self) -> 'dist.ProcessGroup | None':
+        """The processes that rank together, if there are others."""
+        if self.ranking == 'process' or not dist.is_available() or not dist.is_initialized():
+            return None
+        return dist.group.WORLD if dist.get_world_size() > 1 else None
 
     def get_cls_channels(self, num_classes: int) -> int:
         """Number of logits per RoI: none for background."""
@@ -138,6 +183,14 @@ class RankingLoss(nn.Module):
             Tensor: Shape (R, C + 1), scores in [0, 1], the last column 0.
         """
         return F.pad(cls_score.sigmoid(), (0, 1))
+
+
+def _of_all_positives(masks: MaskLosses, num_pos: int) -> tuple[Tensor, Tensor]:
+    """Whether each positive has a mask, and the loss of its mask or 0. Shape (num_pos,) each."""
+    has_mask = torch.zeros(num_pos, dtype=torch.bool, device=masks.inds.device)
+    has_mask[masks.inds] = True
+    losses = masks.losses.new_zeros(num_pos)
+    return has_mask, losses.index_put((masks.inds,), masks.losses)
 
 
 def _check_finite(loc_losses: Tensor, mask_losses: MaskLosses | None) -> None:
