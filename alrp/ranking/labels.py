@@ -122,7 +122,7 @@ class Labels:
         """
         dtype = torch.promote_types(logits.dtype, torch.float32)
         extremes = [*logits.detach().aminmax(), *self.values.aminmax(), *counts]
-        low, high, least, most, *count = torch.stack([x.to(dtype) for x in extremes]).tolist()
+        low, high, least, most, *count = torch.stack([x.to(dtype) for x in extremes]).cpu().tolist()
         if not -float('inf') < low <= high < float('inf'):
             bad = (~logits.isfinite()).nonzero()[:, 0]
             raise NonFiniteLogitsError(

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from .chunking import chunks
 from .devices import avoids_atomics, to_float64, to_ranking_device
 from .labels import Labels
-from .step_sums import Steps, chunks
+from .step_sums import Steps
 
 # To select some of the logits of a part is faster on a CPU than to process all, if they are fewer
 # than this fraction. It is estimated from a sample.

@@ -8,6 +8,7 @@ from .running_sums import running_sums
 
 # Up to this many positives, comparing all pairs is faster (measured on a CPU).
 MAX_PAIRWISE = 1000
+MAX_PAIRS_AT_ONCE = 1 << 16  # to stay in cache
 
 
 def lower_target_sums(logits: Tensor, targets: Tensor, delta: float, weights: Tensor) -> Tensor:
@@ -30,8 +31,13 @@ def lower_target_sums(logits: Tensor, targets: Tensor, delta: float, weights: Te
 
 
 def _by_pairs(logits: Tensor, targets: Tensor, delta: float, weights: Tensor) -> Tensor:
-    above = ((logits[:, None] - logits) / (2 * delta) + 0.5).clamp_(0, 1)
-    return weights @ above.masked_fill_(targets[:, None] >= targets, 0)
+    out = torch.empty_like(weights)
+    width = max(MAX_PAIRS_AT_ONCE // max(len(logits), 1), 1)
+    for start in range(0, len(logits), width):
+        part = slice(start, start + width)
+        above = ((logits[:, None] - logits[part]) / (2 * delta)).add_(0.5).clamp_(0, 1)
+        out[:, part] = weights @ above.masked_fill_(targets[:, None] >= targets[part], 0)
+    return out
 
 
 def _by_bits(logits: Tensor, targets: Tensor, delta: float, weights: Tensor) -> Tensor:
@@ -79,7 +85,9 @@ def _by_bits(logits: Tensor, targets: Tensor, delta: float, weights: Tensor) -> 
             rising = moment.index_select(0, above) - moment.index_select(0, below)
             rising -= foot.index_select(0, queries) * inside
             inside = mass.index_select(0, end) - mass_above + rising / (2 * delta)
-            total.index_add_(0, queries, inside.where(has_one, 0.0) if queries is place else inside)
+            if queries is place:
+                inside.masked_fill_(~has_one, 0)
+            total.index_add_(0, queries, inside)
         edges = [torch.where(has_one, num_zeros + x - y, y) for x, y in zip(edges, zeros)]
     return torch.empty_like(weights).index_copy_(1, item, sums)
 

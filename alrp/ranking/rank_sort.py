@@ -102,7 +102,7 @@ def _check_targets(targets: Tensor) -> None:
         return
     low, high = targets.aminmax()
     wrong = ((targets < 0) & (targets != -1)) | (targets > 1)
-    low, high, is_wrong = torch.stack([low, high, wrong.any().to(low.dtype)]).tolist()
+    low, high, is_wrong = torch.stack([low, high, wrong.any().to(low.dtype)]).cpu().tolist()
     if not -float('inf') < low <= high < float('inf'):
         raise FloatingPointError('targets: a target is NaN or infinite')
     if is_wrong:

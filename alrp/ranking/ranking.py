@@ -135,9 +135,9 @@ class Ranking:
         Returns:
             LogitGradient: For ``with_gradient``.
         """
-        outranked = self.false_positives > eps
-        errors = torch.where(outranked, to_float64(errors) / self._grad_divisor, 0.0)
-        shares = torch.where(outranked, errors / self.false_positives, 0.0)
+        spared = self.false_positives <= eps
+        errors = (to_float64(errors) / self._grad_divisor).masked_fill(spared, 0)
+        shares = (errors / self.false_positives).masked_fill(spared, 0)
         return self._gradient(-errors, shares)
 
     def errors_to_positives(
@@ -158,9 +158,9 @@ class Ranking:
             LogitGradient: For ``with_gradient``.
         """
         targets, outranking = to_ranking_device(targets), to_ranking_device(outranking)
-        outranked = outranking > eps
-        errors = torch.where(outranked, to_float64(errors) / self._grad_divisor, 0.0)
-        share = torch.where(outranked, errors / outranking, 0.0)
+        spared = outranking <= eps
+        errors = (to_float64(errors) / self._grad_divisor).masked_fill(spared, 0)
+        share = (errors / outranking).masked_fill(spared, 0)
         # Positive k receives shares of the positives below it: the same sums, mirrored.
         received = lower_target_sums(-self._pos_double, -targets, self.delta, share[None])[0]
         return self._gradient(received - errors)

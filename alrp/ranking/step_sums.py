@@ -6,21 +6,16 @@ intervals, each value falls into one of them, and running sums over the interval
 is exact and takes ``O((P + V) log P)`` time at worst, close to ``O(V)`` in practice.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
 
+from .chunking import chunks
 from .devices import avoids_atomics, to_float64, to_ranking_device
 from .interval_sums import binned_sums, sorted_sums
 from .running_sums import running_sums, sums_from_top
 
-# Values are processed in chunks, so that the memory of temporaries does not grow with their number.
-# On a CPU they stay in its cache. On a GPU, a chunk takes about 30 kernels, 0.15 ms to launch, and
-# moves 300 bytes per value, as long for a million values at 2 TB/s. Few values take 16 chunks, so
-# that temporaries (40 bytes per value of a chunk) stay smaller than float32 logits.
-CPU_CHUNK = 1 << 16
-GPU_CHUNK = 1 << 17, 1 << 20  # the smallest and the largest
 NUM_CELLS = 1 << 16
 
 
@@ -68,22 +63,6 @@ def check_delta(delta: float) -> None:
     """Raise a ValueError unless ``delta`` is a positive, finite number."""
     if not 0 < delta < float('inf'):
         raise ValueError(f'delta must be a positive number, got {delta}')
-
-
-def chunks(num: int, device: torch.device, row: int = 1, times: int = 1) -> Iterator[slice]:
-    """Consecutive parts of ``num`` values, to be processed one by one.
-
-    Args:
-        num (int): Number of values.
-        device (torch.device): Where they are.
-        row (int): Number of values that stay together.
-        times (int): Multiplies the size of a part.
-    """
-    size = CPU_CHUNK
-    if avoids_atomics(device):
-        size = min(max(num // 16, GPU_CHUNK[0]), GPU_CHUNK[1])
-    size = max(size * times // row, 1) * row
-    return (slice(start, min(start + size, num)) for start in range(0, num, size))
 
 
 class Steps:
@@ -149,7 +128,7 @@ class Steps:
         # Interval b starts at height[b] above its knot and rises by slope[b]. Both are zero below
         # the bottom knot. Above the top knot the bends cancel, up to rounding.
         slope = running_sums(bend) / (2 * self.delta)
-        slope[-1] = 0
+        slope[-1:].zero_()
         rise = running_sums(slope[1:-1] * self.knots.diff())
         height = torch.cat([bend.new_zeros(1), rise])[: len(slope)]
 
