@@ -4,12 +4,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from .compiling import outside_of_graphs
 from .devices import to_float64, to_like, to_ranking_device
 from .ranking import Ranking
 from .running_sums import running_sums
 from .with_gradient import loss_dtype, with_gradient
 
 
+@outside_of_graphs
 def alrp_loss(
     logits: Tensor,
     labels: Tensor,

@@ -3,11 +3,13 @@
 import torch.distributed as dist
 from torch import Tensor
 
+from .compiling import outside_of_graphs
 from .devices import to_ranking_device
 from .ranking import Ranking
 from .with_gradient import with_gradient
 
 
+@outside_of_graphs
 def ap_loss(
     logits: Tensor,
     labels: Tensor,

@@ -61,7 +61,9 @@ def sorted_sums(parts: Parts, knots: Tensor, locate: Locate) -> tuple[Tensor, Te
     excess_above = torch.zeros_like(knots)
     for values, weights in parts:
         descending, order = values.sort(descending=True)
-        count = torch.searchsorted(-descending.double(), -knots, right=True)  # values at or above each knot
+        count = torch.searchsorted(
+            -descending.double(), -knots, right=True
+        )  # values at or above each knot
         _, above_knot = locate(descending)
         if weights is None:
             mass_above += count

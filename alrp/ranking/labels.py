@@ -50,12 +50,14 @@ class Labels:
         """
         labels = self.values[part.start // self.row : part.stop // self.row]
         if self.num_classes is None:
-            return (labels if inds is None else labels.index_select(0, inds)) == 0
+            labels = labels if inds is None else labels.index_select(0, inds)
+            return labels.eq(0)
         classes = torch.arange(self.row, device=labels.device)
         if inds is None:
-            return ((labels[:, None] != classes) & (labels[:, None] >= 0)).flatten()
+            labels = labels[:, None]
+            return (labels.ne(classes) & labels.ge(0)).flatten()
         labels = labels.index_select(0, inds // self.row)
-        return (labels != inds % self.row) & (labels >= 0)
+        return labels.ne(inds % self.row) & labels.ge(0)
 
     def others(self, part: slice) -> Tensor:
         """Indices, in the part, of what ``negatives`` leaves out. Waits for the device."""

@@ -43,12 +43,12 @@ def _by_pairs(logits: Tensor, targets: Tensor, delta: float, weights: Tensor) ->
 def _by_bits(logits: Tensor, targets: Tensor, delta: float, weights: Tensor) -> Tensor:
     """Divide and conquer over the bits of the targets' ranks: queries of a wavelet matrix.
 
-    Query i sums over the keys whose target is among the ``lower[i]`` lowest. Their ranks differ from
-    ``lower[i]`` first at a bit in which they have 0 and ``lower[i]`` has 1. So each key counts at one
-    bit, within the group of keys that equal ``lower[i]`` in the bits above. After each bit, a stable
-    partition moves all keys with 0 to the front. Groups stay contiguous, and the logits in a group
-    stay sorted. Each query carries the places where the window of its step begins and ends in its
-    group, so nothing is searched or sorted again.
+    Query i sums over the keys whose target is among the ``lower[i]`` lowest. The highest bit in
+    which their rank differs from ``lower[i]`` is 0, and 1 in ``lower[i]``. So each key counts at
+    one bit, within the group of keys that equal ``lower[i]`` in the bits above. After each bit, a
+    stable partition moves all keys with 0 to the front. Groups stay contiguous, and the logits in a
+    group stay sorted. Each query carries the places where the window of its step begins and ends in
+    its group, so nothing is searched or sorted again.
     """
     num = len(logits)
     logits, item = (logits - logits.mean()).sort()  # centred, since sums of logits * weight cancel

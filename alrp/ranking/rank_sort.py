@@ -4,6 +4,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from .compiling import outside_of_graphs
 from .devices import to_float64
 from .labels import Labels
 from .ranking import Ranking
@@ -13,6 +14,7 @@ SELF_COUNT = 0.5  # a positive counts H(0) in its own rank
 EPS = 1e-10
 
 
+@outside_of_graphs
 def rank_sort_loss(
     logits: Tensor,
     targets: Tensor,

@@ -118,8 +118,8 @@ class Steps:
             weights (Tensor): Shape (P,).
 
         Returns:
-            Callable: Takes values of shape (V,), any floating-point dtype; returns their sums: (V,),
-            float64.
+            Callable: Takes values of shape (V,), any floating-point dtype. Returns their sums,
+            shape (V,), float64.
         """
         weights = weights.double()
         bend = torch.zeros_like(self.knots)

@@ -41,7 +41,9 @@ def on_the_cpu_path(run):
 def test_losses_match_the_reference(drawn):
     logits, labels, errors, delta = drawn
     loss_cls, loss_loc, grad, _ = run_alrp(logits, labels, errors, delta)
-    for ours, truth in zip((loss_cls, loss_loc, grad), reference.alrp(logits, labels, errors, delta)):
+    for ours, truth in zip(
+        (loss_cls, loss_loc, grad), reference.alrp(logits, labels, errors, delta)
+    ):
         np.testing.assert_allclose(ours, truth, rtol=1e-9, atol=1e-12)
     for ours, truth in zip(run_ap(logits, labels, delta), reference.ap(logits, labels, delta)):
         np.testing.assert_allclose(ours, truth, rtol=1e-9, atol=1e-12)

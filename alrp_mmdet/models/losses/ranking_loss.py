@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from alrp.ranking import Labels, Ranking, localisation_weights
+from alrp.ranking.compiling import outside_of_graphs
 from alrp.ranking.devices import to_like
 from alrp.ranking.step_sums import check_delta
 
@@ -96,6 +97,7 @@ class RankingLoss(nn.Module):
         """
         raise NotImplementedError
 
+    @outside_of_graphs
     def forward(
         self,
         cls_scores: Tensor,
