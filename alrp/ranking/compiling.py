@@ -18,12 +18,13 @@ def outside_of_graphs(function: Callable[P, T]) -> Callable[P, T]:
     imports the compiler, which takes seconds, when a function is defined instead of called.
     """
 
+    disabled: list[Callable[P, T]] = []
+
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
-        disabled = wrapper.__dict__.get('disabled')
-        if disabled is None:
-            disabled = wrapper.__dict__['disabled'] = torch.compiler.disable(function)
-        result: T = disabled(*args, **kwargs)
+        if not disabled:
+            disabled.append(torch.compiler.disable(function))
+        result: T = disabled[0](*args, **kwargs)
         return result
 
     return wrapper

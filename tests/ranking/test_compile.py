@@ -24,7 +24,7 @@ def test_the_rest_is_compiled_once_and_the_losses_never():
         args = weight, x, labels, torch.rand(num_pos)
         gradients = [torch.autograd.grad(run(*args), weight)[0] for run in (step, compiled)]
         assert torch.equal(*gradients) and gradients[0].any()
-        if num_pos == 3:
+        if num_pos == 7:  # from then on, shapes are dynamic
             num_graphs = len(graphs)
     assert 0 < len(graphs) == num_graphs
     assert any('sin' in name for graph in graphs for name in graph)
