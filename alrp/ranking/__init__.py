@@ -7,12 +7,16 @@ distribute the errors to a gradient, and attach it with ``with_gradient``.
 
 from .alrp import alrp_loss, alrp_loss_from_ranking, localisation_weights
 from .ap import ap_loss, ap_loss_from_ranking
+from .labels import Labels, NonFiniteLogitsError
+from .logit_gradient import LogitGradient
 from .rank_sort import rank_sort_loss, rank_sort_loss_from_ranking
-from .ranking import NonFiniteLogitsError, Ranking
+from .ranking import Ranking
 from .step_sums import step_sums
 from .with_gradient import with_gradient
 
 __all__ = [
+    'Labels',
+    'LogitGradient',
     'NonFiniteLogitsError',
     'Ranking',
     'alrp_loss',

@@ -3,10 +3,13 @@
 import torch.distributed as dist
 from torch import Tensor
 
+from .compiling import outside_of_graphs
+from .devices import to_ranking_device
 from .ranking import Ranking
 from .with_gradient import with_gradient
 
 
+@outside_of_graphs
 def ap_loss(
     logits: Tensor,
     labels: Tensor,
@@ -42,6 +45,6 @@ def ap_loss_from_ranking(ranking: Ranking, interpolate: bool = True) -> Tensor:
     """``ap_loss`` of an existing ranking."""
     error = ranking.false_positives / ranking.rank
     if interpolate and len(ranking) > 0:
-        ascending = ranking.pos_logits.argsort(stable=True)
+        ascending = to_ranking_device(ranking.pos_logits).argsort(stable=True)
         error[ascending] = 1 - (1 - error[ascending]).cummax(0).values
     return with_gradient(ranking.mean(error), ranking.logits, ranking.errors_to_negatives(error))

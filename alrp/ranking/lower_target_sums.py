@@ -3,8 +3,12 @@
 import torch
 from torch import Tensor
 
+from .devices import avoids_atomics
+from .running_sums import running_sums
+
 # Up to this many positives, comparing all pairs is faster (measured on a CPU).
 MAX_PAIRWISE = 1000
+MAX_PAIRS_AT_ONCE = 1 << 16  # to stay in cache
 
 
 def lower_target_sums(logits: Tensor, targets: Tensor, delta: float, weights: Tensor) -> Tensor:
@@ -27,56 +31,68 @@ def lower_target_sums(logits: Tensor, targets: Tensor, delta: float, weights: Te
 
 
 def _by_pairs(logits: Tensor, targets: Tensor, delta: float, weights: Tensor) -> Tensor:
-    above = ((logits[:, None] - logits) / (2 * delta) + 0.5).clamp_(0, 1)
-    return weights @ above.masked_fill_(targets[:, None] >= targets, 0)
-
-
-def _by_bits(logits: Tensor, targets: Tensor, delta: float, weights: Tensor) -> Tensor:
-    """Divide and conquer over the bits of the targets' ranks, as in a wavelet matrix.
-
-    Rank r_k is lower than r_i if, at the highest bit in which they differ, r_k has 0 (a key) and
-    r_i has 1 (a query). So each pair counts at one bit, within a group of equal higher bits. After
-    each bit, a stable partition moves all keys to the front. Groups stay contiguous, and the logits
-    in a group stay sorted. Each positive carries the places where the window of its step begins
-    and ends in its group, so nothing is searched or sorted again.
-    """
-    num = len(logits)
-    logits, item = (logits - logits.mean()).sort()  # centred, since sums of logits * weight cancel
-    values, rank = targets[item].unique(return_inverse=True)
-    low = torch.searchsorted(logits, logits - delta)
-    high = torch.searchsorted(logits, logits + delta)
-    end = torch.full_like(item, num)  # of the group
-    rows = [row[item] for row in weights]
-    sums = [torch.zeros_like(row) for row in rows]
-    for bit in reversed(range((len(values) - 1).bit_length())):
-        is_key = (rank >> bit & 1) == 0
-        order = torch.cat([is_key.nonzero()[:, 0], (~is_key).nonzero()[:, 0]])
-        keys_before = _sums_before(is_key.long())
-        rank, item, logits, low, high, end, *carried = (
-            x.index_select(0, order) for x in (rank, item, logits, low, high, end, *rows, *sums)
-        )
-        rows, sums = carried[: len(rows)], carried[len(rows) :]
-        # From here on, keys come first. Each place is the number of keys before it.
-        places = [(x, keys_before.index_select(0, x)) for x in (low, high, end)]
-        num_keys = int(keys_before[-1])
-        below, above, last = (keys[num_keys:] for _, keys in places)
-        for row, total in zip(rows, sums):
-            mass = _sums_before(row[:num_keys])
-            moment = _sums_before(row[:num_keys] * logits[:num_keys])
-            mass_above = mass.index_select(0, above)
-            inside = mass_above - mass.index_select(0, below)
-            rising = moment.index_select(0, above) - moment.index_select(0, below)
-            rising -= (logits[num_keys:] - delta) * inside
-            total[num_keys:] += mass.index_select(0, last) - mass_above + rising / (2 * delta)
-        low, high, end = (
-            torch.cat([keys[:num_keys], (x - keys)[num_keys:] + num_keys]) for x, keys in places
-        )
     out = torch.empty_like(weights)
-    for row, total in zip(out, sums):
-        row[item] = total
+    width = max(MAX_PAIRS_AT_ONCE // max(len(logits), 1), 1)
+    for start in range(0, len(logits), width):
+        part = slice(start, start + width)
+        above = ((logits[:, None] - logits[part]) / (2 * delta)).add_(0.5).clamp_(0, 1)
+        out[:, part] = weights @ above.masked_fill_(targets[:, None] >= targets[part], 0)
     return out
 
 
-def _sums_before(values: Tensor) -> Tensor:
-    """Exclusive running sums: (N,) to (N + 1,)."""
-    return torch.cat([values.new_zeros(1), values.cumsum(0)])
+def _by_bits(logits: Tensor, targets: Tensor, delta: float, weights: Tensor) -> Tensor:
+    """Divide and conquer over the bits of the targets' ranks: queries of a wavelet matrix.
+
+    Query i sums over the keys whose target is among the ``lower[i]`` lowest. The highest bit in
+    which their rank differs from ``lower[i]`` is 0, and 1 in ``lower[i]``. So each key counts at
+    one bit, within the group of keys that equal ``lower[i]`` in the bits above. After each bit, a
+    stable partition moves all keys with 0 to the front. Groups stay contiguous, and the logits in a
+    group stay sorted. Each query carries the places where the window of its step begins and ends in
+    its group, so nothing is searched or sorted again.
+    """
+    num = len(logits)
+    logits, item = (logits - logits.mean()).sort()  # centred, since sums of logits * weight cancel
+    ascending, by_target = targets[item].sort(stable=True)
+    place = torch.arange(num, device=logits.device)
+    rank = torch.empty_like(place).index_copy_(0, by_target, place)  # ties in any order
+    lower = torch.searchsorted(ascending, targets[item])
+    edges = [
+        torch.searchsorted(logits, logits - delta),
+        torch.searchsorted(logits, logits + delta),
+        torch.full_like(place, num),  # the end of the group
+    ]
+    foot, rows = logits - delta, weights[:, item]
+    sums = torch.zeros_like(rows)
+    for bit in reversed(range((num - 1).bit_length())):
+        is_zero = (rank >> bit & 1) == 0
+        zeros_before = running_sums(is_zero.long())
+        # Ranks are distinct, so that the number of zeros is known without waiting for a GPU.
+        num_zeros = _count_zeros(num, bit)
+        to = torch.where(is_zero, zeros_before[:-1], num_zeros + place - zeros_before[:-1])
+        order = torch.empty_like(place).index_copy_(0, to, place)
+        rank, logits = rank.index_select(0, order), logits.index_select(0, order)
+        rows = rows.index_select(1, order)
+        zeros = [zeros_before.index_select(0, edge) for edge in edges]
+        has_one = (lower >> bit & 1).bool()
+        # A GPU computes the sums of all queries and discards half of them.
+        queries = place if avoids_atomics(logits.device) else has_one.nonzero()[:, 0]
+        below, above, end = (x.index_select(0, queries) for x in zeros)
+        for row, total in zip(rows, sums):
+            mass = running_sums(row[:num_zeros])
+            moment = running_sums(row[:num_zeros] * logits[:num_zeros])
+            mass_above = mass.index_select(0, above)
+            inside = mass_above - mass.index_select(0, below)
+            rising = moment.index_select(0, above) - moment.index_select(0, below)
+            rising -= foot.index_select(0, queries) * inside
+            inside = mass.index_select(0, end) - mass_above + rising / (2 * delta)
+            if queries is place:
+                inside.masked_fill_(~has_one, 0)
+            total.index_add_(0, queries, inside)
+        edges = [torch.where(has_one, num_zeros + x - y, y) for x, y in zip(edges, zeros)]
+    return torch.empty_like(weights).index_copy_(1, item, sums)
+
+
+def _count_zeros(num: int, bit: int) -> int:
+    """Number of integers in [0, num) that have 0 at a bit."""
+    period = 2 << bit
+    return num // period * (period // 2) + min(num % period, period // 2)

@@ -4,13 +4,17 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from .compiling import outside_of_graphs
+from .devices import to_float64
+from .labels import Labels
 from .ranking import Ranking
-from .with_gradient import with_gradient
+from .with_gradient import with_gradients
 
 SELF_COUNT = 0.5  # a positive counts H(0) in its own rank
 EPS = 1e-10
 
 
+@outside_of_graphs
 def rank_sort_loss(
     logits: Tensor,
     targets: Tensor,
@@ -47,13 +51,14 @@ def rank_sort_loss(
         FloatingPointError: If a target is NaN or infinite.
     """
     targets = targets.detach()
+    if not targets.is_floating_point():
+        raise ValueError(f'targets must be floating-point, got {targets.dtype}')
 
     def pos_values(pos_inds: Tensor) -> dict[str, Tensor]:
         _check_targets(targets)
         return dict(targets=targets[pos_inds])
 
-    labels = targets.nan_to_num().sign().to(torch.int8)
-    ranking = Ranking(logits, labels, delta, SELF_COUNT, group, pos_values)
+    ranking = Ranking(logits, Labels(targets, soft=True), delta, SELF_COUNT, group, pos_values)
     return rank_sort_loss_from_ranking(ranking, ranking.pos_values['targets'])
 
 
@@ -77,9 +82,8 @@ def rank_sort_loss_from_ranking(ranking: Ranking, pos_targets: Tensor) -> tuple[
         raise ValueError(f'RS Loss needs a ranking with self_count=0.5, got {ranking.self_count}')
     ranking_error = ranking.false_positives / ranking.rank
     rank_grad = ranking.errors_to_negatives(ranking_error, EPS)
-    loss_rank = with_gradient(ranking.mean(ranking_error), ranking.logits, rank_grad)
 
-    residual = 1 - pos_targets.double()
+    residual = 1 - to_float64(pos_targets)
     sum_above = ranking.sum_over_higher_positives(residual) + SELF_COUNT * residual
     count_lower, sum_lower = ranking.sum_over_lower_targets(
         pos_targets, torch.stack([torch.ones_like(residual), residual])
@@ -87,18 +91,23 @@ def rank_sort_loss_from_ranking(ranking: Ranking, pos_targets: Tensor) -> tuple[
     target_error = (sum_above - sum_lower) / (ranking.pos_rank - count_lower)
     sorting_error = sum_above / ranking.pos_rank - target_error
     sort_grad = ranking.errors_to_positives(sorting_error, pos_targets, count_lower, EPS)
-    return loss_rank, with_gradient(ranking.mean(sorting_error), ranking.logits, sort_grad)
+    loss_rank, loss_sort = with_gradients(
+        [ranking.mean(ranking_error), ranking.mean(sorting_error)],
+        ranking.logits,
+        [rank_grad, sort_grad],
+    )
+    return loss_rank, loss_sort
 
 
 def _check_targets(targets: Tensor) -> None:
-    if not targets.is_floating_point():
-        raise ValueError(f'targets must be floating-point, got {targets.dtype}')
     if targets.numel() == 0:
         return
-    if not targets.isfinite().all():
-        raise FloatingPointError('targets: a target is NaN or infinite')
+    low, high = targets.aminmax()
     wrong = ((targets < 0) & (targets != -1)) | (targets > 1)
-    if wrong.any():
+    low, high, is_wrong = torch.stack([low, high, wrong.any().to(low.dtype)]).cpu().tolist()
+    if not -float('inf') < low <= high < float('inf'):
+        raise FloatingPointError('targets: a target is NaN or infinite')
+    if is_wrong:
         index = int(wrong.nonzero()[0, 0])
         raise ValueError(
             'targets must be in (0, 1] (positive), 0 (negative) or -1 (ignored), got '

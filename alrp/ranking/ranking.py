@@ -12,26 +12,26 @@ RS Loss, arXiv 2107.11669, Section 3)::
 gradient sums to zero (Theorem 2 of arXiv 2009.13592).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from .devices import to_float64, to_ranking_device
+from .labels import Labels
+from .logit_gradient import LogitGradient, counting_negatives
 from .lower_target_sums import lower_target_sums
 from .processes import Processes
-from .step_sums import Located, Steps, chunks
-from .with_gradient import loss_dtype
+from .step_sums import Steps
 
 EPS = 1e-5  # below this many outranking logits, a positive gets no gradient (published code)
 
 
-class NonFiniteLogitsError(FloatingPointError):
-    """A logit is NaN or infinite, so the logits cannot be ranked."""
-
-
 class Ranking:
     """The rank of every positive among the logits. All counts are smoothed by ``H``.
+
+    Float64 results are on the device of the logits, or on the CPU if it has no float64.
 
     With a group, the logits of all its processes are one ranking. Results for each positive, shape
     (P,), are then of the positives of all processes, ordered by process, and equal on all of them.
@@ -41,7 +41,8 @@ class Ranking:
 
     Args:
         logits (Tensor): Shape (M,), any floating-point dtype.
-        labels (Tensor): Shape (M,), integer or bool: 1 positive, 0 negative, -1 ignored.
+        labels (Tensor | Labels): Shape (M,), integer or bool: 1 positive, 0 negative, -1 ignored;
+            or ``Labels`` of rows of logits.
         delta (float): Half the width of the smoothed step, in units of the logits, > 0. Defaults
             to 1.
         self_count (float): What a positive counts in its own rank: 1 (the default, as in AP and
@@ -74,19 +75,21 @@ class Ranking:
     def __init__(
         self,
         logits: Tensor,
-        labels: Tensor,
+        labels: Tensor | Labels,
         delta: float = 1.0,
         self_count: float = 1.0,
         group: 'dist.ProcessGroup | None' = None,
         pos_values: Callable[[Tensor], dict[str, Tensor]] | None = None,
     ) -> None:
+        labels = labels if isinstance(labels, Labels) else Labels(labels)
         self.logits = logits
         self.delta = delta
         self.self_count = self_count
+        no_ignored = True
 
         def of_this_process() -> dict[str, Tensor]:
-            _check(logits, labels)
-            self.pos_inds = (labels == 1).nonzero()[:, 0]
+            nonlocal no_ignored
+            self.pos_inds, no_ignored = labels.positives(logits)
             values = {} if pos_values is None else pos_values(self.pos_inds)
             _check_lengths(values, len(self.pos_inds))
             return {**values, 'logits': logits.detach()[self.pos_inds]}
@@ -94,17 +97,21 @@ class Ranking:
         self._processes = Processes(group)
         self.pos_values = self._processes.gather(of_this_process, logits.device)
         self.pos_logits = self.pos_values.pop('logits')
-        self._pos_double = self.pos_logits.double()
-        self._steps = Steps(self.pos_logits, delta)
-        self._negatives = list(self._locate_negatives(labels))
+        self._pos_double = to_float64(self.pos_logits)
+        self._steps = Steps(self._pos_double, delta)
+        self._labels = labels.on_ranking_device(self.pos_inds if no_ignored else None)
         self.false_positives = self._steps.collect(
-            (located, None) for _, located in self._negatives
+            (negatives, None)
+            for _, _, negatives in counting_negatives(
+                to_ranking_device(logits), self._labels, self._steps
+            )
         )
         if len(self) > 0:
             self._processes.sum(self.false_positives)
         ones = torch.ones_like(self.false_positives)
         self.pos_rank = self_count + self.sum_over_higher_positives(ones)
         self.rank = self.pos_rank + self.false_positives
+        self.cached_weights: Tensor | None = None  # of localisation_weights
 
     def __len__(self) -> int:
         return len(self.pos_logits)
@@ -115,10 +122,10 @@ class Ranking:
 
     def sum_over_higher_positives(self, values: Tensor) -> Tensor:
         """``out[i] = sum_{k != i} values[k] * H(s_k - s_i)`` over the positives. Shape (P,)."""
-        including_itself = self._steps.collect([(self._steps.locate(self.pos_logits), values)])
+        including_itself = self._steps.collect([(self._pos_double, values)])
         return including_itself - values / 2  # H(0) = 1/2
 
-    def errors_to_negatives(self, errors: Tensor, eps: float = EPS) -> Tensor:
+    def errors_to_negatives(self, errors: Tensor, eps: float = EPS) -> LogitGradient:
         """Gradient of the mean error, distributed to the negatives above each positive.
 
         Args:
@@ -126,22 +133,16 @@ class Ranking:
             eps (float): A positive with ``FP(i) <= eps`` gets no gradient. Defaults to 1e-5.
 
         Returns:
-            Tensor: Shape (M,), the gradient of the logits, in their dtype but at least float32.
+            LogitGradient: For ``with_gradient``.
         """
-        grad = torch.zeros_like(self.logits, dtype=loss_dtype(self.logits))
-        if len(self) == 0:
-            return grad
-        outranked = self.false_positives > eps
-        errors = torch.where(outranked, errors / self._grad_divisor, 0.0)
-        share = self._steps.spread(torch.where(outranked, errors / self.false_positives, 0.0))
-        for grad_part, (inds, located) in zip(chunks(grad), self._negatives):
-            grad_part.index_copy_(0, inds, share(located).to(grad.dtype))
-        grad[self.pos_inds] = -errors[self._processes.own].to(grad.dtype)
-        return grad
+        spared = self.false_positives <= eps
+        errors = (to_float64(errors) / self._grad_divisor).masked_fill(spared, 0)
+        shares = (errors / self.false_positives).masked_fill(spared, 0)
+        return self._gradient(-errors, shares)
 
     def errors_to_positives(
         self, errors: Tensor, targets: Tensor, outranking: Tensor, eps: float = EPS
-    ) -> Tensor:
+    ) -> LogitGradient:
         """Gradient of the mean error, distributed to the positives of lower target above each
         positive, as in the sorting term of RS Loss.
 
@@ -154,16 +155,15 @@ class Ranking:
                 1e-5.
 
         Returns:
-            Tensor: As of ``errors_to_negatives``.
+            LogitGradient: For ``with_gradient``.
         """
-        outranked = outranking > eps
-        errors = torch.where(outranked, errors.double() / self._grad_divisor, 0.0)
-        share = torch.where(outranked, errors / outranking, 0.0)
+        targets, outranking = to_ranking_device(targets), to_ranking_device(outranking)
+        spared = outranking <= eps
+        errors = (to_float64(errors) / self._grad_divisor).masked_fill(spared, 0)
+        share = (errors / outranking).masked_fill(spared, 0)
         # Positive k receives shares of the positives below it: the same sums, mirrored.
         received = lower_target_sums(-self._pos_double, -targets, self.delta, share[None])[0]
-        grad = torch.zeros_like(self.logits, dtype=loss_dtype(self.logits))
-        grad[self.pos_inds] = (received - errors)[self._processes.own].to(grad.dtype)
-        return grad
+        return self._gradient(received - errors)
 
     def sum_over_lower_targets(self, targets: Tensor, values: Tensor) -> Tensor:
         """Sums over the positives of lower target, counted by how far they rank above.
@@ -177,24 +177,18 @@ class Ranking:
         Returns:
             Tensor: Shape (W, P), float64.
         """
-        return lower_target_sums(self._pos_double, targets, self.delta, values.double())
+        targets, values = to_ranking_device(targets), to_float64(values)
+        return lower_target_sums(self._pos_double, targets, self.delta, values)
 
     @property
     def _grad_divisor(self) -> float:
         """Turns the error of a positive into its gradient of the mean error."""
         return max(len(self), 1) / self._processes.size
 
-    def _locate_negatives(self, labels: Tensor) -> Iterator[tuple[Tensor, Located]]:
-        """Negatives that count for any positive, chunk by chunk: their indices in the chunk, and
-        where they lie among the steps."""
-        if len(self) == 0:
-            return
-        logits = self.logits.detach()
-        # Rounding to the dtype of the logits can only let in negatives that count nothing.
-        lowest = self._steps.knots[0].to(logits.dtype)
-        for logits_part, labels_part in zip(chunks(logits), chunks(labels)):
-            inds = ((labels_part == 0) & (logits_part >= lowest)).nonzero()[:, 0]
-            yield inds, self._steps.locate(logits_part.index_select(0, inds))
+    def _gradient(self, positives: Tensor, shares: Tensor | None = None) -> LogitGradient:
+        own = positives[self._processes.own]
+        pos_inds = to_ranking_device(self.pos_inds)
+        return LogitGradient(self._labels, self._steps, pos_inds, own, shares)
 
 
 def _check_lengths(pos_values: dict[str, Tensor], num_pos: int) -> None:
@@ -204,34 +198,3 @@ def _check_lengths(pos_values: dict[str, Tensor], num_pos: int) -> None:
                 f'{name}: expected one value per positive, shape ({num_pos},), got shape '
                 f'{tuple(values.shape)}'
             )
-
-
-def _check(logits: Tensor, labels: Tensor) -> None:
-    if logits.dim() != 1 or labels.shape != logits.shape:
-        raise ValueError(
-            'logits and labels must be one-dimensional and equally long, got shapes '
-            f'{tuple(logits.shape)} and {tuple(labels.shape)}'
-        )
-    if not logits.is_floating_point():
-        raise ValueError(f'logits must be floating-point, got {logits.dtype}')
-    if labels.is_floating_point() or labels.is_complex():
-        raise ValueError(f'labels must be integers, got {labels.dtype}')
-    if logits.numel() == 0:
-        return
-    # One transfer from the device instead of four.
-    extremes = torch.stack(
-        [*logits.detach().aminmax(), *(x.to(logits.dtype) for x in labels.aminmax())]
-    )
-    low, high, least, most = extremes.tolist()
-    if not -float('inf') < low <= high < float('inf'):
-        bad = (~logits.isfinite()).nonzero()[:, 0]
-        raise NonFiniteLogitsError(
-            f'{len(bad)} of {len(logits)} logits are NaN or infinite, the first at index '
-            f'{bad[0].item()}: training has diverged, or the input is broken. Try a lower learning '
-            'rate, a longer warm-up or gradient clipping.'
-        )
-    if least < -1 or most > 1:
-        raise ValueError(
-            'labels must be 1 (positive), 0 (negative) or -1 (ignored), got values from '
-            f'{least:g} to {most:g}'
-        )

@@ -8,6 +8,7 @@ from mmdet.structures.bbox import bbox_overlaps, get_box_tensor
 from mmengine.logging import MessageHub
 from torch import Tensor
 
+from alrp.ranking.compiling import outside_of_graphs
 from alrp.ranking.with_gradient import loss_dtype
 
 from ..config_types import resolve_type, type_name
@@ -64,6 +65,7 @@ class RankingHeadMixin:
             )
         self.loc_scale = _upper_bound(loss_bbox) if loss_type.needs_bounded_boxes else 1.0
 
+    @outside_of_graphs
     def rank(
         self,
         predictions: Predictions,

@@ -44,6 +44,7 @@ def test_errors_to_positives_match_the_reference(drawn, seed):
     )
     values, pos, _ = reference.split(logits, labels)
     expected = reference.update_positives(values, pos, delta, errors, targets)
+    grad = grad.write_out(ranking.logits)
     np.testing.assert_allclose(grad, expected, rtol=1e-9, atol=1e-13)
     assert grad.sum().item() == pytest.approx(0, abs=1e-12)
 
@@ -53,8 +54,10 @@ def test_eps_is_the_least_count_that_drives_a_positive(eps, is_driven):
     """Both positives and the negative have equal logits: every count is H(0) = 0.5."""
     ranking = ranked(np.zeros(3), np.array([1, 1, 0]), 1.0)
     errors, targets = torch.ones(2).double(), torch.tensor([0.9, 0.1])
-    assert ranking.errors_to_negatives(errors, eps).any() == is_driven
+    to_negatives = ranking.errors_to_negatives(errors, eps).write_out(ranking.logits)
+    assert to_negatives.any() == is_driven
     to_positives = ranking.errors_to_positives(errors, targets, outranking(ranking, targets), eps)
+    to_positives = to_positives.write_out(ranking.logits)
     np.testing.assert_allclose(to_positives, np.array([-0.5, 0.5, 0]) * is_driven)
 
 
@@ -66,6 +69,7 @@ def test_no_positives_give_zero_gradients(labels):
         ranking.errors_to_negatives(nothing),
         ranking.errors_to_positives(nothing, nothing, nothing),
     ):
+        grad = grad.write_out(ranking.logits)
         assert grad.shape == (len(labels),) and not grad.any()
     assert ranking.mean(nothing) == 0
 

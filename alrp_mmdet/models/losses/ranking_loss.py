@@ -7,7 +7,9 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from alrp.ranking import Ranking, localisation_weights
+from alrp.ranking import Labels, Ranking, localisation_weights
+from alrp.ranking.compiling import outside_of_graphs
+from alrp.ranking.devices import to_like
 from alrp.ranking.step_sums import check_delta
 
 from ..structures import MaskLosses
@@ -95,6 +97,7 @@ class RankingLoss(nn.Module):
         """
         raise NotImplementedError
 
+    @outside_of_graphs
     def forward(
         self,
         cls_scores: Tensor,
@@ -125,9 +128,6 @@ class RankingLoss(nn.Module):
             FloatingPointError: If a logit, a localisation loss or a mask loss is NaN or infinite.
         """
         num_classes = cls_scores.shape[1]
-        classes = torch.arange(num_classes, device=labels.device)
-        binary_labels = (labels[:, None] == classes).to(torch.int8)
-        binary_labels.masked_fill_(labels[:, None] < 0, -1)
         group = self._group()
 
         def pos_values(pos_inds: Tensor) -> dict[str, Tensor]:
@@ -143,7 +143,7 @@ class RankingLoss(nn.Module):
 
         logits = cls_scores.flatten()
         ranking = Ranking(
-            logits, binary_labels.flatten(), self.delta, self.self_count, group, pos_values
+            logits, Labels(labels, num_classes), self.delta, self.self_count, group, pos_values
         )
         loc_losses, ious, quality = (
             ranking.pos_values.get(name) for name in ('loc_losses', 'ious', 'quality')
@@ -161,7 +161,7 @@ class RankingLoss(nn.Module):
             results['loss_mask'] = mask_losses.losses.sum() / max(len(mask_losses.losses), 1)
         results['num_pos'] = loc_losses.new_full((), len(ranking))
         if ious is not None:
-            weights = localisation_weights(ranking)
+            weights = to_like(localisation_weights(ranking), ious)
             results['ranked_iou'] = (weights * ious).sum() / weights.sum().clamp(min=1e-12)
         return results
 

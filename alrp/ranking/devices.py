@@ -1,0 +1,34 @@
+"""Where rankings are computed: on the device of the logits, if it has float64."""
+
+import torch
+from torch import Tensor
+
+# Sums over millions of logits need float64. Apple's GPUs have none, and compensated float32 would
+# take several times as many operations in as many kernels, so rankings are computed on the CPU: per
+# step, the logits are copied there twice, and their gradient is copied back once.
+WITHOUT_FLOAT64 = {'mps'}
+SERIAL = {'cpu'}  # add one value after another
+
+
+def to_ranking_device(x: Tensor) -> Tensor:
+    """Detached, on the device where it can be ranked."""
+    return x.detach().cpu() if x.device.type in WITHOUT_FLOAT64 else x.detach()
+
+
+def to_float64(x: Tensor) -> Tensor:
+    """Detached and in float64, on the device where it can be ranked."""
+    return to_ranking_device(x).double()
+
+
+def to_like(x: Tensor, other: Tensor) -> Tensor:
+    """In the dtype and on the device of another tensor."""
+    return x.to(other.dtype).to(other.device)  # the device may not have the dtype of x
+
+
+def avoids_atomics(device: torch.device) -> bool:
+    """Whether sums into few places must not be made by adding to them one by one.
+
+    On a GPU, that takes atomic operations. They wait for each other if many go to the same place,
+    and add in a different order in each run.
+    """
+    return device.type not in SERIAL

@@ -1,0 +1,56 @@
+"""Training steps of whole detectors in mixed precision, which on the CPU means bfloat16."""
+
+import pytest
+import torch
+from detector_batches import detector_batch
+from mmdet.registry import MODELS
+from mmengine.optim import OptimWrapper
+from mmengine.registry import init_default_scope
+from tiny_detectors import tiny_config
+
+import alrp_mmdet.models  # noqa: F401 - registers
+from alrp_mmdet.optim import CPUAmpOptimWrapper
+
+
+def train(family, loss, wrapper_type, **kwargs):
+    """Losses of a few steps, and how far they moved the weights."""
+    cfg = tiny_config(family, 3)
+    for head in ('bbox_head', 'rpn_head'):
+        for parent in (cfg.model, cfg.model.get('roi_head', {})):
+            if head in parent:
+                parent[head].loss_cls = dict(type=loss)
+    init_default_scope('mmdet')
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    model.train()
+    wrapper = wrapper_type(optimizer=torch.optim.SGD(model.parameters(), lr=0.01), **kwargs)
+    before = [p.detach().clone() for p in model.parameters()]
+    logs = []
+    for _ in range(2):
+        torch.manual_seed(1)
+        logs.append(model.train_step(detector_batch((2, 0, 3)), wrapper))
+    moved = [(p - old).abs().max() for p, old in zip(model.parameters(), before)]
+    assert all(p.dtype == torch.float32 for p in model.parameters())
+    return [{k: float(v) for k, v in log.items()} for log in logs], moved
+
+
+@pytest.mark.parametrize(
+    'family, loss',
+    [
+        ('retinanet', 'aLRPLoss'),
+        ('retinanet', 'RankSortLoss'),
+        pytest.param('retinanet', 'APLoss', marks=pytest.mark.slow),
+        pytest.param('atss', 'RankSortLoss', marks=pytest.mark.slow),
+        pytest.param('faster-rcnn', 'aLRPLoss', marks=pytest.mark.slow),
+        pytest.param('faster-rcnn', 'RankSortLoss', marks=pytest.mark.slow),
+    ],
+)
+def test_bfloat16_trains_like_float32(family, loss):
+    exact, _ = train(family, loss, OptimWrapper)
+    half, moved = train(family, loss, CPUAmpOptimWrapper)
+    assert all(x.isfinite() for x in moved) and sum(bool(x) for x in moved) > len(moved) / 2
+    for name in (name for name in exact[0] if 'loss' in name):
+        assert half[0][name] == pytest.approx(exact[0][name], rel=0.1), name
+    assert half[0] != exact[0]  # it did compute in bfloat16
+    assert half[1] != half[0]

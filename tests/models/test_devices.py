@@ -1,0 +1,54 @@
+"""What a GPU is waited for in a training step. On the CPU, operations are counted instead."""
+
+import pytest
+import torch
+from head_helpers import OBJECTS, OTHERS, batch, build, features, total
+from helpers_torch import HostReads
+
+from alrp.ranking import devices
+
+LOSSES = {
+    'APLoss': dict(type='APLoss'),
+    'aLRPLoss': dict(type='aLRPLoss', self_balance=dict(interval=100)),
+    'RankSortLoss': dict(type='RankSortLoss'),
+}
+
+
+@pytest.fixture
+def gpu_path(monkeypatch):
+    monkeypatch.setattr(devices, 'SERIAL', set())
+
+
+@pytest.mark.parametrize('loss', LOSSES)
+@pytest.mark.parametrize('name', ['ALRPRetinaHead', 'ALRPATSSHead', 'ALRPFoveaHead'])
+def test_a_gpu_is_waited_for_three_times_by_a_step(name, loss, gpu_path):
+    head = build(name, loss_cls=LOSSES[loss])
+    gt, metas = batch(OBJECTS, OTHERS)
+    predictions = head.flatten(*head(features()))
+    targets = head.assign(predictions, gt, metas)
+    assert ((targets.labels >= 0) & (targets.labels < 3)).any()
+    with HostReads() as waits:
+        total(head.rank(predictions, targets)).backward()
+    assert waits.names == [
+        'nonzero',  # where the positives are among the priors
+        'cpu',  # are labels and logits in range, and how many positives
+        '_local_scalar_dense',  # are the localisation losses finite
+    ]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.parametrize('loss', LOSSES)
+def test_cuda_waits_three_times_in_a_step(loss, recwarn):
+    head = build('ALRPRetinaHead', loss_cls=LOSSES[loss]).cuda()
+    gt, metas = batch(OBJECTS, OTHERS)
+    gt = [x.to('cuda') for x in gt]
+    predictions = head.flatten(*head([x.cuda() for x in features()]))
+    targets = head.assign(predictions, gt, metas)
+    total(head.rank(predictions, targets)).backward()
+    torch.cuda.set_sync_debug_mode('warn')
+    try:
+        total(head.rank(predictions, targets)).backward()
+    finally:
+        torch.cuda.set_sync_debug_mode('default')
+    ours = [x for x in recwarn if 'synchroniz' in str(x.message) and 'alrp' in x.filename]
+    assert len(ours) <= 3

@@ -1,0 +1,31 @@
+"""Losses in functions compiled by torch.compile."""
+
+import torch
+
+from alrp.ranking import alrp_loss, ap_loss, rank_sort_loss
+
+
+def test_the_rest_is_compiled_once_and_the_losses_never():
+    graphs = []
+
+    def backend(graph, example_inputs):
+        graphs.append({node.op + str(node.target) for node in graph.graph.nodes})
+        return graph.forward
+
+    def step(weight, x, labels, errors):
+        logits = (weight * x).sin()
+        loss = sum(alrp_loss(logits, labels, errors)) + ap_loss(logits, labels)
+        return loss + sum(rank_sort_loss(logits, labels / 2))
+
+    compiled = torch.compile(step, backend=backend)
+    for num_pos in (3, 7, 5):
+        x, weight = torch.randn(50), torch.randn(50, requires_grad=True)
+        labels = (torch.arange(50) < num_pos).int()
+        args = weight, x, labels, torch.rand(num_pos)
+        gradients = [torch.autograd.grad(run(*args), weight)[0] for run in (step, compiled)]
+        assert torch.equal(*gradients) and gradients[0].any()
+        if num_pos == 7:  # from then on, shapes are dynamic
+            num_graphs = len(graphs)
+    assert 0 < len(graphs) == num_graphs
+    assert any('sin' in name for graph in graphs for name in graph)
+    assert not any('sort' in name for graph in graphs for name in graph)
