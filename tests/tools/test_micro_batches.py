@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_resume import StoppedError, derived, log_of
+from run_helpers import StoppedError, derived, log_of
 
 FROZEN = 'model = dict(backbone=dict(norm_eval=True))\ntrain_dataloader = dict(batch_size=4)\n'
 

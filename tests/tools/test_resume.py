@@ -15,12 +15,9 @@ from mmengine.config import Config
 from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
+from run_helpers import StoppedError, derived, log_of
 
 ROOT = Path(__file__).parents[2]
-
-
-class StoppedError(Exception):
-    pass
 
 
 @HOOKS.register_module(force=True)
@@ -28,16 +25,6 @@ class InterruptForTest(Hook):
     def after_train_iter(self, runner, *args, **kwargs):
         if runner.iter + 1 == 6:
             raise KeyboardInterrupt
-
-
-@HOOKS.register_module(force=True)
-class StopForTest(Hook):
-    def __init__(self, after):
-        self.after = after
-
-    def after_train_iter(self, runner, *args, **kwargs):
-        if runner.iter + 1 == self.after:
-            raise StoppedError
 
 
 # To resume by iteration, onedl-mmengine skips past images without loading them. The random numbers
@@ -123,18 +110,8 @@ def test_resume_without_a_checkpoint_starts_from_scratch(tmp_path, config, tool,
     assert checkpoints(tmp_path / 'run') == ['epoch_1.pth']
 
 
-def derived(config: Path, name: str, change: str) -> Path:
-    path = config.with_name(f'{name}.py')
-    path.write_text(f'_base_ = {config.name!r}\n{change}\n')
-    return path
-
-
 def checkpoints(work_dir: Path) -> list[str]:
     return sorted(path.name for path in work_dir.glob('epoch_*'))
-
-
-def log_of(work_dir: Path) -> str:
-    return '\n'.join(path.read_text() for path in work_dir.glob('*/*.log'))
 
 
 def test_config_text_in_a_checkpoint_is_not_run(tmp_path, config, tool):
