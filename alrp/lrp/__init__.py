@@ -5,17 +5,20 @@ Two lines in a notebook::
     evaluation = evaluate_lrp('instances_val2017.json', 'results.bbox.json')
     evaluation.summary
 
-Boxes, masks and keypoints. Needs NumPy only, and pycocotools for masks.
+``LRPMetric`` takes detections image by image instead. Boxes, masks and keypoints. Needs NumPy only,
+and pycocotools for masks.
 """
 
 from .curve import LRPCurve, LRPError, OptimalLRP, lrp_curve, lrp_error, mean_over_classes
 from .evaluate import Evaluation, evaluate_lrp
 from .panoptic import PanopticEvaluation, evaluate_panoptic_lrp
+from .streaming import LRPMetric
 
 __all__ = [
     'Evaluation',
     'LRPCurve',
     'LRPError',
+    'LRPMetric',
     'OptimalLRP',
     'PanopticEvaluation',
     'evaluate_lrp',

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..coco import load_json
-from .average_precision import IOU_THRESHOLDS, average_precision
-from .counting import TruePositives, count_positives, first_detections, scores_and_ious
-from .curve import TAU, LRPCurve, OptimalLRP, lrp_curve, optimal_lrp
-from .inputs import read_detections, read_ground_truth
+from .accumulation import accumulate
+from .average_precision import IOU_THRESHOLDS
+from .counting import scores_and_ious
+from .curve import TAU, LRPCurve, OptimalLRP, lrp_curve
+from .inputs import Detections, GroundTruth, read_detections, read_ground_truth
 from .matching import Matches, match
 from .summary import per_class, summarize
 from .tasks import Task, find_iou_type, find_task
@@ -196,12 +197,9 @@ def evaluate_lrp(
         FileNotFoundError: If there is no such file.
         ValueError: If a value is malformed, not finite, negative, duplicated or unknown.
     """
-    thresholds = np.array(iou_thresholds, dtype=np.float64).reshape(-1)
-    if max_dets is not None and (not len(max_dets) or min(max_dets) < 1):
-        raise ValueError(f'max_dets must be whole numbers of at least 1, got {max_dets}')
-    if not len(thresholds) or not ((thresholds > 0) & (thresholds <= 1)).all():
-        raise ValueError(f'iou_thresholds must be in (0, 1], got {iou_thresholds!r}')
-    read_truth, read_results, matching, counting = STEPS
+    thresholds = checked_thresholds(iou_thresholds)
+    limits = checked_limits(max_dets)
+    read_truth, read_results, *_ = STEPS
     on_step(read_truth)
     content, truth_name = load_json(ground_truth, 'the ground truth')
     entries, results_name = None, ''
@@ -214,18 +212,61 @@ def evaluate_lrp(
     if entries is None:
         entries, results_name = load_json(results, 'the results')
     detections = read_detections(entries, truth, task, results_name)
+    return evaluate_arrays(truth, detections, task, limits, thresholds, on_step)
+
+
+def checked_thresholds(iou_thresholds: ArrayLike) -> FloatArray:
+    """IoU thresholds as an array of shape (T,), float64.
+
+    Raises:
+        ValueError: If there is none, or one is not in (0, 1].
+    """
+    thresholds = np.array(iou_thresholds, dtype=np.float64).reshape(-1)
+    if not len(thresholds) or not ((thresholds > 0) & (thresholds <= 1)).all():
+        raise ValueError(f'iou_thresholds must be in (0, 1], got {iou_thresholds!r}')
+    return thresholds
+
+
+def checked_limits(max_dets: Sequence[int] | None) -> list[int]:
+    """Limits on detections, ascending; none for None.
+
+    Raises:
+        ValueError: If the sequence is empty or a limit is below 1.
+    """
+    if max_dets is None:
+        return []
+    if not len(max_dets) or min(max_dets) < 1:
+        raise ValueError(f'max_dets must be whole numbers of at least 1, got {max_dets}')
+    return sorted(set(max_dets))
+
+
+def evaluate_arrays(
+    truth: GroundTruth,
+    detections: Detections,
+    task: Task,
+    limits: list[int],
+    thresholds: FloatArray,
+    on_step: Callable[[str], object] = lambda step: None,
+) -> Evaluation:
+    """Evaluate ground truth and detections that were checked.
+
+    Args:
+        truth (GroundTruth): G objects.
+        detections (Detections): N detections.
+        task (Task): The rules.
+        limits (list[int]): Limits on detections, ascending. Empty for those of the task.
+        thresholds (np.ndarray): Shape (T,), float64, IoUs for AP.
+        on_step (Callable[[str], object]): As in ``evaluate_lrp``.
+
+    Returns:
+        Evaluation: Summary and per-category values.
+    """
+    *_, matching, counting = STEPS
     on_step(matching)
-    limits = sorted(set(task.max_dets if max_dets is None else max_dets))
+    limits = limits or sorted(task.max_dets)
     matches = match(detections, truth, np.append(TAU, thresholds), limits[-1], task)
     on_step(counting)
-    precisions, recalls, lrp = [], [], {}
-    for limit in limits:
-        hits = count_positives(matches, limit)
-        lrp[limit] = _optimal_lrp(hits, matches, limit, task)
-        precision, recall = average_precision(hits, matches.num_objects)
-        precisions.append(precision[1:])  # without tau, the first threshold
-        recalls.append(recall[1:])
-    precision, recall = np.stack(precisions, axis=-1), np.stack(recalls, axis=-1)
+    precision, recall, lrp = accumulate(matches, limits, task)
     return Evaluation(
         summary=summarize(
             task, thresholds, limits, precision, recall, lrp[limits[-1]], truth.groups
@@ -243,28 +284,3 @@ def evaluate_lrp(
         lrp=lrp,
         matches=matches,
     )
-
-
-def _optimal_lrp(
-    hits: TruePositives, matches: Matches, max_detections: int, task: Task
-) -> OptimalLRP:
-    """oLRP at tau, the first threshold."""
-    counts = hits.counts[:1]
-    count = counts.sum()
-    at_tau = TruePositives(counts, hits.starts[:1], *(x[:count] for x in hits[2:]))
-    area = np.repeat(np.arange(counts.shape[1]), counts.sum(axis=(0, 2)))
-    optimum = optimal_lrp(
-        at_tau,
-        ious=matches.iou[area, at_tau.match],
-        scores=matches.score[matches.rows[at_tau.match]],
-        num_objects=matches.num_objects,
-    )
-    if task.first_optimum:
-        useless = (optimum.olrp == 1) & (counts[0].T > 0)
-        first = first_detections(matches, max_detections)
-        for k, a in np.argwhere(useless & ~first.true_positive).tolist():
-            optimum.olrp_loc[k, a] = np.nan
-            optimum.olrp_fp[k, a] = np.nan if first.ignored[k, a] else 1
-            optimum.olrp_fn[k, a] = 1
-            optimum.lrp_opt_thr[k, a] = first.score[k]
-    return optimum

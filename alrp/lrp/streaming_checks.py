@@ -1,0 +1,185 @@
+"""Reads the predictions or targets of an image into arrays, and checks them."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .masks import Masks, Rle
+from .types import Array, BoolArray, FloatArray, IntArray
+
+BOX_FORMATS = 'xyxy', 'xywh', 'cxcywh'
+
+
+class Side(NamedTuple):
+    """N detections or objects of an image.
+
+    Attributes:
+        regions (np.ndarray | list[dict]): Boxes x, y, width, height (N, 4), float64, or N masks as
+            compressed run lengths.
+        labels (np.ndarray): Shape (N,), int64.
+        scores (np.ndarray): Shape (N,), float64; empty for objects.
+        area (np.ndarray): Shape (N,), float64, square pixels; empty for detections.
+        crowd (np.ndarray): Shape (N,), bool; empty for detections.
+    """
+
+    regions: Any
+    labels: IntArray
+    scores: FloatArray
+    area: FloatArray
+    crowd: BoolArray
+
+
+def read_side(
+    entry: Any,
+    where: str,
+    scored: bool,
+    box_format: str,
+    iou_type: str,
+    num_classes: int | None,
+) -> Side:
+    """Read the dict of an image.
+
+    Args:
+        entry (Any): The dict.
+        where (str): What to call it in messages.
+        scored (bool): True for predictions, False for targets.
+        box_format (str): One of ``BOX_FORMATS``.
+        iou_type (str): ``bbox`` or ``segm``.
+        num_classes (int, optional): Labels must be less. None for any label.
+
+    Returns:
+        Side: The arrays.
+
+    Raises:
+        ValueError: If a key is missing or a value is malformed. Names the key.
+    """
+    region = 'boxes' if iou_type == 'bbox' else 'masks'
+    if not isinstance(entry, Mapping):
+        raise ValueError(f'{where}: expected a dict, got a {type(entry).__name__}')
+    needed = [region, 'labels', *(['scores'] if scored else [])]
+    lacking = [key for key in needed if key not in entry]
+    if lacking:
+        raise ValueError(
+            f'{where}: no key {", ".join(map(repr, lacking))}; it has '
+            f'{", ".join(map(repr, entry)) or "no keys"}'
+        )
+    labels = _labels(entry['labels'], f"{where}['labels']", num_classes)
+    count = len(labels)
+    where_region = f'{where}[{region!r}]'
+    regions: Any
+    if iou_type == 'segm':
+        regions = _masks(entry['masks'], where_region, count)
+    else:
+        regions = _boxes(entry['boxes'], where_region, count, box_format)
+    if scored:
+        scores = _not_negative(entry['scores'], f"{where}['scores']", count)
+        return Side(regions, labels, scores, np.zeros(0), np.zeros(0, bool))
+    if iou_type == 'bbox' and (regions[:, 2:] < 0).any():
+        raise ValueError(
+            f'{where_region}: a box has a negative width or height in the format {box_format!r}. '
+            'Is box_format right?'
+        )
+    areas = Masks(regions).areas() if iou_type == 'segm' else regions[:, 2] * regions[:, 3]
+    if entry.get('area') is not None:
+        given = _not_negative(entry['area'], f"{where}['area']", count)
+        areas = np.where(given > 0, given, areas)  # 0 is unknown, as in evaluate_lrp
+    crowd = np.zeros(count, bool)
+    if entry.get('iscrowd') is not None:
+        crowd = _not_negative(entry['iscrowd'], f"{where}['iscrowd']", count) != 0
+    return Side(regions, labels, np.zeros(0), areas, crowd)
+
+
+def as_array(value: Any, where: str) -> Array:
+    """An array from a tensor on any device, an array or nested lists."""
+    if hasattr(value, 'detach'):
+        value = value.detach().cpu()
+        if str(value.dtype) == 'torch.bfloat16':  # NumPy has no such type
+            value = value.float()
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'{where}: expected numbers ({error})') from error
+    if array.dtype.kind not in 'biuf':
+        raise ValueError(f'{where}: expected numbers, got {type(value).__name__} {value!r:.80}')
+    return array
+
+
+def _shaped(array: Array, where: str, count: int, *shape: int) -> Array:
+    """An array of shape (count, ...); any empty array stands for none."""
+    if array.size == 0 and count == 0:
+        return array.reshape(0, *shape)
+    if array.shape != (count, *shape):
+        expected = (count, *shape)
+        raise ValueError(
+            f'{where}: expected the shape {expected}, as there are {count} labels, got '
+            f'{array.shape}'
+        )
+    return array
+
+
+def _finite(value: Any, where: str, count: int, *shape: int) -> FloatArray:
+    array = _shaped(as_array(value, where), where, count, *shape).astype(np.float64)
+    wrong = np.argwhere(~np.isfinite(array))
+    if len(wrong):
+        at = tuple(wrong[0].tolist())
+        raise ValueError(f'{where}: {array[at]} at position {at[0]} is not finite')
+    return array
+
+
+def _not_negative(value: Any, where: str, count: int) -> FloatArray:
+    array = _finite(value, where, count)
+    wrong = np.flatnonzero(array < 0)
+    if len(wrong):
+        raise ValueError(f'{where}: {array[wrong[0]]} at position {wrong[0]} is negative')
+    return array
+
+
+def _labels(value: Any, where: str, num_classes: int | None) -> IntArray:
+    array = as_array(value, where)
+    if array.size == 0:
+        return np.zeros(0, np.int64)
+    if array.ndim != 1 or array.dtype.kind not in 'iu':
+        raise ValueError(
+            f'{where}: expected whole numbers of shape (N,), got {array.dtype} of shape '
+            f'{array.shape}'
+        )
+    labels = array.astype(np.int64)
+    wrong = (
+        labels[(labels < 0) | (labels >= num_classes)] if num_classes is not None else labels[:0]
+    )
+    if len(wrong):
+        raise ValueError(
+            f'{where}: label {wrong[0]} is not one of the {num_classes} classes, which have the '
+            f'labels 0 to {num_classes - 1}'  # type: ignore[operator]
+        )
+    return labels
+
+
+def _boxes(value: Any, where: str, count: int, box_format: str) -> FloatArray:
+    """Boxes as x, y, width, height, computed in float64."""
+    boxes = _finite(value, where, count, 4)
+    if box_format == 'xyxy':
+        boxes[:, 2:] -= boxes[:, :2]
+    elif box_format == 'cxcywh':
+        boxes[:, :2] -= boxes[:, 2:] / 2
+    return boxes
+
+
+def _masks(value: Any, where: str, count: int) -> list[Rle]:
+    from pycocotools import mask
+
+    masks = as_array(value, where)
+    if masks.size == 0 and count == 0:
+        return []
+    if masks.ndim != 3 or len(masks) != count:
+        raise ValueError(
+            f'{where}: expected the shape ({count}, height, width), as there are {count} labels, '
+            f'got {masks.shape}'
+        )
+    if masks.dtype.kind == 'f' or (masks.dtype != bool and not np.isin(masks, (0, 1)).all()):
+        raise ValueError(
+            f'{where}: expected bool, or whole numbers 0 and 1, got {masks.dtype}. Apply a '
+            'threshold, such as masks > 0.5'
+        )
+    return [mask.encode(np.asfortranarray(m, dtype=np.uint8)) for m in masks]
