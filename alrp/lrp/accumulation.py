@@ -1,13 +1,18 @@
-"""AP, AR and optimal LRP of all classes from their matches."""
+"""AP, AR and optimal LRP of all classes from their matches, in parts that bound memory."""
+
+from itertools import pairwise
 
 import numpy as np
 
-from .average_precision import average_precision
+from .average_precision import RECALLS, average_precision
 from .counting import TruePositives, count_positives, first_detections
 from .curve import OptimalLRP, optimal_lrp
-from .matching import Matches
+from .matches import Matches
 from .tasks import Task
 from .types import FloatArray
+
+DETECTIONS_AT_ONCE = 1 << 18  # bounds memory; a category may have more
+SETTINGS_AT_ONCE = 1 << 22  # matches of detections, at a threshold and in a range of areas
 
 
 def accumulate(
@@ -24,14 +29,41 @@ def accumulate(
         tuple[np.ndarray, np.ndarray, dict[int, OptimalLRP]]: Precision (T, R, K, A, M), recall
         (T, K, A, M), both -1 where undefined, and arrays of shape (K, A) for each limit.
     """
-    precisions, recalls, lrp = [], [], {}
-    for limit in limits:
-        hits = count_positives(matches, limit)
-        lrp[limit] = _optimal_lrp(hits, matches, limit, task)
-        precision, recall = average_precision(hits, matches.num_objects)
-        precisions.append(precision[1:])  # without tau, the first threshold
-        recalls.append(recall[1:])
-    return np.stack(precisions, axis=-1), np.stack(recalls, axis=-1), lrp
+    num_categories, num_areas = matches.num_objects.shape
+    num_thresholds = matches.num_thresholds - 1  # without tau, the first one
+    shape = num_thresholds, num_categories, num_areas, len(limits)
+    precision = np.empty((shape[0], len(RECALLS), *shape[1:]))
+    recall = np.empty(shape)
+    lrp = {
+        limit: OptimalLRP(*np.empty((len(OptimalLRP._fields), num_categories, num_areas)))
+        for limit in limits
+    }
+    for low, high in pairwise(_cuts(matches)):
+        part = matches.of_categories(low, high)
+        at_once = max(1, SETTINGS_AT_ONCE // max(1, num_areas * len(part.rows)))
+        for m, limit in enumerate(limits):
+            for start in range(0, matches.num_thresholds, at_once):
+                thresholds = range(start, min(start + at_once, matches.num_thresholds))
+                hits = count_positives(part, limit, thresholds)
+                skipped = 0
+                if start == 0:
+                    for values, found in zip(lrp[limit], _optimal_lrp(hits, part, limit, task)):
+                        values[low:high] = found
+                    skipped = 1
+                ap, ar = average_precision(hits, part.num_objects)
+                at = slice(start - 1 + skipped, thresholds.stop - 1)
+                precision[at, :, low:high, :, m] = ap[skipped:]
+                recall[at, low:high, :, m] = ar[skipped:]
+    return precision, recall, lrp
+
+
+def _cuts(matches: Matches) -> list[int]:
+    """Where to cut the categories into parts with few detections: ascending, with both ends."""
+    num_categories = len(matches.num_objects)
+    categories = np.arange(num_categories + 1, dtype=matches.category.dtype)
+    part = np.searchsorted(matches.category, categories) // DETECTIONS_AT_ONCE
+    full = np.flatnonzero(np.diff(part)) + 1
+    return sorted({0, *full.tolist(), num_categories})
 
 
 def _optimal_lrp(

@@ -9,11 +9,11 @@ class Boxes:
     """N boxes.
 
     Args:
-        boxes (np.ndarray): Shape (N, 4), float64, [x, y, width, height] in pixels.
+        boxes (np.ndarray): Shape (N, 4), float, [x, y, width, height] in pixels. Is not copied.
     """
 
     def __init__(self, boxes: FloatArray):
-        self.x, self.y, self.width, self.height = np.ascontiguousarray(boxes.T)
+        self.x, self.y, self.width, self.height = boxes.T
 
     def areas(self) -> FloatArray:
         """Shape (N,), float64, square pixels."""

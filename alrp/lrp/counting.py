@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .matching import Matches
+from .matches import Matches, unpack
 from .types import BoolArray, FloatArray, IntArray
 
 
@@ -30,12 +30,13 @@ class TruePositives(NamedTuple):
     match: IntArray
 
 
-def count_positives(matches: Matches, max_detections: int) -> TruePositives:
+def count_positives(matches: Matches, max_detections: int, thresholds: range) -> TruePositives:
     """Count all true positives among the best detections of each image and category.
 
     Args:
         matches (Matches): N detections, M of which may match.
         max_detections (int): The limit per image and category, or per image.
+        thresholds (range): Positions of the T thresholds at which to count.
 
     Returns:
         TruePositives: In the order of the segments, by descending score within a segment.
@@ -43,29 +44,38 @@ def count_positives(matches: Matches, max_detections: int) -> TruePositives:
     kept = matches.rank < max_detections
     rows = matches.rows
     num_categories, num_areas = matches.num_objects.shape
-    num_settings = len(matches.true_positive) * num_areas
-    true_positive = (matches.true_positive & kept[rows]).reshape(num_settings, -1)
-    matching = matches.true_positive | matches.ignored
+    num_settings = len(thresholds) * num_areas
+    true_positive = unpack(matches.won, num_areas, thresholds)
+    matching = unpack(matches.won_ignored, num_areas, thresholds)
+    matching |= true_positive
+    true_positive &= kept[rows]
 
     # False positives are the detections in range minus the ones in range that match. The first is a
     # sum over N detections, the second a sum over M for each threshold.
     in_range = _sums_before(matches.in_range & kept)  # (A, N + 1)
-    matched = _sums_before(matching & (matches.in_range & kept)[:, rows])  # (T, A, M + 1)
-    unmatched = in_range[:, rows] - matched[..., :-1]
-    begin = np.searchsorted(matches.category, np.arange(num_categories))
-    before = in_range[:, begin] - matched[..., np.searchsorted(rows, begin)]  # (T, A, K)
+    matching &= (matches.in_range & kept)[:, rows]
+    matched = _sums_before(matching)  # (T, A, M + 1)
+    categories = np.arange(num_categories, dtype=matches.category.dtype)
+    begin = np.searchsorted(matches.category, categories)
+    first = np.searchsorted(rows, begin.astype(rows.dtype))
+    before = in_range[:, begin] - matched[..., first]  # (T, A, K)
 
-    setting, match = np.nonzero(true_positive)
-    category = matches.category[rows[match]]
-    segment = setting * num_categories + category
+    true_positive = true_positive.reshape(num_settings, -1)
+    num_hits = np.count_nonzero(true_positive, axis=1)
+    setting = np.repeat(np.arange(num_settings), num_hits)
+    match = np.flatnonzero(true_positive) - setting * len(rows)
+    row = rows[match]
+    segment = setting * num_categories + matches.category[row]
     counts = np.bincount(segment, minlength=num_settings * num_categories)
     starts = np.cumsum(counts) - counts
-    shape = len(matches.true_positive), num_areas, num_categories
+    shape = len(thresholds), num_areas, num_categories
+    in_range_before = in_range[setting % num_areas, row]
+    matched_before = matched.reshape(num_settings, -1)[setting, match]
     return TruePositives(
         counts=counts.reshape(shape),
         starts=starts.reshape(shape),
         num_tp=np.arange(1, len(match) + 1) - starts[segment],
-        num_fp=unmatched.reshape(num_settings, -1)[setting, match] - before.ravel()[segment],
+        num_fp=in_range_before - matched_before - before.ravel()[segment],
         match=match,
     )
 
@@ -105,8 +115,9 @@ def first_detections(matches: Matches, max_detections: int) -> FirstDetections:
     matched = row < len(matches.rows)
     matched[matched] = matches.rows[row[matched]] == first[matched]
     category, row = category[matched], row[matched]
-    found.true_positive[category] = matches.true_positive[0][:, row].T
-    found.ignored[category] |= matches.ignored[0][:, row].T
+    at_first = range(1)
+    found.true_positive[category] = unpack(matches.won[:, row], shape[1], at_first)[0].T
+    found.ignored[category] |= unpack(matches.won_ignored[:, row], shape[1], at_first)[0].T
     found.ignored[category] &= ~found.true_positive[category]
     return found
 
@@ -126,16 +137,17 @@ def scores_and_ious(
         tuple[np.ndarray, np.ndarray]: Scores (D,), float64, in the order of evaluation, and IoUs
         with the matched object (D,), float64, 0 for a false positive.
     """
-    low, high = np.searchsorted(matches.category, [category, category + 1])
-    mine = slice(*np.searchsorted(matches.rows, [low, high]))
-    rows = matches.rows[mine] - low
-    true_positive = matches.true_positive[0, area, mine]
-    counts = matches.in_range[area, low:high].copy()
-    counts[rows] = (counts[rows] | true_positive) & ~matches.ignored[0, area, mine]
-    counts &= matches.rank[low:high] < max_detections
-    ious = np.zeros(high - low)
-    ious[rows] = matches.iou[area, mine]
-    return matches.score[low:high][counts], ious[counts]
+    mine = matches.of_categories(category, category + 1)
+    num_areas = matches.num_objects.shape[1]
+    true_positive, ignored = (
+        unpack(bits, num_areas, range(1))[0, area] for bits in (mine.won, mine.won_ignored)
+    )
+    counts = mine.in_range[area].copy()
+    counts[mine.rows] = (counts[mine.rows] | true_positive) & ~ignored
+    counts &= mine.rank < max_detections
+    ious = np.zeros(len(counts))
+    ious[mine.rows] = mine.iou[area]
+    return mine.score[counts], ious[counts]
 
 
 def _sums_before(flags: BoolArray) -> NDArray[np.int32]:

@@ -14,7 +14,8 @@ from .average_precision import IOU_THRESHOLDS
 from .counting import scores_and_ious
 from .curve import TAU, LRPCurve, OptimalLRP, lrp_curve
 from .inputs import Detections, GroundTruth, read_detections, read_ground_truth
-from .matching import Matches, match
+from .matches import Matches
+from .matching import match
 from .summary import per_class, summarize
 from .tasks import Task, find_iou_type, find_task
 from .types import FloatArray

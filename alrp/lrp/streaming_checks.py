@@ -145,14 +145,13 @@ def _labels(value: Any, where: str, num_classes: int | None) -> IntArray:
             f'{array.shape}'
         )
     labels = array.astype(np.int64)
-    wrong = (
-        labels[(labels < 0) | (labels >= num_classes)] if num_classes is not None else labels[:0]
-    )
-    if len(wrong):
-        raise ValueError(
-            f'{where}: label {wrong[0]} is not one of the {num_classes} classes, which have the '
-            f'labels 0 to {num_classes - 1}'  # type: ignore[operator]
-        )
+    if num_classes is not None:
+        wrong = labels[(labels < 0) | (labels >= num_classes)]
+        if len(wrong):
+            raise ValueError(
+                f'{where}: label {wrong[0]} is not one of the {num_classes} classes, which have '
+                f'the labels 0 to {num_classes - 1}'
+            )
     return labels
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+IntArray = NDArray[np.signedinteger[Any]]
 BitArray = NDArray[np.uint64]
 Array = NDArray[Any]
 Numbers = Any  # a float, or an array of floats
