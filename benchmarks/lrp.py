@@ -35,8 +35,8 @@ WIDTH, HEIGHT = 640, 480
 TAU = 0.5
 
 
-def make_set(num_images, num_detections, num_objects, num_classes, seed=0):
-    """Synthetic ground truth and results as parsed JSON, similar to COCO's.
+def make_set(num_images, num_detections, num_objects, num_classes, arrays=False, seed=0):
+    """Synthetic ground truth and results as parsed JSON, similar to COCO's; or results as arrays.
 
     A few classes are frequent and most are rare; an image has objects of few classes. Half of the
     detections are near an object, several near the same one, and closer ones have higher scores.
@@ -73,15 +73,15 @@ def make_set(num_images, num_detections, num_objects, num_classes, seed=0):
     detected = np.concatenate([image[near], rest_image])
     order = np.argsort(detected, kind='stable')
     score = np.concatenate([rng.beta(2, 2, len(near)) * np.exp(-2 * noise), rng.beta(1, 9, rest)])
-    results = [
-        dict(image_id=i, category_id=c, bbox=b, score=s)
-        for i, c, b, s in zip(
-            (detected[order] + 1).tolist(),
-            np.concatenate([category[near], rest_category])[order].tolist(),
-            np.concatenate([near_boxes, random_boxes(rest)])[order].round(2).tolist(),
-            score[order].tolist(),
-        )
-    ]
+    results = dict(
+        image_id=detected[order] + 1,
+        category_id=np.concatenate([category[near], rest_category])[order],
+        bbox=np.concatenate([near_boxes, random_boxes(rest)])[order].round(2),
+        score=score[order],
+    )
+    if not arrays:
+        columns = (values.tolist() for values in results.values())
+        results = [dict(zip(results, values)) for values in zip(*columns)]
     columns = image.tolist(), category.tolist(), boxes.round(2).tolist(), crowd.tolist()
     ground_truth = dict(
         images=[

@@ -12,7 +12,7 @@ from .tasks import Task
 from .types import FloatArray
 
 DETECTIONS_AT_ONCE = 1 << 18  # bounds memory; a category may have more
-SETTINGS_AT_ONCE = 1 << 22  # matches of detections, at a threshold and in a range of areas
+SETTINGS_AT_ONCE = 1 << 21  # matches of detections, at a threshold and in a range of areas
 
 
 def accumulate(

@@ -17,7 +17,7 @@ class Boxes:
 
     def areas(self) -> FloatArray:
         """Shape (N,), float64, square pixels."""
-        areas: FloatArray = self.width * self.height
+        areas: FloatArray = np.multiply(self.width, self.height, dtype=np.float64)
         return areas
 
     def ious(
@@ -42,11 +42,9 @@ class Boxes:
         Returns:
             np.ndarray: Shape (P,), float64.
         """
-        x, width = self.x[mine], self.width[mine]
-        other_x, other_width = others.x[theirs], others.width[theirs]
+        x, y, width, height = self._of(mine)
+        other_x, other_y, other_width, other_height = others._of(theirs)
         shared_width = np.minimum(width + x, other_width + other_x) - np.maximum(x, other_x)
-        y, height = self.y[mine], self.height[mine]
-        other_y, other_height = others.y[theirs], others.height[theirs]
         shared_height = np.minimum(height + y, other_height + other_y) - np.maximum(y, other_y)
         overlap = (shared_width > 0) & (shared_height > 0)
         shared = shared_width * shared_height
@@ -54,3 +52,7 @@ class Boxes:
         union = np.where(crowd, area, area + other_width * other_height - shared)
         ious: FloatArray = np.divide(shared, union, out=np.zeros(len(mine)), where=overlap)
         return ious
+
+    def _of(self, rows: IntArray) -> tuple[FloatArray, ...]:
+        columns = self.x, self.y, self.width, self.height
+        return tuple(np.asarray(column[rows], dtype=np.float64) for column in columns)

@@ -1,15 +1,16 @@
 """AP and LRP of a detector from ground truth and results."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..coco import load_json
+from ..coco import describe_source, load_json
 from .accumulation import accumulate
+from .arrays import first_entries
 from .average_precision import IOU_THRESHOLDS
 from .counting import scores_and_ious
 from .curve import TAU, LRPCurve, OptimalLRP, lrp_curve
@@ -160,7 +161,7 @@ class Evaluation:
 
 def evaluate_lrp(
     ground_truth: str | os.PathLike[str] | dict[str, Any],
-    results: str | os.PathLike[str] | Sequence[dict[str, Any]],
+    results: str | os.PathLike[str] | Sequence[dict[str, Any]] | Mapping[str, ArrayLike],
     iou_type: str | None = 'bbox',
     max_dets: Sequence[int] | None = None,
     iou_thresholds: ArrayLike = IOU_THRESHOLDS,
@@ -174,8 +175,10 @@ def evaluate_lrp(
     Args:
         ground_truth (str | os.PathLike | dict): Path of a file of COCO-format annotations, or its
             content.
-        results (str | os.PathLike | list[dict]): Path of a file of COCO-format results, or its
-            content. Without detections, AP is 0 and LRP is 1.
+        results (str | os.PathLike | list[dict] | dict[str, ArrayLike]): Path of a file of
+            COCO-format results, its content, or a dict of arrays with N values: ``image_id``,
+            ``category_id``, ``score`` and ``bbox`` (N, 4), for example. Arrays of boxes and files
+            of boxes take the least memory. Without detections, AP is 0 and LRP is 1.
         iou_type (str, optional): ``bbox``, ``segm`` or ``keypoints``. None takes what the results
             have: keypoints, else boxes, else masks.
         max_dets (Sequence[int], optional): Limits on the detections per image and category, or per
@@ -203,17 +206,23 @@ def evaluate_lrp(
     read_truth, read_results, *_ = STEPS
     on_step(read_truth)
     content, truth_name = load_json(ground_truth, 'the ground truth')
-    entries, results_name = None, ''
+    entries, results_name = results, describe_source(results, 'the results')
     if iou_type is None:
-        entries, results_name = load_json(results, 'the results')
-        iou_type = find_iou_type(content, entries)
+        first = first_entries(results)
+        if first is None:
+            first = entries = load_json(results, 'the results')[0]
+        iou_type = find_iou_type(content, first)
     task = find_task(content, iou_type, rules, sigmas)
     truth = read_ground_truth(content, task, truth_name)
     on_step(read_results)
-    if entries is None:
-        entries, results_name = load_json(results, 'the results')
-    detections = read_detections(entries, truth, task, results_name)
-    return evaluate_arrays(truth, detections, task, limits, thresholds, on_step)
+    return evaluate_arrays(
+        truth,
+        read_detections(entries, truth, task, results_name),
+        task,
+        limits,
+        thresholds,
+        on_step,
+    )
 
 
 def checked_thresholds(iou_thresholds: ArrayLike) -> FloatArray:
@@ -266,6 +275,7 @@ def evaluate_arrays(
     on_step(matching)
     limits = limits or sorted(task.max_dets)
     matches = match(detections, truth, np.append(TAU, thresholds), limits[-1], task)
+    del detections  # frees memory
     on_step(counting)
     precision, recall, lrp = accumulate(matches, limits, task)
     return Evaluation(

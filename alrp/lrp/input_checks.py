@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from pathlib import PureWindowsPath
 from typing import Any
@@ -87,5 +87,10 @@ def layout_problems(entries: Entries, images: ById, key: str) -> list[str]:
     # Detectors may predict boxes without width or height, clipped at the border of the image.
     least = 0 if may_extend else np.nextafter(0, 1)
     flat = [i for i, box in enumerate(boxes) if box[2] < least or box[3] < least]
-    problems = [entries.problem('bbox', flat, 'has no area: nothing can match it')] if flat else []
+    problems = [flat_boxes_problem(entries, flat)] if flat else []
     return problems if problem is None else [*problems, problem]
+
+
+def flat_boxes_problem(entries: Entries, flat: Sequence[int]) -> str:
+    """The sentence about boxes without width or height, at these positions."""
+    return entries.problem('bbox', flat, 'has no area: nothing can match it')

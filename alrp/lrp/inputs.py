@@ -4,12 +4,13 @@ Bad input is an error that names the file, the entries and the remedy: numbers f
 only half understood look as good as any.
 """
 
+import os
 import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -27,8 +28,18 @@ from ..coco import (
     read_results,
 )
 from ..text import format_list
+from .arrays import (
+    Columns,
+    Rows,
+    clean_boxes,
+    columns_from,
+    columns_of_entries,
+    columns_of_file,
+    is_columns,
+)
+from .boxes import Boxes
 from .federated import Federation, read_federation, read_frequencies
-from .input_checks import REFERENCES, layout_problems, match_ids, name_problems
+from .input_checks import REFERENCES, flat_boxes_problem, layout_problems, match_ids, name_problems
 from .iou_types import Entry, Regions, read_boxes
 from .tasks import Task
 from .types import BoolArray, FloatArray, IntArray
@@ -74,10 +85,10 @@ class Detections:
     """N detections in the order of the input.
 
     Attributes:
-        image (np.ndarray): Shape (N,), int64, position of the image in the ground truth.
-        category (np.ndarray): Shape (N,), int64, position of the category in the ground truth; -1
-            for a category that LVIS does not know.
-        score (np.ndarray): Shape (N,), float64, >= 0.
+        image (np.ndarray): Shape (N,), int, position of the image in the ground truth.
+        category (np.ndarray): Shape (N,), int, position of the category in the ground truth; -1 for
+            a category that LVIS does not know.
+        score (np.ndarray): Shape (N,), float, >= 0.
         area (np.ndarray): Shape (N,), float64, square pixels, which decides about the range.
         regions (Regions): N boxes, masks or sets of keypoints.
     """
@@ -169,8 +180,8 @@ def read_detections(results: object, truth: GroundTruth, task: Task, where: str)
     """Read results into arrays.
 
     Args:
-        results (object): Parsed content of a file of COCO-format results: a list, which may be
-            empty, or annotations with scores. Is not changed.
+        results (object): Path of a file of COCO-format results, or its content: a list, which may
+            be empty, or annotations with scores; or a dict of arrays. Is not changed.
         truth (GroundTruth): The ground truth, which has their images and categories.
         task (Task): Says which key is needed, and what the area of a detection is.
         where (str): What to call the file in messages.
@@ -182,6 +193,13 @@ def read_detections(results: object, truth: GroundTruth, task: Task, where: str)
         ValueError: If a value is missing, of the wrong type, not finite, negative or unknown.
     """
     region = task.similarity
+    if is_columns(results):
+        columns = columns_from(cast(Mapping[str, Any], results), region.key, where)
+        results = Rows(columns)
+    detections = _clean_boxes(results, truth, task, where) if region.key == 'bbox' else None
+    if detections is not None:
+        return detections
+    results = list(results) if isinstance(results, Rows) else results
     references = dict.fromkeys(REFERENCES, ANYTHING)
     fields = Fields({**references, 'score': NUMBER, region.key: ANYTHING})
     entries = read_results(results, fields, where)
@@ -206,6 +224,26 @@ def read_detections(results: object, truth: GroundTruth, task: Task, where: str)
         area=_areas_of_detections(entries, regions, task, truth.images, where),
         regions=regions,
     )
+
+
+def _clean_boxes(results: Any, truth: GroundTruth, task: Task, where: str) -> Detections | None:
+    """Boxes from a file, a list or ``Rows``, if nothing is wrong with them; else None."""
+    if isinstance(results, Rows):
+        columns: Columns | None = results.columns
+    elif isinstance(results, str | os.PathLike):
+        columns = columns_of_file(results)
+    else:
+        columns = columns_of_entries(results) if isinstance(results, list | tuple) else None
+    if columns is None:
+        return None
+    boxes = clean_boxes(columns, [*truth.images], [*truth.categories], task.federated)
+    if boxes is None:
+        return None
+    if len(boxes.flat):
+        text = flat_boxes_problem(Entries(Rows(columns), 'results'), boxes.flat.tolist())
+        warnings.warn(f'{where}: {text}', stacklevel=4)
+    regions = Boxes(boxes.bbox)
+    return Detections(boxes.image, boxes.category, boxes.score, regions.areas(), regions)
 
 
 def _areas_of_detections(

@@ -97,8 +97,3 @@ def unpack(words: BitArray, num_areas: int, thresholds: range) -> BoolArray:
             octet, bit = divmod(place * num_areas + a, 8)
             np.not_equal(octets[word, :, octet] & np.uint8(1 << bit), 0, out=flags[i, a])
     return flags
-
-
-def index_type(count: int) -> type[Any]:
-    """The smallest of int32 and int64 for positions below ``count``."""
-    return np.int32 if count < 1 << 31 else np.int64

@@ -12,10 +12,10 @@ import numpy as np
 
 from .choosing import by_detection, choose, order_steps
 from .inputs import Detections, GroundTruth
-from .matches import Matches, index_type, thresholds_per_word, unpack
+from .matches import Matches, thresholds_per_word, unpack
 from .pairs import find_pairs, first_equal
 from .tasks import Task
-from .types import BitArray, BoolArray, FloatArray, IntArray
+from .types import BitArray, BoolArray, FloatArray, IntArray, index_type
 
 DETECTIONS_AT_ONCE = 1 << 18
 
@@ -48,7 +48,8 @@ def match(
     objects, object_starts = _by_image(truth.image, len(truth.images))
     rank = np.empty(len(by_image), index_type(len(by_image)))
     in_range = np.empty((num_areas, len(by_image)), bool)
-    end, num_rows, parts = 0, 0, [_Part.nothing(len(thresholds), num_areas)]
+    part = _Part.nothing(len(thresholds), num_areas)
+    end, num_rows, parts = 0, 0, [part]
     for low, high in pairwise(_cuts(starts)):
         part = _match_part(
             detections,
@@ -63,7 +64,7 @@ def match(
         by_image[start:end] = part.position  # not beyond what was read
         rank[start:end] = part.rank
         in_range[:, start:end] = part.in_range
-        parts.append(part.only_matches(part.rows + start))
+        parts.append(part.only_matches((part.rows + start).astype(rank.dtype)))
         num_rows += len(part.rows)
     position, rank, in_range = by_image[:end], rank[:end], in_range[:, :end]
 
@@ -75,10 +76,10 @@ def match(
     of_row = of_row[order]
     rows = np.flatnonzero(of_row >= 0).astype(index_type(end))
     of_row = of_row[rows]
-    matched: dict[str, Any] = {
-        name: np.concatenate([getattr(part, name) for part in parts], axis=-1)[..., of_row]
-        for name in ('won', 'won_ignored', 'iou', 'object')
-    }
+    names = 'won', 'won_ignored', 'object', 'iou'
+    found = {name: [getattr(part, name) for part in parts] for name in names}
+    del parts, part
+    matched = {name: _joined(found.pop(name), of_row) for name in names}  # frees memory in between
     in_range = in_range[:, order]
     rank = rank[order]
     order = position[order]
@@ -97,6 +98,14 @@ def match(
         ),
         **matched,
     )
+
+
+def _joined(parts: list[Any], order: IntArray) -> Any:
+    """Concatenate arrays (..., n) to (..., M), and put them in another order (M,)."""
+    whole = np.empty((*parts[0].shape[:-1], len(order)), parts[0].dtype)
+    for row in np.ndindex(whole.shape[:-1]):
+        whole[row] = np.concatenate([part[row] for part in parts])[order]
+    return whole
 
 
 class _Part(NamedTuple):

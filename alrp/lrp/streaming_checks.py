@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .arrays import as_array
 from .masks import Masks, Rle
 from .types import Array, BoolArray, FloatArray, IntArray
 
@@ -88,21 +89,6 @@ def read_side(
     if entry.get('iscrowd') is not None:
         crowd = _not_negative(entry['iscrowd'], f"{where}['iscrowd']", count) != 0
     return Side(regions, labels, np.zeros(0), areas, crowd)
-
-
-def as_array(value: Any, where: str) -> Array:
-    """An array from a tensor on any device, an array or nested lists."""
-    if hasattr(value, 'detach'):
-        value = value.detach().cpu()
-        if str(value.dtype) == 'torch.bfloat16':  # NumPy has no such type
-            value = value.float()
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f'{where}: expected numbers ({error})') from error
-    if array.dtype.kind not in 'biuf':
-        raise ValueError(f'{where}: expected numbers, got {type(value).__name__} {value!r:.80}')
-    return array
 
 
 def _shaped(array: Array, where: str, count: int, *shape: int) -> Array:
