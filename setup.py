@@ -41,6 +41,7 @@ setup(
     extras_require={
         'torch': TORCH,  # alrp.ranking
         'masks': MASKS,  # alrp.lrp with iou_type='segm'
+        'fast': ['orjson'],  # alrp.lrp, to read large files of results
         'panoptic': ['kornia-rs>=0.2,<0.3'],  # alrp.lrp.panoptic; slower with opencv-python
         'report': ['plotly>=6', 'jinja2', 'markupsafe'],  # alrp lrp --html
         'mmdet': [*TORCH, *MASKS, *MMDET, *TOOLS],  # alrp_mmdet and its tools

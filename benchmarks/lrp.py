@@ -7,6 +7,13 @@ peak beyond the input. `AP` and `oLRP` must agree in all rows that have them.
 
     python benchmarks/lrp.py --repeat 5 --output benchmarks/lrp_results.md
 
+With `--sizes`, the number of detections is the axis instead, with as many images and objects per
+detection as in COCO. `CPU` is the processor time of all threads, which other programs affect less
+than `min`.
+
+    python benchmarks/lrp.py --sizes 500000 1000000 2000000 5000000 --repeat 2
+
+- **ours, arrays**: from arrays, one per key, instead of lists of dicts.
 - **pycocotools**: COCOeval's AP, no LRP.
 - **faster-coco-eval**: the same in C++, with its default number of threads, if it is installed.
 - **plain LRP**: pycocotools, then a loop over the detections of each class and area range.
@@ -14,6 +21,7 @@ peak beyond the input. `AP` and `oLRP` must agree in all rows that have them.
 
 import argparse
 import contextlib
+import ctypes
 import importlib.util
 import io
 import multiprocessing
@@ -167,10 +175,15 @@ def plain_lrp(ground_truth, results):
 
 METHODS = {
     'ours, AP and LRP': ours,
+    'ours, arrays': ours,
     'faster-coco-eval, AP': faster_coco_eval,
     'pycocotools, AP': pycocotools,
     'plain LRP': plain_lrp,
 }
+
+
+ARRAYS = 'ours, arrays'
+SIZES = {ARRAYS: 'arrays', 'ours, AP and LRP': 'lists', 'faster-coco-eval, AP': 'lists'}
 
 
 def peak_memory():
@@ -178,22 +191,47 @@ def peak_memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+def resident_memory():
+    """Bytes in use. Elsewhere than on Linux, their peak so far."""
+    if not sys.platform.startswith('linux'):
+        return peak_memory()
+    ctypes.CDLL(None).malloc_trim(0)  # gives back what is free
+    return int(Path('/proc/self/statm').read_text().split()[1]) * resource.getpagesize()
+
+
+def reset_peak():
+    """Forget the peak of memory while the input was made; on Linux only."""
+    with contextlib.suppress(OSError):
+        Path('/proc/self/clear_refs').write_text('5')
+
+
+def recent_peak():
+    status = Path('/proc/self/status')
+    if not status.is_file():
+        return peak_memory()
+    [line] = [x for x in status.read_text().splitlines() if x.startswith('VmHWM')]
+    return int(line.split()[1]) * 1024
+
+
 def measure(method, size, repeat):
-    """Seconds of each pass, peak memory on top of the input in bytes, AP and oLRP."""
-    small = make_set(10, 100, 20, 3)
+    """Wall and CPU seconds of each pass, peak memory beyond the input in bytes, AP and oLRP."""
+    small = make_set(10, 100, 20, 3, method == ARRAYS)
     with contextlib.redirect_stdout(io.StringIO()):
         METHODS[method](*small)  # so that lazy imports are not measured
-        seconds = []
+        seconds, cpu_seconds = [], []
         for _ in range(repeat):
-            loaded = make_set(*size)  # again, because the libraries change their input
-            before = peak_memory()
-            start = time.perf_counter()
+            # Again, because the libraries change their input.
+            loaded = make_set(*size, method == ARRAYS)
+            before = resident_memory()
+            reset_peak()
+            start = time.perf_counter(), time.process_time()
             numbers = METHODS[method](*loaded)
-            seconds.append(time.perf_counter() - start)
+            seconds.append(time.perf_counter() - start[0])
+            cpu_seconds.append(time.process_time() - start[1])
             if len(seconds) == 1:
-                memory = peak_memory() - before
+                memory = recent_peak() - before
             del loaded
-    return seconds, memory, *numbers
+    return seconds, cpu_seconds, memory, *numbers
 
 
 def in_fresh_process(*job):
@@ -218,7 +256,7 @@ def table(args):
         repeat = args.repeat if METHODS[method] in (ours, faster_coco_eval) else args.slow_repeat
         if repeat == 0:
             continue
-        seconds, memory, ap, olrp = in_fresh_process(method, size, repeat)
+        seconds, _, memory, ap, olrp = in_fresh_process(method, size, repeat)
         reference = reference or min(seconds)
         cells = [
             method,
@@ -232,6 +270,37 @@ def table(args):
         yield '| ' + ' | '.join(cells) + ' |'
 
 
+def size_table(args):
+    yield (
+        f'{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs, NumPy '
+        f'{np.__version__}; 100 detections and 7.2 objects per image, {args.classes} classes'
+    )
+    yield ''
+    yield '| detections | method | min | CPU | memory | size of the arrays | AP | oLRP |'
+    yield '|--:|---|--:|--:|--:|--:|--:|--:|'
+    for count in args.sizes:
+        for method in SIZES:
+            limit = args.max_lists if SIZES[method] == 'lists' else count
+            if count > limit or (
+                method.startswith('faster') and not importlib.util.find_spec('faster_coco_eval')
+            ):
+                continue
+            size = count // 100, count, count * 72 // 1000, args.classes
+            seconds, cpu, memory, ap, olrp = in_fresh_process(method, size, args.repeat)
+            arrays = count * 7 * 8 / 2**20  # two ids, four coordinates, a score
+            cells = [
+                f'{count:,}',
+                method,
+                f'{min(seconds):.2f} s',
+                f'{min(cpu):.2f} s',
+                f'{memory / 2**20:.0f} MiB',
+                f'{arrays:.0f} MiB',
+                f'{ap:.12f}',
+                '' if olrp is None else f'{olrp:.12f}',
+            ]
+            yield '| ' + ' | '.join(cells) + ' |'
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--images', type=int, default=5000)
@@ -242,11 +311,18 @@ def main():
     parser.add_argument(
         '--slow-repeat', type=int, default=1, help='repeats of the methods that take minutes'
     )
+    parser.add_argument('--sizes', type=int, nargs='+', help='numbers of detections')
+    parser.add_argument(
+        '--max-lists',
+        type=int,
+        default=1_000_000,
+        help='with --sizes, do not run methods that take lists of dicts on more detections',
+    )
     parser.add_argument('--output', type=Path, help='also write the table to this file')
     args = parser.parse_args()
 
     lines = []
-    for line in table(args):
+    for line in size_table(args) if args.sizes else table(args):
         print(line, flush=True)
         lines.append(line)
     if args.output:

@@ -58,9 +58,9 @@ def names_of(requirements: list[str]) -> set[str]:
     [
         (['alrp/coco'], None),
         (['alrp/ranking'], ['torch']),
-        (['alrp/lrp'], ['masks', 'report', 'panoptic']),
-        (['alrp'], ['torch', 'masks', 'report', 'panoptic']),
-        (['alrp', 'alrp_mmdet', 'tools'], ['mmdet', 'report', 'onnx', 'panoptic']),
+        (['alrp/lrp'], ['masks', 'report', 'panoptic', 'fast']),
+        (['alrp'], ['torch', 'masks', 'report', 'panoptic', 'fast']),
+        (['alrp', 'alrp_mmdet', 'tools'], ['mmdet', 'report', 'onnx', 'panoptic', 'fast']),
     ],
 )
 def test_imports_are_declared(arguments, folders, extras):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from ..coco import CocoFormatError
-from ..coco.stream import read_list_in_parts
+from .stream import read_list_in_parts
 from .types import Array, IntArray, index_type
 
 REFERENCES = 'image_id', 'category_id'

@@ -7,7 +7,7 @@ only half understood look as good as any.
 import os
 import warnings
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, cast
@@ -28,6 +28,7 @@ from ..coco import (
     read_results,
 )
 from ..text import format_list
+from .areas import area_problems, areas, areas_of_detections
 from .arrays import (
     Columns,
     Rows,
@@ -40,7 +41,7 @@ from .arrays import (
 from .boxes import Boxes
 from .federated import Federation, read_federation, read_frequencies
 from .input_checks import REFERENCES, flat_boxes_problem, layout_problems, match_ids, name_problems
-from .iou_types import Entry, Regions, read_boxes
+from .iou_types import Entry, Regions
 from .tasks import Task
 from .types import BoolArray, FloatArray, IntArray
 
@@ -141,10 +142,10 @@ def read_ground_truth(ground_truth: object, task: Task, where: str) -> GroundTru
     annotations = lists['annotations']
     problems = annotations.unknown_references('image_id', images.keys(), 'images')
     problems += annotations.unknown_references('category_id', categories.keys(), 'categories')
-    raise_problems(where, problems + (_area_problems(annotations) if task.own_area else []))
+    raise_problems(where, problems + (area_problems(annotations) if task.own_area else []))
     regions = region.read(annotations, images, where)
     warned = [str(found) for found in repairs if found.key not in SIZE or region.key != 'bbox']
-    area, lacking = _areas(content['annotations'], regions)
+    area, lacking = areas(content['annotations'], regions)
     if lacking:
         labels = format_list(annotations.label(i) for i in lacking)
         warned.append(f"{len(lacking)} annotations without 'area': set to {region.area}: {labels}")
@@ -221,7 +222,7 @@ def read_detections(results: object, truth: GroundTruth, task: Task, where: str)
         image=_positions(entries, 'image_id', truth.images),
         category=_positions(entries, 'category_id', truth.categories, task.federated),
         score=score,
-        area=_areas_of_detections(entries, regions, task, truth.images, where),
+        area=areas_of_detections(entries, regions, task, truth.images, where),
         regions=regions,
     )
 
@@ -244,52 +245,6 @@ def _clean_boxes(results: Any, truth: GroundTruth, task: Task, where: str) -> De
         warnings.warn(f'{where}: {text}', stacklevel=4)
     regions = Boxes(boxes.bbox)
     return Detections(boxes.image, boxes.category, boxes.score, regions.areas(), regions)
-
-
-def _areas_of_detections(
-    entries: Entries, regions: Regions, task: Task, images: Mapping[Any, Entry], where: str
-) -> FloatArray:
-    """The areas that decide about the range of N detections: shape (N,), float64.
-
-    For boxes and masks by COCO's rules this is the area of the region, even if a mask comes with a
-    box.
-    """
-    first = entries.entries[0] if len(entries.entries) else {}
-    if not task.area_of_box or task.similarity.key == 'bbox' or not _has_box(first):
-        return regions.areas()
-    problems = entries.missing_keys(['bbox'])
-    if problems:
-        what = 'The first result has one, so its area decides about the range for all'
-        raise CocoFormatError(where, [f'{problem}. {what}' for problem in problems])
-    return read_boxes(entries, images, where).areas()
-
-
-def _has_box(entry: Entry) -> bool:
-    box = entry.get('bbox')
-    return box is not None and not (hasattr(box, '__len__') and len(box) == 0)
-
-
-def _area_problems(annotations: Entries) -> list[str]:
-    """Missing areas, where that of the region will not do."""
-    lacking = [annotations.label(i) for i, a in enumerate(annotations.entries) if 'area' not in a]
-    if not lacking:
-        return []
-    count = f'{len(lacking)} of {len(annotations.entries)} annotations'
-    return [
-        f"{count} have no 'area', the object's area in square pixels, which this task needs: "
-        f'{format_list(lacking)}'
-    ]
-
-
-def _areas(annotations: Sequence[Entry], regions: Regions) -> tuple[FloatArray, list[int]]:
-    """The areas of G objects, shape (G,), and positions of those that have only their region's."""
-    lacking = [i for i, annotation in enumerate(annotations) if 'area' not in annotation]
-    if not lacking:
-        return np.array([a['area'] for a in annotations], dtype=np.float64), lacking
-    areas = regions.areas().astype(np.float64)
-    having = sorted({*range(len(annotations))} - {*lacking})
-    areas[having] = [annotations[i]['area'] for i in having]
-    return areas, lacking
 
 
 def _by_id(entries: Entries, where: str) -> dict[Any, Entry]:

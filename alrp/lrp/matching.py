@@ -17,7 +17,7 @@ from .pairs import find_pairs, first_equal
 from .tasks import Task
 from .types import BitArray, BoolArray, FloatArray, IntArray, index_type
 
-DETECTIONS_AT_ONCE = 1 << 18
+DETECTIONS_AT_ONCE = 1 << 17
 
 
 def match(

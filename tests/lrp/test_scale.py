@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_streaming import assert_same
 
-from alrp.coco import CocoFormatError, stream
-from alrp.lrp import accumulation, arrays, evaluate_lrp, matching
+from alrp.coco import CocoFormatError
+from alrp.lrp import accumulation, arrays, evaluate_lrp, matching, stream
 
 
 def in_parts(monkeypatch, *arguments, **options):

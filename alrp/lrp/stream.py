@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-BYTES_AT_ONCE = 1 << 23
+BYTES_AT_ONCE = 1 << 20
 _BETWEEN = re.compile(rb'\}\s*,\s*\{')
 _SPACE = b' \t\r\n'
 
