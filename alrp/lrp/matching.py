@@ -48,8 +48,7 @@ def match(
     objects, object_starts = _by_image(truth.image, len(truth.images))
     rank = np.empty(len(by_image), index_type(len(by_image)))
     in_range = np.empty((num_areas, len(by_image)), bool)
-    part = _Part.nothing(len(thresholds), num_areas)
-    end, num_rows, parts = 0, 0, [part]
+    end, found = 0, _Found(len(thresholds), num_areas)
     for low, high in pairwise(_cuts(starts)):
         part = _match_part(
             detections,
@@ -64,22 +63,18 @@ def match(
         by_image[start:end] = part.position  # not beyond what was read
         rank[start:end] = part.rank
         in_range[:, start:end] = part.in_range
-        parts.append(part.only_matches((part.rows + start).astype(rank.dtype)))
-        num_rows += len(part.rows)
+        found.add(part, start, starts[high] / len(by_image))
     position, rank, in_range = by_image[:end], rank[:end], in_range[:, :end]
 
     order = _evaluation_order(
         detections.category[position], detections.score[position], num_categories
     )
     of_row = np.full(end, -1, index_type(end))
-    of_row[np.concatenate([part.rows for part in parts])] = np.arange(num_rows)
+    of_row[found.pop('rows')] = np.arange(found.count)
     of_row = of_row[order]
     rows = np.flatnonzero(of_row >= 0).astype(index_type(end))
     of_row = of_row[rows]
-    names = 'won', 'won_ignored', 'object', 'iou'
-    found = {name: [getattr(part, name) for part in parts] for name in names}
-    del parts, part
-    matched = {name: _joined(found.pop(name), of_row) for name in names}  # frees memory in between
+    matched: dict[str, Any] = {name: found.pop(name)[..., of_row] for name in list(found.arrays)}
     in_range = in_range[:, order]
     rank = rank[order]
     order = position[order]
@@ -100,12 +95,37 @@ def match(
     )
 
 
-def _joined(parts: list[Any], order: IntArray) -> Any:
-    """Concatenate arrays (..., n) to (..., M), and put them in another order (M,)."""
-    whole = np.empty((*parts[0].shape[:-1], len(order)), parts[0].dtype)
-    for row in np.ndindex(whole.shape[:-1]):
-        whole[row] = np.concatenate([part[row] for part in parts])[order]
-    return whole
+class _Found:
+    """The matches of all parts, in arrays that are larger than needed, so that they rarely move.
+
+    Many small arrays would be kept apart by freed memory. Only memory that is written to is used.
+    """
+
+    def __init__(self, num_thresholds: int, num_areas: int):
+        words = -(-num_thresholds // thresholds_per_word(num_areas))
+        self.count = 0
+        self.arrays: dict[str, Any] = dict(
+            rows=np.empty(0, np.int64),
+            won=np.empty((words, 0), np.uint64),
+            won_ignored=np.empty((words, 0), np.uint64),
+            object=np.empty(0, np.int32),
+            iou=np.empty((num_areas, 0)),
+        )
+
+    def add(self, part: '_Part', start: int, share: float) -> None:
+        """Add a part, whose detections begin at ``start``. ``share`` of all have been seen then."""
+        count, self.count = self.count, self.count + len(part.rows)
+        for name, array in self.arrays.items():
+            if self.count > array.shape[-1]:
+                expected = int(1.1 * self.count / share)
+                self.arrays[name] = np.empty((*array.shape[:-1], expected), array.dtype)
+                self.arrays[name][..., :count] = array[..., :count]
+            self.arrays[name][..., count : self.count] = getattr(part, name)
+        self.arrays['rows'][count : self.count] += start
+
+    def pop(self, name: str) -> Any:
+        """One of the arrays, which is freed after use."""
+        return self.arrays.pop(name)[..., : self.count]
 
 
 class _Part(NamedTuple):
@@ -130,18 +150,6 @@ class _Part(NamedTuple):
     won_ignored: BitArray
     iou: FloatArray
     object: IntArray
-
-    @classmethod
-    def nothing(cls, num_thresholds: int, num_areas: int) -> '_Part':
-        none = np.zeros(0, np.int32)
-        words = -(-num_thresholds // thresholds_per_word(num_areas))
-        bits = np.zeros((words, 0), np.uint64)
-        areas = np.zeros((num_areas, 0))
-        return cls(none, none, areas.astype(bool), none, bits, bits, areas, none)
-
-    def only_matches(self, rows: IntArray) -> '_Part':
-        none = np.zeros(0, np.int32)
-        return self._replace(position=none, rank=none, in_range=self.in_range[:, :0], rows=rows)
 
 
 def _match_part(
@@ -210,8 +218,7 @@ def _match_part(
                 if a == 0:
                     taken[row[hit]] = objects[pairs.object[hit]]
     won, won_ignored = (np.stack(bits) for bits in zip(*words))
-    size = index_type(len(truth.image))
-    return _Part(position, rank, in_range, rows, won, won_ignored, iou, taken.astype(size))
+    return _Part(position, rank, in_range, rows, won, won_ignored, iou, taken)
 
 
 def _by_image(image: IntArray, num_images: int) -> tuple[IntArray, IntArray]:
