@@ -64,7 +64,8 @@ class Labels:
         if self.known_others is not None:
             bounds = torch.tensor([part.start, part.stop], device=self.values.device)
             first, end = torch.searchsorted(self.known_others, bounds).tolist()
-            return self.known_others[first:end] - part.start
+            others: Tensor = self.known_others[first:end] - part.start
+            return others
         labels = self.values[part.start // self.row : part.stop // self.row]
         if self.num_classes is None:
             return (labels != 0).nonzero()[:, 0]
@@ -151,4 +152,5 @@ def _few_nonzero(mask: Tensor) -> Tensor:
     words = mask[:whole].view(torch.int64).nonzero()[:, 0]
     inds = (words[:, None] * 8 + torch.arange(8)).flatten()
     inds = torch.cat([inds, torch.arange(whole, len(mask))])
-    return inds[mask.index_select(0, inds)]
+    found: Tensor = inds[mask.index_select(0, inds)]
+    return found

@@ -100,8 +100,8 @@ class Ranking:
         self.pos_logits = self.pos_values.pop('logits')
         self._pos_double = to_float64(self.pos_logits)
         self._steps = Steps(self._pos_double, delta)
-        labels = labels.on_ranking_device(self.pos_inds if no_ignored else None)
-        self._negatives = Negatives(labels, self._steps)
+        known_others = self.pos_inds if no_ignored else None
+        self._negatives = Negatives(labels.on_ranking_device(known_others), self._steps)
         self.false_positives = self._steps.collect(
             (part.values, None) for part in self._negatives.parts(to_ranking_device(logits))
         )
