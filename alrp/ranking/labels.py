@@ -64,7 +64,8 @@ class Labels:
         if self.known_others is not None:
             bounds = torch.tensor([part.start, part.stop], device=self.values.device)
             first, end = torch.searchsorted(self.known_others, bounds).tolist()
-            return self.known_others[first:end] - part.start
+            inside: Tensor = self.known_others[first:end] - part.start
+            return inside
         labels = self.values[part.start // self.row : part.stop // self.row]
         if self.num_classes is None:
             return (labels != 0).nonzero()[:, 0]
