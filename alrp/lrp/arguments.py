@@ -16,7 +16,16 @@ COLUMNS = [*dict.fromkeys(column for task in TASKS.values() for column in task.c
 COMPARED = 'other_oLRP', 'difference'
 SORTS = *COLUMNS, *COMPARED
 PANOPTIC_SORTS = *panoptic.COLUMNS, *panoptic.COMPARED
-DETECTION_OPTIONS = 'iou_type', 'rules', 'sigmas', 'max_dets', 'thresholds', 'bootstrap'
+DETECTION_OPTIONS = (
+    'iou_type',
+    'rules',
+    'sigmas',
+    'max_dets',
+    'thresholds',
+    'bootstrap',
+    'errors',
+    'images',
+)
 NUM_RESAMPLES = 200
 PANOPTIC_OPTIONS = 'gt_masks', 'masks', 'compare_masks', 'jobs'
 
@@ -70,6 +79,12 @@ def parse_args(argv: list[str] | None, description: str | None = None) -> argpar
         help=f'sort classes by this column, worst first: {", ".join(SORTS)} (default: oLRP); '
         f'panoptic: {", ".join(PANOPTIC_SORTS)} (default: LRP)',
     )
+    parser.add_argument(
+        '--errors',
+        action='store_const',
+        const=True,
+        help='print what each type of error costs in AP and oLRP; of boxes and masks',
+    )
     parser.add_argument('--json', metavar='OUT', help='write the summary, and LRP by class')
     parser.add_argument('--csv', metavar='OUT', help='write the table of classes')
     parser.add_argument(
@@ -78,6 +93,9 @@ def parse_args(argv: list[str] | None, description: str | None = None) -> argpar
         help='write the LRP-optimal score thresholds, as CocoLRPMetric does',
     )
     parser.add_argument('--html', metavar='OUT', help='write a report with curves; needs plotly')
+    parser.add_argument(
+        '--images', metavar='DIR', help='show the worst errors in the report; needs pillow'
+    )
     group = parser.add_argument_group('panoptic segmentation, found from GT')
     group.add_argument(
         '--gt-masks', metavar='DIR', help='folder of PNGs of GT (default: GT without .json)'
@@ -97,6 +115,8 @@ def parse_args(argv: list[str] | None, description: str | None = None) -> argpar
         parser.error(f'--sort {args.sort} needs --compare')
     if args.jobs is not None and args.jobs < 1:
         parser.error(f'--jobs must be at least 1, got {args.jobs}')
+    if args.images is not None and args.html is None:
+        parser.error('--images needs --html')
     if args.bootstrap is not None and (args.compare is None or args.bootstrap < 0):
         parser.error(f'--bootstrap {args.bootstrap} needs --compare and a number of at least 0')
     return args
@@ -105,7 +125,8 @@ def parse_args(argv: list[str] | None, description: str | None = None) -> argpar
 def set_defaults(args: argparse.Namespace) -> None:
     """Find the task from the ground truth, refuse options of the other task, set the defaults."""
     args.panoptic = is_panoptic(args.ground_truth)
-    task, sorts, others = 'boxes, masks and keypoints', SORTS, PANOPTIC_OPTIONS
+    others: tuple[str, ...] = PANOPTIC_OPTIONS
+    task, sorts = 'boxes, masks and keypoints', SORTS
     if args.panoptic:
         task, sorts, others = 'panoptic segmentation', PANOPTIC_SORTS, DETECTION_OPTIONS
     for name in others:
@@ -138,6 +159,7 @@ def check_files(args: argparse.Namespace) -> None:
         if problem is not None:
             sys.exit(f'error: {problem}')
     needed = [('--html', 'plotly'), ('--html', 'jinja2')] if args.html is not None else []
+    needed += [('--images', 'PIL')] if args.images is not None else []
     needed += [('--iou-type segm', 'pycocotools')] if args.iou_type == 'segm' else []
     if args.panoptic and not any(map(importlib.util.find_spec, ('kornia_rs', 'cv2'))):
         needed.append(('panoptic segmentation', 'kornia-rs'))

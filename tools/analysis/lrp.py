@@ -26,6 +26,10 @@ from alrp.lrp import (  # noqa: E402
 from alrp.lrp.arguments import COMPARED, check_files, parse_args  # noqa: E402
 from alrp.lrp.bootstrap import CONFIDENCE, Difference, compare  # noqa: E402
 from alrp.lrp.class_table import class_table, thresholds_json  # noqa: E402
+from alrp.lrp.error_table import COLUMNS as ERROR_COLUMNS  # noqa: E402
+from alrp.lrp.error_table import class_rows as error_class_rows  # noqa: E402
+from alrp.lrp.error_table import type_rows  # noqa: E402
+from alrp.lrp.errors import Errors, find_errors  # noqa: E402
 from alrp.lrp.evaluate import STEPS  # noqa: E402
 from alrp.lrp.panoptic import table as panoptic  # noqa: E402
 from alrp.lrp.panoptic.evaluate import STEPS as PANOPTIC_STEPS  # noqa: E402
@@ -129,6 +133,7 @@ def print_panoptic_tables(
     rows: list[dict],
     columns: list,
     differences: Differences,
+    errors: None,
 ) -> None:
     print(panoptic.describe([*evaluations.values()]))
     print_table(panoptic.summary_rows(evaluations))
@@ -137,7 +142,11 @@ def print_panoptic_tables(
 
 
 def print_tables(
-    evaluations: dict[str, Evaluation], rows: list[dict], columns: list, differences: Differences
+    evaluations: dict[str, Evaluation],
+    rows: list[dict],
+    columns: list,
+    differences: Differences,
+    errors: Errors | None,
 ) -> None:
     first, *others = evaluations.values()
     detections = ' and '.join(f'{len(e.matches.score):,}' for e in evaluations.values())
@@ -158,8 +167,20 @@ def print_tables(
     for name, difference in differences.items():
         if name in ('AP', 'oLRP') and difference.better == difference.better:
             print(f'{name}: {[*evaluations][1]} is better in {difference.better:.1%} of resamples')
+    if errors is not None:
+        print_errors(errors, rows)
     print()
     print_table([columns, *([*map(row.get, columns)] for row in rows)])
+
+
+def print_errors(errors: Errors, rows: list[dict]) -> None:
+    """Print the table of types, and their parts of the oLRP of each class."""
+    print()
+    print_table([ERROR_COLUMNS, *([*row.values()] for row in type_rows(errors))])
+    print()
+    of_classes = error_class_rows(errors)
+    head = ['class', *next(iter(of_classes.values()), {})]
+    print_table([head, *([row['class'], *of_classes[row['id']].values()] for row in rows)])
 
 
 def interval_of(difference: Difference | None) -> str:
@@ -225,13 +246,18 @@ def main(argv: list[str] | None = None):
             rows = panoptic.class_rows([*evaluations.values()], args.sort)
         else:
             rows = class_rows(evaluations, args.sort)
-        contents, differences = {}, {}
+        contents, differences, errors = {}, {}, None
         try:
             if args.bootstrap:
                 on_step('bootstrap')
                 differences = compare(*evaluations.values(), args.bootstrap)
+            explains = args.html is not None and not args.panoptic and first.iou_type != 'keypoints'
+            if args.errors or explains:
+                errors = find_errors(first, args.results)
             if args.json is not None:
                 content = first.to_dict()
+                if args.errors:
+                    content['errors'] = errors.to_dict()
                 if differences:
                     content['comparison'] = comparison_json(args, differences)
                 contents[args.json] = json.dumps(content, allow_nan=False) + '\n'
@@ -241,13 +267,16 @@ def main(argv: list[str] | None = None):
                 contents[args.thresholds] = thresholds_json(first, args.ground_truth)
             if args.html is not None:
                 on_step('report')
-                contents[args.html] = report(evaluations, Path(args.ground_truth).name)
+                name, more = Path(args.ground_truth).name, ()
+                if not args.panoptic:
+                    more = errors, differences, args.images
+                contents[args.html] = report(evaluations, name, *more)
             for path, content in contents.items():
                 write_atomically(path, content.encode())
         except (OSError, ValueError) as error:
             sys.exit(f'error: {error}')
     print_warnings(messages)
-    print_all(evaluations, rows, columns, differences)
+    print_all(evaluations, rows, columns, differences, errors if args.errors else None)
     for path in contents:
         print(f'Wrote {path}')
 
