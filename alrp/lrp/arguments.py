@@ -159,7 +159,8 @@ def check_files(args: argparse.Namespace) -> None:
         if problem is not None:
             sys.exit(f'error: {problem}')
     needed = [('--html', 'plotly'), ('--html', 'jinja2')] if args.html is not None else []
-    needed += [('--images', 'PIL')] if args.images is not None else []
+    if args.images is not None and importlib.util.find_spec('PIL') is None:
+        sys.exit('error: --images needs Pillow: pip install pillow')
     needed += [('--iou-type segm', 'pycocotools')] if args.iou_type == 'segm' else []
     if args.panoptic and not any(map(importlib.util.find_spec, ('kornia_rs', 'cv2'))):
         needed.append(('panoptic segmentation', 'kornia-rs'))

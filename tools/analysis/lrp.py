@@ -269,7 +269,7 @@ def main(argv: list[str] | None = None):
                 on_step('report')
                 name, more = Path(args.ground_truth).name, ()
                 if not args.panoptic:
-                    more = errors, differences, args.images
+                    more = errors, differences, args.images, str(Path(args.html).parent)
                 contents[args.html] = report(evaluations, name, *more)
             for path, content in contents.items():
                 write_atomically(path, content.encode())

@@ -11,12 +11,13 @@ from .pictures import make_pictures
 MAX_CLASSES, MAX_CONFUSIONS = 60, 8
 
 
-def error_content(errors: Errors, images: str | None) -> dict[str, Any]:
+def error_content(errors: Errors, images: str | None, folder: str) -> dict[str, Any]:
     """What the template ``errors.html`` shows.
 
     Args:
         errors (Errors): Of K classes.
         images (str, optional): The folder of the images. Without it, there are no pictures.
+        folder (str): The folder of the report.
 
     Returns:
         dict: ``types``, ``names``, ``omitted``, ``matrix``, ``confusions`` and ``pictures``.
@@ -35,7 +36,7 @@ def error_content(errors: Errors, images: str | None) -> dict[str, Any]:
         omitted=len(names) - len(chosen),
         matrix=cells,
         confusions=confusions(errors, MAX_CONFUSIONS),
-        pictures=None if images is None else make_pictures(errors, images),
+        pictures=None if images is None else make_pictures(errors, images, folder),
     )
 
 

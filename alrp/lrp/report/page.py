@@ -20,6 +20,7 @@ def make_report(
     errors: Errors | None = None,
     differences: Mapping[str, Difference] | None = None,
     images: str | None = None,
+    folder: str = '.',
 ) -> str:
     """A self-contained HTML page about one or two detectors.
 
@@ -30,6 +31,7 @@ def make_report(
         errors (Errors, optional): The errors of the first evaluation, to show by type.
         differences (Mapping[str, Difference], optional): Of the two evaluations.
         images (str, optional): Folder of the images, to show the worst errors.
+        folder (str): Folder of the report, from which it links to the images.
 
     Returns:
         str: HTML of about 5 MB, most of which is plotly.js.
@@ -81,7 +83,7 @@ def make_report(
     if errors is not None:
         template = (here / 'errors.html').read_text(encoding='utf-8')
         section = environment.from_string(template).render(
-            of=names[0] if others else '', **error_content(errors, images)
+            of=names[0] if others else '', **error_content(errors, images, folder)
         )
     return environment.from_string(page).render(
         errors=Markup(section),

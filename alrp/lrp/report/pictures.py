@@ -2,9 +2,11 @@
 
 import base64
 import io
+import os
 from collections import defaultdict
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import numpy as np
 
@@ -72,12 +74,13 @@ def find_examples(errors: Errors) -> list[Example]:
     return found
 
 
-def make_pictures(errors: Errors, folder: str) -> list[dict[str, Any]]:
+def make_pictures(errors: Errors, folder: str, report_folder: str) -> list[dict[str, Any]]:
     """Crops with boxes drawn in, as data URLs.
 
     Args:
         errors (Errors): Of K classes.
         folder (str): Folder of the images, which are found by ``file_name``.
+        report_folder (str): Folder of the report, to which links are relative.
 
     Returns:
         list[dict]: One per class: ``class`` and ``kinds``, which has ``title`` and ``pictures``
@@ -106,7 +109,7 @@ def make_pictures(errors: Errors, folder: str) -> list[dict[str, Any]]:
             example = examples[number]
             pictures[number] = dict(
                 source=_crop(image, *_boxes(errors, example)),
-                link=path.resolve().as_uri(),
+                link=quote(Path(os.path.relpath(path, report_folder)).as_posix()),
                 file=path.name,
                 caption=example.caption,
             )
@@ -175,11 +178,11 @@ def _crop(image: Any, object_: Box | None, detection: Box | None) -> str:
     size = max(round((right - left) * scale), 1), max(round((bottom - top) * scale), 1)
     crop = image.resize(size, box=(left, top, right, bottom))
     draw = ImageDraw.Draw(crop)
-    for box, colour in ((object_, OBJECT), (detection, DETECTION)):
+    for box, colour, width in ((object_, OBJECT, 5), (detection, DETECTION, 2)):
         if box is not None:
             x, y = (box[0] - left) * scale, (box[1] - top) * scale
             corner = x + box[2] * scale, y + box[3] * scale
-            draw.rectangle(((x, y), corner), outline=colour, width=2)
+            draw.rectangle(((x, y), corner), outline=colour, width=width)
     content = io.BytesIO()
     crop.save(content, 'JPEG', quality=75)
     return 'data:image/jpeg;base64,' + base64.b64encode(content.getvalue()).decode()
