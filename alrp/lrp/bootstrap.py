@@ -299,7 +299,9 @@ def _mean_precision(hits: _Hits, counts: _Counts, num_objects: IntArray) -> Floa
     needed = np.maximum(tp_for_recall(num_objects), 1)  # (K, R)
     goal = counts.total[starts][..., None] + needed
     found = counts.total[ends][..., None]
-    at = np.searchsorted(counts.total[1:], goal.ravel()).reshape(goal.shape)
+    # The true positive that brings the running sum to each number, 1 and up.
+    reaching = np.append(np.repeat(np.arange(len(counts.tp)), counts.weight), len(counts.tp))
+    at = reaching.take(np.minimum(goal, found + 1) - 1, mode='clip')
     at = np.minimum(at, ends[..., None])
     best = np.maximum.reduceat(precision, at.ravel()).reshape(at.shape)
     best[goal > found] = 0
