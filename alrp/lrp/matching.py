@@ -33,6 +33,7 @@ class Matches:
 
     Attributes:
         category (np.ndarray): Shape (N,), int64, ascending.
+        image (np.ndarray): Shape (N,), int64, position of the image in the ground truth.
         score (np.ndarray): Shape (N,), float64.
         rank (np.ndarray): Shape (N,), int64, from 0, within the same image and category, or within
             the same image if the limit on detections holds for images.
@@ -49,6 +50,7 @@ class Matches:
     """
 
     category: IntArray
+    image: IntArray
     score: FloatArray
     rank: IntArray
     in_range: BoolArray
@@ -142,6 +144,7 @@ def match(
         in_range &= truth.federation.is_exhaustive(detections.image[order], category)
     return Matches(
         category=category,
+        image=detections.image[order],
         score=detections.score[order],
         rank=rank,
         in_range=in_range,
