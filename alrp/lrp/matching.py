@@ -33,7 +33,6 @@ class Matches:
 
     Attributes:
         category (np.ndarray): Shape (N,), int64, ascending.
-        image (np.ndarray): Shape (N,), int64, position of the image in the ground truth.
         score (np.ndarray): Shape (N,), float64.
         rank (np.ndarray): Shape (N,), int64, from 0, within the same image and category, or within
             the same image if the limit on detections holds for images.
@@ -46,11 +45,11 @@ class Matches:
             range.
         iou (np.ndarray): Shape (A, M), float64, at the first threshold, IoU with the object that
             counts, 0 without one.
+        image (np.ndarray): Shape (N,), int64, position of its image in the ground truth.
         num_objects (np.ndarray): Shape (K, A), int64, objects that count.
     """
 
     category: IntArray
-    image: IntArray
     score: FloatArray
     rank: IntArray
     in_range: BoolArray
@@ -58,6 +57,7 @@ class Matches:
     true_positive: BoolArray
     ignored: BoolArray
     iou: FloatArray
+    image: IntArray
     num_objects: IntArray
 
 
@@ -144,7 +144,6 @@ def match(
         in_range &= truth.federation.is_exhaustive(detections.image[order], category)
     return Matches(
         category=category,
-        image=detections.image[order],
         score=detections.score[order],
         rank=rank,
         in_range=in_range,
@@ -152,6 +151,7 @@ def match(
         true_positive=true_positive[..., by_row],
         ignored=ignored[..., by_row],
         iou=iou[:, by_row],
+        image=detections.image[order],
         num_objects=np.stack(
             [np.bincount(c, minlength=len(truth.categories)) for c in counting], 1
         ),

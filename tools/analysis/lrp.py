@@ -39,7 +39,7 @@ COLUMNS = [*dict.fromkeys(column for task in TASKS.values() for column in task.c
 COMPARED = 'other_oLRP', 'difference'
 SORTS = *COLUMNS, *COMPARED
 PANOPTIC_SORTS = *panoptic.COLUMNS, *panoptic.COMPARED
-DETECTION_OPTIONS = 'iou_type', 'rules', 'sigmas', 'max_dets', 'thresholds'
+DETECTION_OPTIONS = 'iou_type', 'rules', 'sigmas', 'max_dets', 'thresholds', 'calibration'
 PANOPTIC_OPTIONS = 'gt_masks', 'masks', 'compare_masks', 'jobs'
 
 
@@ -90,6 +90,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '--thresholds',
         metavar='OUT',
         help='write the LRP-optimal score thresholds, as CocoLRPMetric does',
+    )
+    parser.add_argument(
+        '--calibration',
+        action='store_true',
+        default=None,
+        help='add the calibration errors LaECE_0 and LaACE_0: whether scores mean the IoU',
     )
     parser.add_argument('--html', metavar='OUT', help='write a report with curves; needs plotly')
     group = parser.add_argument_group('panoptic segmentation, found from GT')
@@ -210,6 +216,7 @@ def evaluate_file(
             on_step=on_step,
             rules=args.rules,
             sigmas=args.sigmas,
+            calibration=bool(args.calibration),
         )
     masks = args.masks if path == args.results else args.compare_masks
     return evaluate_panoptic_lrp(

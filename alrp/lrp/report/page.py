@@ -4,7 +4,7 @@ import json
 from importlib.resources import files
 
 from ..evaluate import Evaluation
-from .content import cards, classes, columns, rounded
+from .content import cards, classes, columns, reliability, rounded
 
 REGIONS = dict(bbox=('boxes', 'box'), segm=('masks', 'mask'), keypoints=('keypoints', 'keypoints'))
 PARTS = 'page.html', 'style.css', 'charts.js', 'table.js'
@@ -53,6 +53,7 @@ def make_report(evaluations: dict[str, Evaluation], ground_truth: str = '') -> s
             dict(name=row['class'], objects=row['objects'], of_sets=row['of_sets']) for row in rows
         ],
         measure=first.task.measure,
+        reliability=[reliability(e) for e in both],
         sizes=dict(
             names=first.areas[1:],
             objects=first.matches.num_objects[:, 1:].sum(axis=0).tolist(),
