@@ -83,7 +83,7 @@ def read_annotations(
         for key in schema
         if not (key in may_lack and content.get(key) is None)
     }
-    lacking = [key for key, entries in lists.items() if not _is_list_of_dicts(entries)]
+    lacking = [key for key, entries in lists.items() if not isinstance(entries, list)]
     if lacking:
         raise CocoFormatError(
             where,
@@ -92,6 +92,7 @@ def read_annotations(
                 'the annotations as COCO JSON for object detection'
             ],
         )
+    raise_problems(where, [text for key in lists for text in _other_entries(lists[key], key)])
     annotations: dict[str, Any] = content
     if repairs is not None:
         annotations, found = repair(annotations, any_area)
@@ -151,6 +152,16 @@ def _has_polygons(content: object) -> bool:
 
 def _has_score(entries: list[Entry]) -> bool:
     return any('score' in entry for entry in entries)
+
+
+def _other_entries(entries: list[Any] | None, name: str) -> list[str]:
+    """Entries that are not objects with keys."""
+    wrong = [(i, entry) for i, entry in enumerate(entries or []) if not isinstance(entry, dict)]
+    if not wrong:
+        return []
+    examples = format_list(f'{entry!r:.40} (entry {i}, counted from 0)' for i, entry in wrong)
+    count = f'{len(wrong)} of {len(entries or [])} entries'
+    return [f'not COCO format: {count} of {name!r} are not objects with keys: {examples}']
 
 
 def _is_list_of_dicts(entries: object) -> bool:

@@ -28,7 +28,7 @@ class ImageErrorHook(Hook):
 
 
 class NamedErrors:
-    """A transform that loads images, whose errors name the file.
+    """Calls a transform that loads images, and names the file in its errors.
 
     Args:
         load (LoadImageFromFile): The transform.

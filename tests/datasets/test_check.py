@@ -300,6 +300,15 @@ def test_missing_images(refused, content):
     assert_matches(refused(content), '1 of 3 images are not in .*images/: deep/3.jpg')
 
 
+@pytest.mark.parametrize(
+    'name, facts', [('1.JPG', ['1.JPG is 1.jpg']), ('https://host/1.jpg?x=1', ['URLs'])]
+)
+def test_names_that_new_project_would_find(refused, content, name, facts):
+    content['images'][0]['file_name'] = name
+    message = refused(content)
+    assert all(fact in message for fact in [name, 'new-project', *facts])
+
+
 def test_all_problems_of_a_file_are_listed(refused, content):
     content['annotations'][0]['bbox'] = [5, 5, 0, 9]
     content['annotations'][1]['image_id'] = 77

@@ -95,7 +95,7 @@ def posix_path(text: str) -> str:
     local = re.search(r'/local-files/\?(?:.*&)?d=([^&]+)', text)
     if local is not None:
         return unquote(local[1])
-    url = re.match(r'\w[\w+.-]*://[^/?#]*([^?#]*)', text)
+    url = re.match(r'\w[\w+.-]+://[^/?#]*([^?#]*)', text)
     return text if url is None else unquote(url[1])
 
 
