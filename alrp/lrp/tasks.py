@@ -31,6 +31,18 @@ def _is_crowd(annotation: Entry) -> bool:
     return bool(annotation.get('iscrowd'))
 
 
+def _is_crowd_or_unlabelled(annotation: Entry) -> bool:
+    return _is_crowd(annotation) or annotation['num_keypoints'] == 0
+
+
+def _is_ignored(annotation: Entry) -> bool:
+    return bool(annotation.get('ignore'))
+
+
+def _never(annotation: Entry) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Task:
     """The specification of an evaluation. The defaults are COCO's, for boxes and masks.
@@ -144,7 +156,7 @@ _KEYPOINTS = Task(
     similarity=keypoints(()),
     areas={name: area for name, area in AREAS.items() if name != 'small'},
     max_dets=(20,),
-    ignored=lambda annotation: _is_crowd(annotation) or annotation['num_keypoints'] == 0,
+    ignored=_is_crowd_or_unlabelled,
     required=dict(annotations=dict(num_keypoints=NUMBER, bbox=ANYTHING)),
     area_of_box=True,
     own_area=True,
@@ -163,8 +175,8 @@ def _lvis(iou_type: str, similarity: IouType) -> Task:
         similarity=similarity,
         max_dets=(300,),
         limit_per_image=True,
-        ignored=lambda annotation: bool(annotation.get('ignore')),
-        crowd=lambda annotation: False,
+        ignored=_is_ignored,
+        crowd=_never,
         required=dict(images=dict.fromkeys(LVIS_LISTS, ANYTHING), categories=dict(frequency=TEXT)),
         federated=True,
         area_of_box=True,

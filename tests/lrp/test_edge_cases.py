@@ -141,6 +141,8 @@ def test_paths_and_numpy_numbers(tmp_path):
         r.update(
             score=np.float64(r['score']), bbox=np.array(r['bbox']), image_id=np.int64(r['image_id'])
         )
+    for annotation in ground_truth['annotations']:
+        annotation.update(bbox=np.array(annotation['bbox']))
     assert evaluate_lrp(ground_truth, results).to_dict() == from_files.to_dict()
 
 
