@@ -7,9 +7,11 @@ from dataclasses import replace
 import calibration_reference as reference
 import numpy as np
 import pytest
+import task_reference
 from coco_helpers import data_sets, make_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from task_data import lvis_data
 
 from alrp.lrp import evaluate_lrp
 from alrp.lrp.calibration import (
@@ -26,7 +28,7 @@ from alrp.lrp.calibration import (
 pytestmark = pytest.mark.filterwarnings('ignore:fewer than', 'ignore:.*far beyond their image')
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(data_sets(), st.sampled_from([1, 3, 100]))
 def test_errors_equal_the_definitions(data, max_dets):
     truth, results = data
@@ -60,6 +62,24 @@ def test_given_thresholds_and_bins(data, thresholds, num_bins):
             expected = reference.errors(pairs, thresholds[k], num_bins)
         assert (found.laece[k], found.laace[k]) == pytest.approx(expected, abs=1e-12, nan_ok=True)
         assert found.count[k].sum() == sum(score >= thresholds[k] for score, _ in pairs)
+
+
+@pytest.mark.parametrize('seed', range(6))
+@pytest.mark.parametrize('limit', [5, 300])
+def test_lvis_equals_the_definition(seed, limit):
+    truth, results = lvis_data(seed, num_scores=10**6)
+    found = match_scores(truth, results, max_dets=limit)
+    rules = task_reference.Lvis(truth, results, limit)
+    images = sorted(image['id'] for image in truth['images'])
+    for k, category in enumerate(sorted(c['id'] for c in truth['categories'])):
+        outcomes, count = task_reference.outcomes(
+            rules, category, images, 'all', reference.ANY_OVERLAP, limit
+        )
+        pairs = [(score, 0 if x == 'fp' else x) for score, x in outcomes if x != 'ignored']
+        scores, ious = found.of_category(k)
+        assert found.num_objects[k] == count
+        assert scores.tolist() == [score for score, _ in pairs]
+        np.testing.assert_allclose(ious, [iou for _, iou in pairs], atol=1e-12)
 
 
 def one_class(scores, ious, num_objects=10**4):
@@ -102,7 +122,7 @@ def test_distant_boxes_do_not_match():
 
 
 @pytest.mark.parametrize('method', METHODS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     pairs=st.lists(
         st.tuples(
