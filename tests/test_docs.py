@@ -93,7 +93,8 @@ def workplace(tmp_path, monkeypatch) -> Path:
         categories=[dict(id=1, name='disc')],
     )
     (tmp_path / 'instances_val2017.json').write_text(json.dumps(truth))
-    (tmp_path / 'results.bbox.json').write_text(json.dumps([dict(score=0.5, **box)]))
+    for name in ('results', 'other'):
+        (tmp_path / f'{name}.bbox.json').write_text(json.dumps([dict(score=0.5, **box)]))
     panoptic = ROOT / 'tests' / 'data' / 'panoptic'
     for source, name in dict(gt='panoptic_val2017', dt='results.panoptic').items():
         shutil.copy(panoptic / f'{source}.json', tmp_path / f'{name}.json')

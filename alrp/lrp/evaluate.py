@@ -14,7 +14,7 @@ from .calibration.errors import CalibrationErrors, calibration_errors
 from .calibration.matched import match_arrays
 from .counting import TruePositives, count_positives, first_detections, scores_and_ious
 from .curve import TAU, LRPCurve, OptimalLRP, lrp_curve, optimal_lrp
-from .inputs import read_detections, read_ground_truth
+from .inputs import GroundTruth, read_detections, read_ground_truth
 from .matching import Matches, match
 from .summary import per_class, summarize
 from .tasks import Task, find_iou_type, find_task
@@ -33,9 +33,10 @@ class Evaluation:
 
     Attributes:
         summary (dict[str, float]): The numbers of the task, means over the categories. For boxes
-            and masks the 12 of COCO and 7 of LRP: ``AP``, ``AP50``, ``AP75``, ``AP_s``, ``AP_m``,
+            and masks the 12 of COCO and 16 of LRP: ``AP``, ``AP50``, ``AP75``, ``AP_s``, ``AP_m``,
             ``AP_l``, ``AR1``, ``AR10``, ``AR100``, ``AR_s``, ``AR_m``, ``AR_l``, ``oLRP``,
-            ``oLRP_loc``, ``oLRP_fp``, ``oLRP_fn``, ``oLRP_s``, ``oLRP_m``, ``oLRP_l``.
+            ``oLRP_loc``, ``oLRP_fp``, ``oLRP_fn``, ``oLRP_s``, ..., ``oLRP_loc_s``, ...,
+            ``oLRP_fn_l``.
         task (Task): What was evaluated, and by which rules.
         category_ids (list): Ids of the categories.
         category_names (list[str]): Names of the categories.
@@ -49,6 +50,7 @@ class Evaluation:
         recall (np.ndarray): Shape (T, K, A, M), as in pycocotools.
         lrp (dict[int, OptimalLRP]): Arrays of shape (K, A) for each limit.
         matches (Matches): The match of every detection. The first threshold is the one of LRP.
+        truth (GroundTruth): The objects.
         calibration (CalibrationErrors, optional): If it was asked for.
     """
 
@@ -65,6 +67,7 @@ class Evaluation:
     recall: FloatArray = field(repr=False)
     lrp: dict[int, OptimalLRP] = field(repr=False)
     matches: Matches = field(repr=False)
+    truth: GroundTruth = field(repr=False)
     calibration: CalibrationErrors | None = field(default=None, repr=False)
 
     @property
@@ -253,6 +256,7 @@ def evaluate_lrp(
         recall=recall,
         lrp=lrp,
         matches=matches,
+        truth=truth,
         calibration=errors,
     )
 

@@ -45,6 +45,9 @@ class Matches:
             range.
         iou (np.ndarray): Shape (A, M), float64, at the first threshold, IoU with the object that
             counts, 0 without one.
+        object (np.ndarray): Shape (M,), int64, position of that object in the ground truth, in the
+            first range of areas; -1 without one.
+        order (np.ndarray): Shape (N,), int64, position of each detection in the results.
         image (np.ndarray): Shape (N,), int64, position of its image in the ground truth.
         num_objects (np.ndarray): Shape (K, A), int64, objects that count.
     """
@@ -57,6 +60,8 @@ class Matches:
     true_positive: BoolArray
     ignored: BoolArray
     iou: FloatArray
+    object: IntArray
+    order: IntArray
     image: IntArray
     num_objects: IntArray
 
@@ -125,7 +130,7 @@ def match(
 
     shape = len(thresholds), len(task.areas), len(rows)
     true_positive, ignored = np.zeros(shape, bool), np.zeros(shape, bool)
-    iou = np.zeros(shape[1:])
+    iou, taken = np.zeros(shape[1:]), np.full(len(rows), -1)
     steps = _steps(pairs, group[considered], first)
     per_word = WORD // len(task.areas)
     for start in range(0, len(thresholds), per_word):
@@ -139,6 +144,8 @@ def match(
             row = np.repeat(np.arange(len(rows)), np.diff(np.append(first, len(won))))
             for a, hit in enumerate(_unpack(won_counting)[: len(task.areas)].astype(bool)):
                 iou[a, row[hit]] = np.minimum(pairs.iou[hit], 1)  # it may be rounded up
+                if a == 0:
+                    taken[row[hit]] = objects[pairs.object[hit]]
     in_range = task.in_areas(detections.area[order])
     if truth.federation is not None:
         in_range &= truth.federation.is_exhaustive(detections.image[order], category)
@@ -151,6 +158,8 @@ def match(
         true_positive=true_positive[..., by_row],
         ignored=ignored[..., by_row],
         iou=iou[:, by_row],
+        object=taken[by_row],
+        order=order,
         image=detections.image[order],
         num_objects=np.stack(
             [np.bincount(c, minlength=len(truth.categories)) for c in counting], 1

@@ -33,8 +33,8 @@ def test_no_detections_at_all():
     """AP is 0 and LRP is 1, not undefined: all objects are missed."""
     evaluation = evaluate_lrp(make_ground_truth([annotation()]), [])
     expected = dict.fromkeys(evaluation.summary, 0.0)
-    expected |= dict.fromkeys(['oLRP', 'oLRP_fn', 'oLRP_m'], 1.0)
-    expected |= dict.fromkeys(['oLRP_loc', 'oLRP_fp', 'oLRP_s', 'oLRP_l'], -1.0)
+    expected |= {name: -1.0 for name in expected if name.startswith('oLRP')}
+    expected |= dict.fromkeys(['oLRP', 'oLRP_fn', 'oLRP_m', 'oLRP_fn_m'], 1.0)
     expected |= dict.fromkeys(['AP_s', 'AP_l', 'AR_s', 'AR_l'], -1.0)
     assert evaluation.summary == expected
     per_category = evaluation.to_dict()['per_category']

@@ -8,7 +8,7 @@ from ..class_table import class_table
 from ..curve import TAU, LRPCurve
 from ..evaluate import Evaluation
 from ..summary import defined
-from ..tasks import LRP_COMPONENTS
+from ..tasks import AT_THRESHOLD, LRP_COMPONENTS
 
 COMPONENTS = dict(oLRP_loc='localisation', oLRP_fp='false positives', oLRP_fn='missed objects')
 COLUMNS = dict(oLRP_loc='Loc', oLRP_fp='FP', oLRP_fn='FN')  # shorter names in the table
@@ -71,7 +71,8 @@ def columns(evaluation: Evaluation) -> dict[str, str]:
     task = evaluation.task
     sizes = {f'oLRP{suffix}': name.capitalize() for suffix, name in task.parts.items()}
     keys = task.class_columns[task.class_columns.index('objects') + 1 :]
-    names = COLUMNS | sizes | dict(threshold='Threshold')
+    capitalized = {key: key.capitalize() for key in ('threshold', *AT_THRESHOLD)}
+    names = COLUMNS | sizes | capitalized
     return {key: names.get(key, key) for key in keys}
 
 
