@@ -43,8 +43,9 @@ setup(
         'masks': MASKS,  # alrp.lrp with iou_type='segm'
         'fast': ['orjson'],  # alrp.lrp, to read large files of results
         'panoptic': ['kornia-rs>=0.2,<0.3'],  # alrp.lrp.panoptic; slower with opencv-python
-        'report': ['plotly>=6', 'jinja2', 'markupsafe'],  # alrp lrp --html
+        'report': ['plotly>=6', 'jinja2', 'markupsafe', 'pillow'],  # alrp lrp --html
         'mmdet': [*TORCH, *MASKS, *MMDET, *TOOLS],  # alrp_mmdet and its tools
+        'calibration': ['scikit-learn'],  # alrp calibrate
         'paa': ['scikit-learn'],  # ALRPPAAHead, for training
         'onnx': ['onnx', 'onnxscript', 'onnxruntime'],  # alrp export
     },

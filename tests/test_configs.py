@@ -34,7 +34,7 @@ SMALL = (
     'rs_solov2-light_r18',
     'rs_yolact_r18',
     'rs_retinanet_mobilenetv2',
-    'alrp_retinanet_r50',
+    'alrp_retinanet_r50_fpn_1x',
 )
 
 

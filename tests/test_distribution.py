@@ -18,9 +18,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 # Others have the module's name.
-DISTRIBUTIONS = dict(cv2='opencv-python', kornia_rs='kornia-rs', PIL='pillow', yaml='pyyaml')
+DISTRIBUTIONS = dict(
+    cv2='opencv-python', kornia_rs='kornia-rs', PIL='pillow', yaml='pyyaml', sklearn='scikit-learn'
+)
 INSTEAD = {'opencv-python'}  # of kornia-rs
-BY_OTHERS = {'onnx', 'onnxscript', 'scikit-learn'}  # imported by torch.onnx and MMDetection
+BY_OTHERS = {'onnx', 'onnxscript'}  # imported by torch.onnx
 FRAMEWORK = {'mmdet', 'mmengine', 'mmcv'}
 
 
@@ -58,9 +60,12 @@ def names_of(requirements: list[str]) -> set[str]:
     [
         (['alrp/coco'], None),
         (['alrp/ranking'], ['torch']),
-        (['alrp/lrp'], ['masks', 'report', 'panoptic', 'fast']),
-        (['alrp'], ['torch', 'masks', 'report', 'panoptic', 'fast']),
-        (['alrp', 'alrp_mmdet', 'tools'], ['mmdet', 'report', 'onnx', 'panoptic', 'fast']),
+        (['alrp/lrp'], ['masks', 'report', 'panoptic', 'calibration', 'fast']),
+        (['alrp'], ['torch', 'masks', 'report', 'panoptic', 'calibration', 'fast']),
+        (
+            ['alrp', 'alrp_mmdet', 'tools'],
+            ['mmdet', 'report', 'onnx', 'panoptic', 'calibration', 'fast'],
+        ),
     ],
 )
 def test_imports_are_declared(arguments, folders, extras):

@@ -82,6 +82,9 @@ def workplace(tmp_path, monkeypatch) -> Path:
     torch.save(dict(state_dict=state_dict, meta=meta), tmp_path / 'checkpoint.pth')
     thresholds = json.dumps(dict(thresholds=dict.fromkeys(classes, 0.0)))
     (tmp_path / 'thresholds.json').write_text(thresholds)
+    curve = dict(scores=[0, 1], calibrated=[0, 1])
+    calibration = json.dumps(dict(version=1, calibration=dict.fromkeys(classes, curve)))
+    (tmp_path / 'calibration.json').write_text(calibration)
     cv2.imwrite(str(tmp_path / 'picture.jpg'), np.zeros((64, 64, 3), dtype=np.uint8))
     box = dict(image_id=1, category_id=1, bbox=[0, 0, 9, 9])
     truth = dict(
@@ -90,7 +93,8 @@ def workplace(tmp_path, monkeypatch) -> Path:
         categories=[dict(id=1, name='disc')],
     )
     (tmp_path / 'instances_val2017.json').write_text(json.dumps(truth))
-    (tmp_path / 'results.bbox.json').write_text(json.dumps([dict(score=0.5, **box)]))
+    for name in ('results', 'other'):
+        (tmp_path / f'{name}.bbox.json').write_text(json.dumps([dict(score=0.5, **box)]))
     panoptic = ROOT / 'tests' / 'data' / 'panoptic'
     for source, name in dict(gt='panoptic_val2017', dt='results.panoptic').items():
         shutil.copy(panoptic / f'{source}.json', tmp_path / f'{name}.json')

@@ -154,7 +154,8 @@ def box_of_polygons(polygons: object) -> list[float] | None:
 
 def _repair_boxes(annotations: _Editor) -> None:
     for i, annotation in enumerate(annotations.entries):
-        if not annotation.get('bbox'):
+        bbox = annotation.get('bbox')
+        if bbox is None or (isinstance(bbox, list | tuple | str) and not bbox):
             box = box_of_polygons(annotation.get('segmentation'))
             if box is not None:
                 text = "annotations without 'bbox': set to the box around the polygons"

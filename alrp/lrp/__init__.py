@@ -9,20 +9,26 @@ Two lines in a notebook::
 and pycocotools for masks.
 """
 
+from .bootstrap import Difference, compare
 from .curve import LRPCurve, LRPError, OptimalLRP, lrp_curve, lrp_error, mean_over_classes
+from .errors import Errors, find_errors
 from .evaluate import Evaluation, evaluate_lrp
 from .panoptic import PanopticEvaluation, evaluate_panoptic_lrp
 from .streaming import LRPMetric
 
 __all__ = [
+    'Difference',
+    'Errors',
     'Evaluation',
     'LRPCurve',
     'LRPError',
     'LRPMetric',
     'OptimalLRP',
     'PanopticEvaluation',
+    'compare',
     'evaluate_lrp',
     'evaluate_panoptic_lrp',
+    'find_errors',
     'lrp_curve',
     'lrp_error',
     'mean_over_classes',

@@ -25,7 +25,7 @@ def average_precision(hits: TruePositives, num_objects: IntArray) -> tuple[Float
     """
     num_objects = num_objects.T  # (A, K), the order of the segments
     precision = hits.num_tp / (hits.num_fp + hits.num_tp + np.spacing(1))
-    needed = np.maximum(_tp_for_recall(num_objects), 1)  # (A, K, R)
+    needed = np.maximum(tp_for_recall(num_objects), 1)  # (A, K, R)
     counts = hits.counts[..., None]  # (T, A, K, 1)
     # The best precision between the true positives that two adjacent recalls need, then to the end.
     at = hits.starts[..., None] + np.minimum(needed - 1, counts)
@@ -38,7 +38,7 @@ def average_precision(hits: TruePositives, num_objects: IntArray) -> tuple[Float
     return best.transpose(0, 3, 2, 1), recall.transpose(0, 2, 1)
 
 
-def _tp_for_recall(num_objects: IntArray) -> IntArray:
+def tp_for_recall(num_objects: IntArray) -> IntArray:
     """The least number of true positives n with n / num_objects >= recall, as floats compare.
 
     A recall of 0.29 is reached by 29 of 100 only if the float 29 / 100 is not below it. From shape

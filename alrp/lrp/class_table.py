@@ -9,6 +9,7 @@ import numpy as np
 from .curve import TAU
 from .evaluate import Evaluation
 from .summary import average_precisions, defined, lrp_means
+from .tasks import AT_THRESHOLD
 
 
 def class_table(evaluation: Evaluation, lrp_max_dets: int | None = None) -> list[dict[str, Any]]:
@@ -21,8 +22,9 @@ def class_table(evaluation: Evaluation, lrp_max_dets: int | None = None) -> list
 
     Returns:
         list[dict]: K rows of ``id``, ``class``, ``objects``, ``detections``, the numbers of AP
-        (``AP``, ..., ``AP_l``), those of LRP (``oLRP``, ..., ``oLRP_l``), and ``threshold``, the
-        LRP-optimal score threshold. LVIS has ``frequency``, too.
+        (``AP``, ..., ``AP_l``), those of LRP (``oLRP``, ..., ``oLRP_l``), ``threshold``, the
+        LRP-optimal score threshold, and ``precision``, ``recall`` and ``F1`` at the threshold. LVIS
+        has ``frequency``, too.
     """
     lrp = evaluation.lrp[evaluation.max_dets[-1] if lrp_max_dets is None else lrp_max_dets]
     matches = evaluation.matches
@@ -36,6 +38,7 @@ def class_table(evaluation: Evaluation, lrp_max_dets: int | None = None) -> list
         )
         values |= zip(evaluation.task.lrp_columns, (*(v[k, 0] for v in lrp[:4]), *lrp.olrp[k, 1:]))
         values['threshold'] = lrp.lrp_opt_thr[k, 0]
+        values |= at_threshold(lrp.olrp_fp[k, 0], lrp.olrp_fn[k, 0])
         rows.append(
             {
                 'id': category_id,
@@ -47,6 +50,24 @@ def class_table(evaluation: Evaluation, lrp_max_dets: int | None = None) -> list
             }
         )
     return rows
+
+
+def at_threshold(olrp_fp: float, olrp_fn: float) -> dict[str, float]:
+    """Precision, recall and F1 of a class at its LRP-optimal threshold.
+
+    Args:
+        olrp_fp (float): 1 - precision, NaN without true positives, -1 without objects.
+        olrp_fn (float): 1 - recall, -1 without objects.
+
+    Returns:
+        dict[str, float]: ``precision``, ``recall`` and ``F1``, -1 without objects. Without true
+        positives, precision is NaN, and recall and F1 are 0.
+    """
+    if olrp_fn == -1:
+        return dict.fromkeys(AT_THRESHOLD, -1.0)
+    precision, recall = 1 - olrp_fp, 1 - olrp_fn
+    f1 = 2 * precision * recall / (precision + recall) if recall > 0 else 0.0
+    return dict(zip(AT_THRESHOLD, (precision, recall, f1)))
 
 
 def thresholds_json(

@@ -12,6 +12,9 @@ from ..coco import describe_source, load_json
 from .accumulation import accumulate
 from .arrays import first_entries
 from .average_precision import IOU_THRESHOLDS
+from .calibration.errors import CalibrationErrors, calibration_errors
+from .calibration.matched import match_arrays
+from .checked import checked_limits, checked_thresholds
 from .counting import scores_and_ious
 from .curve import TAU, LRPCurve, OptimalLRP, lrp_curve
 from .inputs import Detections, GroundTruth, read_detections, read_ground_truth
@@ -34,9 +37,10 @@ class Evaluation:
 
     Attributes:
         summary (dict[str, float]): The numbers of the task, means over the categories. For boxes
-            and masks the 12 of COCO and 7 of LRP: ``AP``, ``AP50``, ``AP75``, ``AP_s``, ``AP_m``,
+            and masks the 12 of COCO and 16 of LRP: ``AP``, ``AP50``, ``AP75``, ``AP_s``, ``AP_m``,
             ``AP_l``, ``AR1``, ``AR10``, ``AR100``, ``AR_s``, ``AR_m``, ``AR_l``, ``oLRP``,
-            ``oLRP_loc``, ``oLRP_fp``, ``oLRP_fn``, ``oLRP_s``, ``oLRP_m``, ``oLRP_l``.
+            ``oLRP_loc``, ``oLRP_fp``, ``oLRP_fn``, ``oLRP_s``, ..., ``oLRP_loc_s``, ...,
+            ``oLRP_fn_l``.
         task (Task): What was evaluated, and by which rules.
         category_ids (list): Ids of the categories.
         category_names (list[str]): Names of the categories.
@@ -50,6 +54,8 @@ class Evaluation:
         recall (np.ndarray): Shape (T, K, A, M), as in pycocotools.
         lrp (dict[int, OptimalLRP]): Arrays of shape (K, A) for each limit.
         matches (Matches): The match of every detection. The first threshold is the one of LRP.
+        truth (GroundTruth): The objects.
+        calibration (CalibrationErrors, optional): If it was asked for.
     """
 
     summary: dict[str, float]
@@ -65,6 +71,8 @@ class Evaluation:
     recall: FloatArray = field(repr=False)
     lrp: dict[int, OptimalLRP] = field(repr=False)
     matches: Matches = field(repr=False)
+    truth: GroundTruth = field(repr=False)
+    calibration: CalibrationErrors | None = field(default=None, repr=False)
 
     @property
     def iou_type(self) -> str:
@@ -169,6 +177,7 @@ def evaluate_lrp(
     *,
     rules: str | None = None,
     sigmas: Sequence[float] | None = None,
+    calibration: bool = False,
 ) -> Evaluation:
     """Evaluate detections in COCO format: LRP, and AP with the values of pycocotools or lvis.
 
@@ -193,6 +202,8 @@ def evaluate_lrp(
             keys of LVIS, else COCO's.
         sigmas (Sequence[float], optional): Of each keypoint. Defaults to COCO's for 17 keypoints
             and CrowdPose's for 14.
+        calibration (bool): Whether to add the calibration errors ``LaECE_0`` and ``LaACE_0`` to the
+            summary. For boxes and masks with scores in [0, 1].
 
     Returns:
         Evaluation: Summary and per-category values.
@@ -222,32 +233,9 @@ def evaluate_lrp(
         limits,
         thresholds,
         on_step,
+        calibration,
+        results_name,
     )
-
-
-def checked_thresholds(iou_thresholds: ArrayLike) -> FloatArray:
-    """IoU thresholds as an array of shape (T,), float64.
-
-    Raises:
-        ValueError: If there is none, or one is not in (0, 1].
-    """
-    thresholds = np.array(iou_thresholds, dtype=np.float64).reshape(-1)
-    if not len(thresholds) or not ((thresholds > 0) & (thresholds <= 1)).all():
-        raise ValueError(f'iou_thresholds must be in (0, 1], got {iou_thresholds!r}')
-    return thresholds
-
-
-def checked_limits(max_dets: Sequence[int] | None) -> list[int]:
-    """Limits on detections, ascending; none for None.
-
-    Raises:
-        ValueError: If the sequence is empty or a limit is below 1.
-    """
-    if max_dets is None:
-        return []
-    if not len(max_dets) or min(max_dets) < 1:
-        raise ValueError(f'max_dets must be whole numbers of at least 1, got {max_dets}')
-    return sorted(set(max_dets))
 
 
 def evaluate_arrays(
@@ -257,6 +245,8 @@ def evaluate_arrays(
     limits: list[int],
     thresholds: FloatArray,
     on_step: Callable[[str], object] = lambda step: None,
+    calibration: bool = False,
+    results_name: str = 'the results',
 ) -> Evaluation:
     """Evaluate ground truth and detections that were checked.
 
@@ -267,6 +257,8 @@ def evaluate_arrays(
         limits (list[int]): Limits on detections, ascending. Empty for those of the task.
         thresholds (np.ndarray): Shape (T,), float64, IoUs for AP.
         on_step (Callable[[str], object]): As in ``evaluate_lrp``.
+        calibration (bool): As in ``evaluate_lrp``.
+        results_name (str): What to call the results in messages.
 
     Returns:
         Evaluation: Summary and per-category values.
@@ -275,13 +267,17 @@ def evaluate_arrays(
     on_step(matching)
     limits = limits or sorted(task.max_dets)
     matches = match(detections, truth, np.append(TAU, thresholds), limits[-1], task)
+    errors = None
+    if calibration:
+        errors = calibration_errors(match_arrays(detections, truth, task, limits[-1], results_name))
     del detections  # frees memory
     on_step(counting)
     precision, recall, lrp = accumulate(matches, limits, task)
     return Evaluation(
         summary=summarize(
             task, thresholds, limits, precision, recall, lrp[limits[-1]], truth.groups
-        ),
+        )
+        | (errors.summary if errors else {}),
         task=task,
         category_ids=list(truth.categories),
         category_names=[str(c.get('name', i)) for i, c in truth.categories.items()],
@@ -294,4 +290,6 @@ def evaluate_arrays(
         recall=recall,
         lrp=lrp,
         matches=matches,
+        truth=truth,
+        calibration=errors,
     )

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 from ..text import format_list
 from .average_precision import IOU_THRESHOLDS
 from .boxes import Boxes
-from .evaluate import Evaluation, checked_limits, checked_thresholds, evaluate_arrays
+from .checked import checked_limits, checked_thresholds
+from .evaluate import Evaluation, evaluate_arrays
 from .inputs import Detections, GroundTruth
 from .iou_types import Regions
 from .masks import Masks

@@ -117,8 +117,7 @@ def _recalls(
 def _lrp_means(lrp: OptimalLRP, task: Task, members: dict[str, BoolArray]) -> dict[str, float]:
     values = lrp_means(lrp, task)
     parts = dict(_parts(lrp, task, members))
-    names = [*LRP_COMPONENTS] if task.components_of_parts else ['oLRP']
-    for name, suffix in [(name, suffix) for name in names for suffix in parts]:
+    for name, suffix in [(name, suffix) for name in LRP_COMPONENTS for suffix in parts]:
         values[name + suffix] = mean_over_classes(parts[suffix][LRP_COMPONENTS.index(name)])
     return values
 

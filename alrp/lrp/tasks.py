@@ -19,6 +19,7 @@ from .types import BoolArray
 RULES = 'coco', 'lvis'
 LVIS_LISTS = 'neg_category_ids', 'not_exhaustive_category_ids'
 LRP_COMPONENTS = ['oLRP', 'oLRP_loc', 'oLRP_fp', 'oLRP_fn']
+AT_THRESHOLD = ['precision', 'recall', 'F1']
 FREQUENCIES = dict(r='rare', c='common', f='frequent')
 
 Range = tuple[float, float]
@@ -29,6 +30,18 @@ AREAS: Mapping[str, Range] = dict(
 
 def _is_crowd(annotation: Entry) -> bool:
     return bool(annotation.get('iscrowd'))
+
+
+def _is_crowd_or_unlabelled(annotation: Entry) -> bool:
+    return _is_crowd(annotation) or annotation['num_keypoints'] == 0
+
+
+def _is_ignored(annotation: Entry) -> bool:
+    return bool(annotation.get('ignore'))
+
+
+def _never(annotation: Entry) -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -65,8 +78,6 @@ class Task:
             example, ``thresholds`` for one at each IoU, ``AR50`` for example.
         recall_of_size (str): Name of the recall in a range of areas.
         per_class_ap (bool): Whether the JSON output has AP and AR of each class.
-        components_of_parts (bool): Whether the summary has the components of oLRP for each size and
-            group, too.
         first_optimum (bool): What to report where no threshold gives an LRP error below 1 although
             there are true positives. True for the best detection, even a false positive, as in the
             published evaluation; False for the best true positive.
@@ -90,7 +101,6 @@ class Task:
     recalls: str = 'limits'
     recall_of_size: str = 'AR{size}'
     per_class_ap: bool = False
-    components_of_parts: bool = False
     first_optimum: bool = False
 
     def __str__(self) -> str:
@@ -117,7 +127,7 @@ class Task:
         """Columns of the table of classes."""
         group = ['frequency'] if self.groups else []
         numbers = [*self.ap_columns[:3], *self.lrp_columns, 'threshold']
-        return ['class', *group, 'objects', *numbers]
+        return ['class', *group, 'objects', *numbers, *AT_THRESHOLD]
 
     @property
     def ap_columns(self) -> list[str]:
@@ -144,14 +154,13 @@ _KEYPOINTS = Task(
     similarity=keypoints(()),
     areas={name: area for name, area in AREAS.items() if name != 'small'},
     max_dets=(20,),
-    ignored=lambda annotation: _is_crowd(annotation) or annotation['num_keypoints'] == 0,
+    ignored=_is_crowd_or_unlabelled,
     required=dict(annotations=dict(num_keypoints=NUMBER, bbox=ANYTHING)),
     area_of_box=True,
     own_area=True,
     ap_limit=None,
     recalls='thresholds',
     per_class_ap=True,
-    components_of_parts=True,
     first_optimum=True,
 )
 
@@ -163,8 +172,8 @@ def _lvis(iou_type: str, similarity: IouType) -> Task:
         similarity=similarity,
         max_dets=(300,),
         limit_per_image=True,
-        ignored=lambda annotation: bool(annotation.get('ignore')),
-        crowd=lambda annotation: False,
+        ignored=_is_ignored,
+        crowd=_never,
         required=dict(images=dict.fromkeys(LVIS_LISTS, ANYTHING), categories=dict(frequency=TEXT)),
         federated=True,
         area_of_box=True,
@@ -173,7 +182,6 @@ def _lvis(iou_type: str, similarity: IouType) -> Task:
         ap_limit=None,
         recall_of_size='AR{limit}{size}',
         per_class_ap=True,
-        components_of_parts=True,
         first_optimum=True,
     )
 

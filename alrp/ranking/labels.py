@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .devices import to_ranking_device
+from .devices import avoids_atomics, to_ranking_device
 
 
 class NonFiniteLogitsError(FloatingPointError):
@@ -64,7 +64,8 @@ class Labels:
         if self.known_others is not None:
             bounds = torch.tensor([part.start, part.stop], device=self.values.device)
             first, end = torch.searchsorted(self.known_others, bounds).tolist()
-            return self.known_others[first:end] - part.start
+            others: Tensor = self.known_others[first:end] - part.start
+            return others
         labels = self.values[part.start // self.row : part.stop // self.row]
         if self.num_classes is None:
             return (labels != 0).nonzero()[:, 0]
@@ -96,7 +97,7 @@ class Labels:
             return torch.zeros(0, dtype=torch.long, device=logits.device), True
         if self.num_classes is None:
             least, _ = self._check_values(logits)
-            return (self.values > 0).nonzero()[:, 0], least >= 0
+            return _few_nonzero(self.values > 0), least >= 0
         is_positive = (self.values >= 0) & (self.values < self.row)
         least, num_pos = self._check_values(logits, is_positive.sum())
         # Row of the i-th positive: nonzero() would wait for the device to know their number.
@@ -140,3 +141,16 @@ class Labels:
                 f'labels must be {meaning} or -1 (ignored), got values from {least:g} to {most:g}'
             )
         return least, int(sum(count))
+
+
+def _few_nonzero(mask: Tensor) -> Tensor:
+    """``mask.nonzero()[:, 0]``, several times as fast on a CPU for a few in a thousand: looks at
+    words of eight first."""
+    whole = len(mask) // 8 * 8
+    if avoids_atomics(mask.device) or whole == 0:
+        return mask.nonzero()[:, 0]
+    words = mask[:whole].view(torch.int64).nonzero()[:, 0]
+    inds = (words[:, None] * 8 + torch.arange(8)).flatten()
+    inds = torch.cat([inds, torch.arange(whole, len(mask))])
+    found: Tensor = inds[mask.index_select(0, inds)]
+    return found

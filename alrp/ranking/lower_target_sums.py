@@ -7,7 +7,7 @@ from .devices import avoids_atomics
 from .running_sums import running_sums
 
 # Up to this many positives, comparing all pairs is faster (measured on a CPU).
-MAX_PAIRWISE = 1000
+MAX_PAIRWISE = 800
 MAX_PAIRS_AT_ONCE = 1 << 16  # to stay in cache
 
 
@@ -53,43 +53,49 @@ def _by_bits(logits: Tensor, targets: Tensor, delta: float, weights: Tensor) -> 
     num = len(logits)
     logits, item = (logits - logits.mean()).sort()  # centred, since sums of logits * weight cancel
     ascending, by_target = targets[item].sort(stable=True)
-    place = torch.arange(num, device=logits.device)
+    place = torch.arange(num, device=logits.device, dtype=torch.int32)
     rank = torch.empty_like(place).index_copy_(0, by_target, place)  # ties in any order
-    lower = torch.searchsorted(ascending, targets[item])
-    edges = [
-        torch.searchsorted(logits, logits - delta),
-        torch.searchsorted(logits, logits + delta),
-        torch.full_like(place, num),  # the end of the group
-    ]
+    lower = torch.searchsorted(ascending, targets[item], out_int32=True)
     foot, rows = logits - delta, weights[:, item]
+    window = torch.stack([foot, logits + delta])
+    edges = torch.searchsorted(logits, window, out_int32=True)
+    edges = torch.cat([edges, torch.full_like(place, num)[None]])  # and the end of the group
     sums = torch.zeros_like(rows)
     for bit in reversed(range((num - 1).bit_length())):
-        is_zero = (rank >> bit & 1) == 0
-        zeros_before = running_sums(is_zero.long())
+        is_zero = (rank & (1 << bit)) == 0
+        zeros_before = running_sums(is_zero.int())
         # Ranks are distinct, so that the number of zeros is known without waiting for a GPU.
         num_zeros = _count_zeros(num, bit)
-        to = torch.where(is_zero, zeros_before[:-1], num_zeros + place - zeros_before[:-1])
-        order = torch.empty_like(place).index_copy_(0, to, place)
+        order = _zeros_first(is_zero, zeros_before, num_zeros, place)
         rank, logits = rank.index_select(0, order), logits.index_select(0, order)
         rows = rows.index_select(1, order)
-        zeros = [zeros_before.index_select(0, edge) for edge in edges]
-        has_one = (lower >> bit & 1).bool()
+        zeros = zeros_before.index_select(0, edges.flatten()).view_as(edges)
+        has_one = (lower & (1 << bit)) != 0
         # A GPU computes the sums of all queries and discards half of them.
         queries = place if avoids_atomics(logits.device) else has_one.nonzero()[:, 0]
-        below, above, end = (x.index_select(0, queries) for x in zeros)
+        below, above, end = zeros.index_select(1, queries)
+        query_foot = foot.index_select(0, queries)
         for row, total in zip(rows, sums):
             mass = running_sums(row[:num_zeros])
             moment = running_sums(row[:num_zeros] * logits[:num_zeros])
             mass_above = mass.index_select(0, above)
             inside = mass_above - mass.index_select(0, below)
-            rising = moment.index_select(0, above) - moment.index_select(0, below)
-            rising -= foot.index_select(0, queries) * inside
-            inside = mass.index_select(0, end) - mass_above + rising / (2 * delta)
+            rising = moment.index_select(0, above).sub_(moment.index_select(0, below))
+            rising.addcmul_(query_foot, inside, value=-1)
+            inside = mass.index_select(0, end).sub_(mass_above).add_(rising, alpha=0.5 / delta)
             if queries is place:
                 inside.masked_fill_(~has_one, 0)
             total.index_add_(0, queries, inside)
-        edges = [torch.where(has_one, num_zeros + x - y, y) for x, y in zip(edges, zeros)]
+        edges = torch.where(has_one, edges.sub_(zeros).add_(num_zeros), zeros)
     return torch.empty_like(weights).index_copy_(1, item, sums)
+
+
+def _zeros_first(is_zero: Tensor, zeros_before: Tensor, num_zeros: int, place: Tensor) -> Tensor:
+    """The order of a stable partition, shape (P,)."""
+    if not avoids_atomics(is_zero.device):
+        return torch.cat([is_zero.nonzero()[:, 0], is_zero.logical_not().nonzero()[:, 0]])
+    to = torch.where(is_zero, zeros_before[:-1], num_zeros + place - zeros_before[:-1])
+    return torch.empty_like(place).index_copy_(0, to.long(), place)
 
 
 def _count_zeros(num: int, bit: int) -> int:

@@ -14,6 +14,8 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from .compiling import outside_of_graphs
+
 
 class Processes:
     """The processes of a group; without a group, this process alone.
@@ -121,6 +123,7 @@ class _OwnGradient(torch.autograd.Function):
         return values.clone()
 
     @staticmethod
+    @outside_of_graphs  # the part differs from step to step
     @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None, None]:
         return grad_output[ctx.part] * ctx.scale, None, None, None

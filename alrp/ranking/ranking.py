@@ -20,8 +20,9 @@ from torch import Tensor
 
 from .devices import to_float64, to_ranking_device
 from .labels import Labels
-from .logit_gradient import LogitGradient, counting_negatives
+from .logit_gradient import LogitGradient
 from .lower_target_sums import lower_target_sums
+from .negatives import Negatives
 from .processes import Processes
 from .step_sums import Steps
 
@@ -99,12 +100,10 @@ class Ranking:
         self.pos_logits = self.pos_values.pop('logits')
         self._pos_double = to_float64(self.pos_logits)
         self._steps = Steps(self._pos_double, delta)
-        self._labels = labels.on_ranking_device(self.pos_inds if no_ignored else None)
+        known_others = self.pos_inds if no_ignored else None
+        self._negatives = Negatives(labels.on_ranking_device(known_others), self._steps)
         self.false_positives = self._steps.collect(
-            (negatives, None)
-            for _, _, negatives in counting_negatives(
-                to_ranking_device(logits), self._labels, self._steps
-            )
+            (part.values, None) for part in self._negatives.parts(to_ranking_device(logits))
         )
         if len(self) > 0:
             self._processes.sum(self.false_positives)
@@ -188,7 +187,7 @@ class Ranking:
     def _gradient(self, positives: Tensor, shares: Tensor | None = None) -> LogitGradient:
         own = positives[self._processes.own]
         pos_inds = to_ranking_device(self.pos_inds)
-        return LogitGradient(self._labels, self._steps, pos_inds, own, shares)
+        return LogitGradient(self._negatives, pos_inds, own, shares)
 
 
 def _check_lengths(pos_values: dict[str, Tensor], num_pos: int) -> None:

@@ -17,7 +17,7 @@ def running_sums(values: Tensor) -> Tensor:
     """
     zero = values.new_zeros(1)
     if not avoids_atomics(values.device) or len(values) == 0 or not values.is_floating_point():
-        return torch.cat([zero, values.cumsum(0)])
+        return torch.cat([zero, values.cumsum(0, dtype=values.dtype)])
     num_rows = len(values) // ROW + 2  # at least two
     rows = F.pad(values, (0, num_rows * ROW - len(values))).view(num_rows, ROW).cumsum(1)
     ends = rows[:, -1].expand(2, -1).cumsum(1)[0]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from .compiling import outside_of_graphs
 from .logit_gradient import LogitGradient
 
 
@@ -84,6 +85,7 @@ class _WithLogitGradients(torch.autograd.Function):
         return tuple(value.clone() for value in values)
 
     @staticmethod
+    @outside_of_graphs  # called within a compiled function that calls backward()
     @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
         if ctx.logits._version != ctx.version:

@@ -18,6 +18,7 @@ from alrp.lrp.class_table import class_table, thresholds_json
 from alrp.lrp.curve import mean_over_classes
 from alrp.lrp.evaluate import Evaluation, evaluate_lrp
 from alrp.lrp.summary import BOXES, LRP_COLUMNS, SIZES, average_precisions, lrp_means
+from alrp.lrp.tasks import AT_THRESHOLD
 from alrp.text import format_table
 
 from .coco_results import coco_results
@@ -52,7 +53,8 @@ class CocoLRPMetric(CocoMetric):
             if undefined; the other keys say what they were computed on. Uses the first of ``bbox``
             and ``segm`` in ``metric``. Not written with ``format_only``. Defaults to None.
         **kwargs: Further arguments of ``CocoMetric``. With ``classwise``, ``bbox_NAME_oLRP`` is
-            logged for each class next to ``NAME_precision``; both are NaN if undefined.
+            logged for each class next to ``NAME_precision``; both are NaN if undefined. The
+            logged table also has precision, recall and F1 at the LRP-optimal thresholds.
             ``metric_items`` may include ``oLRP``, ``oLRP_loc``, ...; if given, only these items are
             logged. ``use_mp_eval`` affects proposals only.
 
@@ -257,7 +259,8 @@ class CocoLRPMetric(CocoMetric):
         by_id = {row['id']: row for row in class_table(evaluation, _lrp_limit(evaluation))}
         task = evaluation.task
         names = dict(zip(task.ap_columns, self.ap_items))
-        names |= dict(zip(task.lrp_columns, self.lrp_items)) | dict(threshold='threshold')
+        names |= dict(zip(task.lrp_columns, self.lrp_items))
+        names |= {column: column for column in ('threshold', *AT_THRESHOLD)}
         return [
             (row['class'], {item: row[column] for column, item in names.items()})
             for row in map(by_id.__getitem__, self.cat_ids)

@@ -32,8 +32,8 @@ def test_no_detections_at_all():
     """AP is 0 and LRP is 1, not undefined: all objects are missed."""
     evaluation = evaluate_lrp(make_ground_truth([annotation()]), [])
     expected = dict.fromkeys(evaluation.summary, 0.0)
-    expected |= dict.fromkeys(['oLRP', 'oLRP_fn', 'oLRP_m'], 1.0)
-    expected |= dict.fromkeys(['oLRP_loc', 'oLRP_fp', 'oLRP_s', 'oLRP_l'], -1.0)
+    expected |= {name: -1.0 for name in expected if name.startswith('oLRP')}
+    expected |= dict.fromkeys(['oLRP', 'oLRP_fn', 'oLRP_m', 'oLRP_fn_m'], 1.0)
     expected |= dict.fromkeys(['AP_s', 'AP_l', 'AR_s', 'AR_l'], -1.0)
     assert evaluation.summary == expected
     per_category = evaluation.to_dict()['per_category']
@@ -140,6 +140,8 @@ def test_paths_and_numpy_numbers(tmp_path):
         r.update(
             score=np.float64(r['score']), bbox=np.array(r['bbox']), image_id=np.int64(r['image_id'])
         )
+    for annotation in ground_truth['annotations']:
+        annotation.update(bbox=np.array(annotation['bbox']))
     assert evaluate_lrp(ground_truth, results).to_dict() == from_files.to_dict()
 
 

@@ -43,7 +43,8 @@ def test_all_numbers_equal_published(golden):
     assert list(ours) == list(expected)
     assert ours['category_ids'] == expected['category_ids']
     assert ours['areas'] == expected['areas']
-    assert list(ours['summary']) == list(expected['summary'])
+    # The components by size come after the published numbers.
+    assert list(ours['summary'])[:19] == list(expected['summary'])
     for key, value in expected['summary'].items():
         assert ours['summary'][key] == pytest.approx(value, abs=1e-12, rel=0), key
     assert list(ours['per_category']) == list(expected['per_category'])

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import pickle
 from copy import deepcopy
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from task_data import keypoint_data, lvis_data
 
 from alrp.lrp import evaluate_lrp
 from alrp.lrp.sigmas import KNOWN
+from alrp.lrp.tasks import TASKS
 
 GOLDEN = Path(__file__).parents[3] / 'shared' / 'golden'
 FILES = dict(keypoints='lrp_keypoints', lvis='lrp_lvis')
@@ -178,3 +180,10 @@ def test_ap_of_lvis_equals_the_package(monkeypatch):
         assert ours.summary['AR300_s' if 300 in ours.max_dets else 'AR12_s'] == pytest.approx(
             values['ARs@300'], abs=1e-12
         )
+
+
+@pytest.mark.parametrize('task', TASKS.values(), ids=str)
+def test_tasks_can_be_sent_to_another_process(task):
+    sent = pickle.loads(pickle.dumps(task))
+    assert (str(sent), sent.areas, sent.max_dets) == (str(task), task.areas, task.max_dets)
+    assert sent.ignored is task.ignored and sent.crowd is task.crowd

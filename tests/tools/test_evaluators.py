@@ -8,6 +8,7 @@ from mmengine.config import Config
 OPTIONS = 'train_cfg.max_epochs=1', 'default_hooks.visualization.draw=True'
 
 
+@pytest.mark.slow
 def test_several_validation_sets_many_classes_and_early_stopping(tool, config, tmp_path, capsys):
     """What is refused in other forms works in this one."""
     classes = 'square', 'disc', *(f'class {i}' for i in range(80))

@@ -23,6 +23,7 @@ def use(script, config, checkpoint, image):
     script('export.py', config, checkpoint, '--out', 'model.pt', '--force')
 
 
+@pytest.mark.slow
 def test_new_style_config(tool, script, tmp_path):
     tool('train.py', NEW_STYLE, '--work-dir', 'run', options=FEW)
     checkpoint, dumped = tmp_path / 'run' / 'epoch_1.pth', tmp_path / 'run' / NEW_STYLE.name

@@ -52,7 +52,7 @@ log_processor = dict(by_epoch=False)
     [
         ('', 6, 'epoch_3.pth'),
         pytest.param('', 9, 'epoch_3.pth', marks=pytest.mark.slow),
-        (BY_ITERATION, 5, 'iter_9.pth'),
+        pytest.param(BY_ITERATION, 5, 'iter_9.pth', marks=pytest.mark.slow),
     ],
 )
 def test_resumed_run_ends_with_the_same_weights(
@@ -129,6 +129,7 @@ def test_config_text_in_a_checkpoint_is_not_run(tmp_path, config, tool):
     assert (tmp_path / 'run' / 'epoch_3.pth').exists()
 
 
+@pytest.mark.slow
 def test_a_resumed_run_takes_the_settings_of_the_config(tmp_path, config, tool):
     """Learning rate, batch size and clipping are applied, and the log says what changed."""
     scaled = 'auto_scale_lr = dict(enable=True, base_batch_size=2)'

@@ -3,11 +3,10 @@
 import argparse
 import contextlib
 import csv
-import importlib.util
+import dataclasses
 import io
 import itertools
 import json
-import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,143 +16,30 @@ ROOT = Path(__file__).resolve().parents[2]
 if (ROOT / 'alrp').is_dir():  # a clone, which need not be installed
     sys.path.insert(0, str(ROOT))
 
-from alrp.files import output_problem, write_atomically  # noqa: E402
+from alrp.files import write_atomically  # noqa: E402
 from alrp.lrp import (  # noqa: E402
     Evaluation,
     PanopticEvaluation,
     evaluate_lrp,
     evaluate_panoptic_lrp,
 )
+from alrp.lrp.arguments import COMPARED, check_files, parse_args  # noqa: E402
+from alrp.lrp.bootstrap import CONFIDENCE, Difference, compare  # noqa: E402
 from alrp.lrp.class_table import class_table, thresholds_json  # noqa: E402
+from alrp.lrp.error_table import COLUMNS as ERROR_COLUMNS  # noqa: E402
+from alrp.lrp.error_table import class_rows as error_class_rows  # noqa: E402
+from alrp.lrp.error_table import type_rows  # noqa: E402
+from alrp.lrp.errors import Errors, find_errors  # noqa: E402
 from alrp.lrp.evaluate import STEPS  # noqa: E402
 from alrp.lrp.panoptic import table as panoptic  # noqa: E402
 from alrp.lrp.panoptic.evaluate import STEPS as PANOPTIC_STEPS  # noqa: E402
-from alrp.lrp.panoptic.files import is_panoptic  # noqa: E402
 from alrp.lrp.report import make_panoptic_report, make_report  # noqa: E402
 from alrp.lrp.summary import defined  # noqa: E402
-from alrp.lrp.tasks import IOU_TYPES, RULES, TASKS  # noqa: E402
+from alrp.lrp.tasks import AT_THRESHOLD  # noqa: E402
 from alrp.text import format_table  # noqa: E402
 
-OUTPUTS = 'json', 'csv', 'thresholds', 'html'
-COLUMNS = [*dict.fromkeys(column for task in TASKS.values() for column in task.class_columns)]
-COMPARED = 'other_oLRP', 'difference'
-SORTS = *COLUMNS, *COMPARED
-PANOPTIC_SORTS = *panoptic.COLUMNS, *panoptic.COMPARED
-DETECTION_OPTIONS = 'iou_type', 'rules', 'sigmas', 'max_dets', 'thresholds'
-PANOPTIC_OPTIONS = 'gt_masks', 'masks', 'compare_masks', 'jobs'
-
-
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        'ground_truth', metavar='GT', help='annotations in COCO, LVIS or COCO panoptic format'
-    )
-    parser.add_argument('results', metavar='RESULTS', help='results in the same format')
-    parser.add_argument('--compare', metavar='RESULTS', help='other results on the same images')
-    parser.add_argument(
-        '--iou-type',
-        choices=IOU_TYPES,
-        help='boxes, masks or keypoints (default: what RESULTS has: keypoints, else boxes, else '
-        'masks)',
-    )
-    parser.add_argument(
-        '--rules',
-        choices=RULES,
-        help="the rules of COCO or LVIS (default: LVIS's if GT has the keys of LVIS, else COCO's)",
-    )
-    parser.add_argument(
-        '--sigmas',
-        nargs='+',
-        type=float,
-        metavar='SIGMA',
-        help='of each keypoint (default: known for 17 keypoints, as in COCO, and 14, as in '
-        'CrowdPose)',
-    )
-    parser.add_argument(
-        '--max-dets',
-        nargs='+',
-        type=int,
-        metavar='N',
-        help='limits on the detections per image and class, or per image for LVIS; LRP uses the '
-        'largest (default: 1 10 100; 20 for keypoints; 300 for LVIS)',
-    )
-    parser.add_argument(
-        '--sort',
-        choices=dict.fromkeys([*SORTS, *PANOPTIC_SORTS]),
-        metavar='COLUMN',
-        help=f'sort classes by this column, worst first: {", ".join(SORTS)} (default: oLRP); '
-        f'panoptic: {", ".join(PANOPTIC_SORTS)} (default: LRP)',
-    )
-    parser.add_argument('--json', metavar='OUT', help='write the summary, and LRP by class')
-    parser.add_argument('--csv', metavar='OUT', help='write the table of classes')
-    parser.add_argument(
-        '--thresholds',
-        metavar='OUT',
-        help='write the LRP-optimal score thresholds, as CocoLRPMetric does',
-    )
-    parser.add_argument('--html', metavar='OUT', help='write a report with curves; needs plotly')
-    group = parser.add_argument_group('panoptic segmentation, found from GT')
-    group.add_argument(
-        '--gt-masks', metavar='DIR', help='folder of PNGs of GT (default: GT without .json)'
-    )
-    group.add_argument(
-        '--masks', metavar='DIR', help='folder of PNGs of RESULTS (default: RESULTS without .json)'
-    )
-    group.add_argument(
-        '--compare-masks', metavar='DIR', help='folder of PNGs of --compare, likewise'
-    )
-    group.add_argument(
-        '--jobs', type=int, metavar='N', help='processes that read PNGs (default: all cores)'
-    )
-    parser.add_argument('--force', action='store_true', help='overwrite existing files')
-    args = parser.parse_args(argv)
-    if args.sort in (*COMPARED, *panoptic.COMPARED) and args.compare is None:
-        parser.error(f'--sort {args.sort} needs --compare')
-    if args.jobs is not None and args.jobs < 1:
-        parser.error(f'--jobs must be at least 1, got {args.jobs}')
-    return args
-
-
-def set_defaults(args: argparse.Namespace) -> None:
-    """Find the task from the ground truth, refuse options of the other task, set the defaults."""
-    args.panoptic = is_panoptic(args.ground_truth)
-    task, sorts, others = 'boxes, masks and keypoints', SORTS, PANOPTIC_OPTIONS
-    if args.panoptic:
-        task, sorts, others = 'panoptic segmentation', PANOPTIC_SORTS, DETECTION_OPTIONS
-    for name in others:
-        if getattr(args, name) is not None:
-            sys.exit(
-                f'error: --{name.replace("_", "-")} has no meaning for {task}, and '
-                f'{args.ground_truth} has {"" if args.panoptic else "no "}segments_info'
-            )
-    args.sort = args.sort or ('LRP' if args.panoptic else 'oLRP')
-    if args.sort not in sorts:
-        sys.exit(f'error: --sort {args.sort} is no column for {task}: use {", ".join(sorts)}')
-
-
-def check_files(args: argparse.Namespace) -> None:
-    """Exit with an error if an input is missing or an output cannot be written."""
-    inputs = [p for p in (args.ground_truth, args.results, args.compare) if p is not None]
-    for path in inputs:
-        if not Path(path).is_file():
-            sys.exit(f'error: no such file: {path}')
-    set_defaults(args)
-    if args.compare is not None and os.path.samefile(args.results, args.compare):
-        sys.exit(f'error: RESULTS and --compare are the same file: {args.compare}')
-    outputs = [path for path in map(vars(args).get, OUTPUTS) if path is not None]
-    if len({Path(path).resolve() for path in outputs}) < len(outputs):
-        sys.exit(f'error: two outputs are the same file: {" ".join(outputs)}')
-    for path in outputs:
-        problem = output_problem(path, inputs, args.force)
-        if problem is not None:
-            sys.exit(f'error: {problem}')
-    needed = [('--html', 'plotly'), ('--html', 'jinja2')] if args.html is not None else []
-    needed += [('--iou-type segm', 'pycocotools')] if args.iou_type == 'segm' else []
-    if args.panoptic and not any(map(importlib.util.find_spec, ('kornia_rs', 'cv2'))):
-        needed.append(('panoptic segmentation', 'kornia-rs'))
-    for option, package in needed:
-        if importlib.util.find_spec(package.replace('-', '_')) is None:
-            sys.exit(f'error: {option} needs {package}: pip install {package}')
+Differences = dict[str, Difference]
+INTERVAL = f'{CONFIDENCE:.0%} interval'
 
 
 @contextlib.contextmanager
@@ -210,6 +96,7 @@ def evaluate_file(
             on_step=on_step,
             rules=args.rules,
             sigmas=args.sigmas,
+            calibration=bool(args.calibration),
         )
     masks = args.masks if path == args.results else args.compare_masks
     return evaluate_panoptic_lrp(
@@ -232,7 +119,7 @@ def class_rows(evaluations: dict[str, Evaluation], sort: str) -> list[dict]:
     for other in others:
         for row, theirs in zip(rows, other):
             row |= zip(COMPARED, (theirs['oLRP'], theirs['oLRP'] - row['oLRP']))
-    descending = not sort.startswith(('class', 'frequency', 'AP'))
+    descending = not sort.startswith(('class', 'frequency', 'AP', *AT_THRESHOLD))
 
     def defined(row: dict) -> bool:
         return row[sort] == row[sort]
@@ -243,7 +130,11 @@ def class_rows(evaluations: dict[str, Evaluation], sort: str) -> list[dict]:
 
 
 def print_panoptic_tables(
-    evaluations: dict[str, PanopticEvaluation], rows: list[dict], columns: list
+    evaluations: dict[str, PanopticEvaluation],
+    rows: list[dict],
+    columns: list,
+    differences: Differences,
+    errors: None,
 ) -> None:
     print(panoptic.describe([*evaluations.values()]))
     print_table(panoptic.summary_rows(evaluations))
@@ -251,7 +142,13 @@ def print_panoptic_tables(
     print_table([columns, *([*map(row.get, columns)] for row in rows)])
 
 
-def print_tables(evaluations: dict[str, Evaluation], rows: list[dict], columns: list) -> None:
+def print_tables(
+    evaluations: dict[str, Evaluation],
+    rows: list[dict],
+    columns: list,
+    differences: Differences,
+    errors: Errors | None,
+) -> None:
     first, *others = evaluations.values()
     detections = ' and '.join(f'{len(e.matches.score):,}' for e in evaluations.values())
     num_objects = first.matches.num_objects[:, 0].sum()
@@ -261,13 +158,36 @@ def print_tables(evaluations: dict[str, Evaluation], rows: list[dict], columns: 
         f'{detections} detections{of_classes}, {first.task.limits(first.max_dets)}'
     )
     table = [['', *evaluations, *(['difference'] if others else [])]]
+    table[0] += [INTERVAL] if differences else []
     for name, value in first.summary.items():
         values = [defined(v) for v in (value, *(other.summary[name] for other in others))]
         values += [other - values[0] for other in values[1:]]
+        values += [interval_of(differences.get(name))] if differences else []
         table.append([name, *values])
     print_table(table)
+    for name, difference in differences.items():
+        if name in ('AP', 'oLRP') and difference.better == difference.better:
+            print(f'{name}: {[*evaluations][1]} is better in {difference.better:.1%} of resamples')
+    if errors is not None:
+        print_errors(errors, rows)
     print()
     print_table([columns, *([*map(row.get, columns)] for row in rows)])
+
+
+def print_errors(errors: Errors, rows: list[dict]) -> None:
+    """Print the table of types, and their parts of the oLRP of each class."""
+    print()
+    print_table([ERROR_COLUMNS, *([*row.values()] for row in type_rows(errors))])
+    print()
+    of_classes = error_class_rows(errors)
+    head = ['class', *next(iter(of_classes.values()), {})]
+    print_table([head, *([row['class'], *of_classes[row['id']].values()] for row in rows)])
+
+
+def interval_of(difference: Difference | None) -> str:
+    if difference is None or difference.low != difference.low:
+        return ''
+    return f'{difference.low:+.3f} to {difference.high:+.3f}'
 
 
 def print_table(table: list[list]) -> None:
@@ -282,6 +202,20 @@ def shown(value: str | int | float, sign: str = '') -> str:
     return f'{value:,}' if isinstance(value, int) else value
 
 
+def comparison_json(args: argparse.Namespace, differences: Differences) -> dict:
+    values = {name: dataclasses.asdict(d) for name, d in differences.items()}
+    return dict(
+        results=args.results,
+        other=args.compare,
+        num_resamples=args.bootstrap,
+        confidence=CONFIDENCE,
+        differences={
+            name: {key: None if x != x else x for key, x in difference.items()}
+            for name, difference in values.items()
+        },
+    )
+
+
 def csv_of(rows: list[dict], columns: list) -> str:
     """The rows as CSV. Undefined values are empty cells."""
     text = io.StringIO()
@@ -292,11 +226,12 @@ def csv_of(rows: list[dict], columns: list) -> str:
 
 
 def main(argv: list[str] | None = None):
-    args = parse_args(argv)
+    args = parse_args(argv, __doc__)
     check_files(args)
     num_files = 1 + (args.compare is not None)
     steps = PANOPTIC_STEPS if args.panoptic else STEPS
-    with progress(num_files * len(steps) + (args.html is not None)) as on_step:
+    total = num_files * len(steps) + bool(args.bootstrap) + (args.html is not None)
+    with progress(total) as on_step:
         evaluations, messages = evaluate(args, on_step)
         first = next(iter(evaluations.values()))
         if args.panoptic:
@@ -312,23 +247,37 @@ def main(argv: list[str] | None = None):
             rows = panoptic.class_rows([*evaluations.values()], args.sort)
         else:
             rows = class_rows(evaluations, args.sort)
-        contents = {}
+        contents, differences, errors = {}, {}, None
         try:
+            if args.bootstrap:
+                on_step('bootstrap')
+                differences = compare(*evaluations.values(), args.bootstrap)
+            explains = args.html is not None and not args.panoptic and first.iou_type != 'keypoints'
+            if args.errors or explains:
+                errors = find_errors(first, args.results)
             if args.json is not None:
-                contents[args.json] = json.dumps(first.to_dict(), allow_nan=False) + '\n'
+                content = first.to_dict()
+                if args.errors:
+                    content['errors'] = errors.to_dict()
+                if differences:
+                    content['comparison'] = comparison_json(args, differences)
+                contents[args.json] = json.dumps(content, allow_nan=False) + '\n'
             if args.csv is not None:
                 contents[args.csv] = csv_of(rows, columns)
             if args.thresholds is not None:
                 contents[args.thresholds] = thresholds_json(first, args.ground_truth)
             if args.html is not None:
                 on_step('report')
-                contents[args.html] = report(evaluations, Path(args.ground_truth).name)
+                name, more = Path(args.ground_truth).name, ()
+                if not args.panoptic:
+                    more = errors, differences, args.images, str(Path(args.html).parent)
+                contents[args.html] = report(evaluations, name, *more)
             for path, content in contents.items():
                 write_atomically(path, content.encode())
         except (OSError, ValueError) as error:
             sys.exit(f'error: {error}')
     print_warnings(messages)
-    print_all(evaluations, rows, columns)
+    print_all(evaluations, rows, columns, differences, errors if args.errors else None)
     for path in contents:
         print(f'Wrote {path}')
 

@@ -1,22 +1,37 @@
 """Renders the page from its template, with styles and scripts inlined."""
 
 import json
+from collections.abc import Mapping
 from importlib.resources import files
 
+from ..bootstrap import Difference
+from ..errors import Errors
 from ..evaluate import Evaluation
-from .content import cards, classes, columns, rounded
+from .content import cards, classes, columns, reliability, rounded
+from .errors import error_content
 
 REGIONS = dict(bbox=('boxes', 'box'), segm=('masks', 'mask'), keypoints=('keypoints', 'keypoints'))
 PARTS = 'page.html', 'style.css', 'charts.js', 'table.js'
 
 
-def make_report(evaluations: dict[str, Evaluation], ground_truth: str = '') -> str:
+def make_report(
+    evaluations: dict[str, Evaluation],
+    ground_truth: str = '',
+    errors: Errors | None = None,
+    differences: Mapping[str, Difference] | None = None,
+    images: str | None = None,
+    folder: str = '.',
+) -> str:
     """A self-contained HTML page about one or two detectors.
 
     Args:
         evaluations (dict[str, Evaluation]): One evaluation by name, or two on the same ground
             truth. The first is shown in full, the second in comparison.
         ground_truth (str): Name of the ground truth.
+        errors (Errors, optional): The errors of the first evaluation, to show by type.
+        differences (Mapping[str, Difference], optional): Of the two evaluations.
+        images (str, optional): Folder of the images, to show the worst errors.
+        folder (str): Folder of the report, from which it links to the images.
 
     Returns:
         str: HTML of about 5 MB, most of which is plotly.js.
@@ -24,7 +39,7 @@ def make_report(evaluations: dict[str, Evaluation], ground_truth: str = '') -> s
     Raises:
         ImportError: If plotly or jinja2 is missing.
         ValueError: If there are more than two evaluations, or if two differ in their classes or
-            objects.
+            objects, or if an image cannot be read.
     """
     from jinja2 import Environment
     from markupsafe import Markup
@@ -53,6 +68,7 @@ def make_report(evaluations: dict[str, Evaluation], ground_truth: str = '') -> s
             dict(name=row['class'], objects=row['objects'], of_sets=row['of_sets']) for row in rows
         ],
         measure=first.task.measure,
+        reliability=[reliability(e) for e in both],
         sizes=dict(
             names=first.areas[1:],
             objects=first.matches.num_objects[:, 1:].sum(axis=0).tolist(),
@@ -64,7 +80,15 @@ def make_report(evaluations: dict[str, Evaluation], ground_truth: str = '') -> s
     page, style, *scripts = [(here / name).read_text(encoding='utf-8') for name in PARTS]
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= dict(number=_number, signed=_signed)
+    section = ''
+    if errors is not None:
+        template = (here / 'errors.html').read_text(encoding='utf-8')
+        section = environment.from_string(template).render(
+            of=names[0] if others else '', **error_content(errors, images, folder)
+        )
     return environment.from_string(page).render(
+        errors=Markup(section),
+        differences=differences,
         names=names,
         ground_truth=ground_truth,
         evaluation=first,

@@ -1,0 +1,33 @@
+"""Checks of the thresholds and limits of an evaluation."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .types import FloatArray
+
+
+def checked_thresholds(iou_thresholds: ArrayLike) -> FloatArray:
+    """IoU thresholds as an array of shape (T,), float64.
+
+    Raises:
+        ValueError: If there is none, or one is not in (0, 1].
+    """
+    thresholds = np.array(iou_thresholds, dtype=np.float64).reshape(-1)
+    if not len(thresholds) or not ((thresholds > 0) & (thresholds <= 1)).all():
+        raise ValueError(f'iou_thresholds must be in (0, 1], got {iou_thresholds!r}')
+    return thresholds
+
+
+def checked_limits(max_dets: Sequence[int] | None) -> list[int]:
+    """Limits on detections, ascending; none for None.
+
+    Raises:
+        ValueError: If the sequence is empty or a limit is below 1.
+    """
+    if max_dets is None:
+        return []
+    if not len(max_dets) or min(max_dets) < 1:
+        raise ValueError(f'max_dets must be whole numbers of at least 1, got {max_dets}')
+    return sorted(set(max_dets))

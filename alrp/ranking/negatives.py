@@ -1,0 +1,92 @@
+"""The negatives of a ranking that count for any of its positives."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .chunking import chunks
+from .devices import avoids_atomics
+from .labels import Labels
+from .step_sums import Steps
+
+# To select some of the logits of a part is faster on a CPU than to process all, if they are fewer
+# than this fraction. It is estimated from a sample.
+FEW = 0.4
+SAMPLE = 4096
+FEW_PARTS = 8  # parts to be processed together, since their temporaries are small
+# Up to this many that were found by the forward pass are kept for the backward pass: .75 MiB with
+# float32 logits. If they are more than 1 / VERY_FEW of the logits, the time to find them again
+# hardly matters.
+KEPT = 1 << 16
+VERY_FEW = 16
+
+
+class Part(NamedTuple):
+    """Negatives among consecutive logits.
+
+    Attributes:
+        place (slice): The logits.
+        inds (Tensor, optional): Indices of the negatives in the part.
+        values (Tensor): Logits of the negatives. Without ``inds``: all logits of the part, with a
+            value below all steps in place of those that are not negatives.
+    """
+
+    place: slice
+    inds: Tensor | None
+    values: Tensor
+
+
+class Negatives:
+    """Negatives that count for any positive, found part by part.
+
+    Args:
+        labels (Labels): Labels of M logits.
+        steps (Steps): Steps of the positives.
+    """
+
+    def __init__(self, labels: Labels, steps: Steps) -> None:
+        self.steps = steps
+        self._labels = labels
+        self._kept: list[Part] = []  # the first parts
+
+    def parts(self, logits: Tensor) -> Iterator[Part]:
+        """Negatives of each part, without indices if they are many. A GPU would have to wait for
+        their number, and processes all logits.
+
+        Args:
+            logits (Tensor): Shape (M,), on a device with float64. The same in every call.
+        """
+        if len(self.steps.knots) == 0:
+            return
+        labels, device = self._labels, logits.device
+        below = torch.finfo(logits.dtype).min
+        if avoids_atomics(device):
+            for part in chunks(len(logits), device, labels.row):
+                yield Part(part, None, logits[part].masked_fill(~labels.negatives(part), below))
+            return
+        # Rounding to the dtype of the logits can only let in negatives that count nothing.
+        lowest = self.steps.knots[0].to(logits.dtype)
+        sample = logits[:: max(len(logits) // SAMPLE, 1)]
+        if int((sample >= lowest).sum()) >= len(sample) * FEW:
+            for part in chunks(len(logits), device, labels.row):
+                yield Part(
+                    part, None, logits[part].clone().index_fill_(0, labels.others(part), below)
+                )
+            return
+        for number, part in enumerate(chunks(len(logits), device, labels.row, FEW_PARTS)):
+            if number < len(self._kept):
+                yield self._kept[number]
+                continue
+            values = logits[part]
+            inds = (values >= lowest).nonzero()[:, 0]
+            inds = inds[labels.negatives(part, inds)]
+            found = Part(part, inds, values.index_select(0, inds))
+            if number == len(self._kept) and self._has_room(found):
+                self._kept.append(found)
+            yield found
+
+    def _has_room(self, part: Part) -> bool:
+        num = sum(len(kept.values) for kept in self._kept) + len(part.values)
+        return num <= KEPT and len(part.values) * VERY_FEW <= part.place.stop - part.place.start
