@@ -44,6 +44,7 @@ setup(
         'panoptic': ['kornia-rs>=0.2,<0.3'],  # alrp.lrp.panoptic; slower with opencv-python
         'report': ['plotly>=6', 'jinja2', 'markupsafe', 'pillow'],  # alrp lrp --html
         'mmdet': [*TORCH, *MASKS, *MMDET, *TOOLS],  # alrp_mmdet and its tools
+        'calibration': ['scikit-learn'],  # alrp calibrate
         'paa': ['scikit-learn'],  # ALRPPAAHead, for training
         'onnx': ['onnx', 'onnxscript', 'onnxruntime'],  # alrp export
     },

@@ -14,6 +14,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from alrp.files import output_problem
+from alrp.lrp.calibration import CalibrationError
 from alrp.text import describe_error
 
 from .config_file import ConfigError, explain_unknown_type, read_config
@@ -138,6 +139,7 @@ def exit_on_error(*others: type[Exception]):
         yield
     except (
         AnnotationError,
+        CalibrationError,
         CheckpointError,
         ConfigError,
         FloatingPointError,

@@ -21,7 +21,7 @@ def test_gpu_benchmark_on_the_cpu(tmp_path):
         '--output',
         output,
     ]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=900)
+    subprocess.run(command, cwd=ROOT, check=True, timeout=600)
     rows = [line.split('|') for line in output.read_text().splitlines() if line.startswith('| ')]
     names = [row[1] for row in rows]
     for loss in ('focal loss', 'ap_loss', 'alrp_loss', 'rank_sort_loss', 'published loop'):
@@ -30,4 +30,8 @@ def test_gpu_benchmark_on_the_cpu(tmp_path):
         for precision in ('float32', 'mixed precision'):
             found = [name for name in names if detector in name and precision in name]
             assert [name.split(',')[1].strip() for name in found][1:] == ['alrp', 'rs']
-    assert all(float(row[4].strip()) > 0 for row in rows[1:])
+    for row in rows[1:]:
+        if 'mixed precision' in row[1]:
+            assert 'GPU only' in row[2]
+        else:
+            assert float(row[4].strip()) > 0

@@ -18,9 +18,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 # Others have the module's name.
-DISTRIBUTIONS = dict(cv2='opencv-python', kornia_rs='kornia-rs', PIL='pillow', yaml='pyyaml')
+DISTRIBUTIONS = dict(
+    cv2='opencv-python', kornia_rs='kornia-rs', PIL='pillow', yaml='pyyaml', sklearn='scikit-learn'
+)
 INSTEAD = {'opencv-python'}  # of kornia-rs
-BY_OTHERS = {'onnx', 'onnxscript', 'scikit-learn'}  # imported by torch.onnx and MMDetection
+BY_OTHERS = {'onnx', 'onnxscript'}  # imported by torch.onnx
 FRAMEWORK = {'mmdet', 'mmengine', 'mmcv'}
 
 
@@ -58,9 +60,9 @@ def names_of(requirements: list[str]) -> set[str]:
     [
         (['alrp/coco'], None),
         (['alrp/ranking'], ['torch']),
-        (['alrp/lrp'], ['masks', 'report', 'panoptic']),
-        (['alrp'], ['torch', 'masks', 'report', 'panoptic']),
-        (['alrp', 'alrp_mmdet', 'tools'], ['mmdet', 'report', 'onnx', 'panoptic']),
+        (['alrp/lrp'], ['masks', 'report', 'panoptic', 'calibration']),
+        (['alrp'], ['torch', 'masks', 'report', 'panoptic', 'calibration']),
+        (['alrp', 'alrp_mmdet', 'tools'], ['mmdet', 'report', 'onnx', 'panoptic', 'calibration']),
     ],
 )
 def test_imports_are_declared(arguments, folders, extras):

@@ -82,6 +82,9 @@ def workplace(tmp_path, monkeypatch) -> Path:
     torch.save(dict(state_dict=state_dict, meta=meta), tmp_path / 'checkpoint.pth')
     thresholds = json.dumps(dict(thresholds=dict.fromkeys(classes, 0.0)))
     (tmp_path / 'thresholds.json').write_text(thresholds)
+    curve = dict(scores=[0, 1], calibrated=[0, 1])
+    calibration = json.dumps(dict(version=1, calibration=dict.fromkeys(classes, curve)))
+    (tmp_path / 'calibration.json').write_text(calibration)
     cv2.imwrite(str(tmp_path / 'picture.jpg'), np.zeros((64, 64, 3), dtype=np.uint8))
     box = dict(image_id=1, category_id=1, bbox=[0, 0, 9, 9])
     truth = dict(

@@ -14,6 +14,7 @@ from alrp.files import output_problem, write_atomically  # noqa: E402
 from alrp_mmdet.cli import exit_on_error  # noqa: E402
 from alrp_mmdet.config_file import read_config  # noqa: E402
 from alrp_mmdet.config_types import type_name  # noqa: E402
+from alrp_mmdet.deploy.calibration import read_calibration  # noqa: E402
 from alrp_mmdet.deploy.detector import Detector  # noqa: E402
 from alrp_mmdet.deploy.export import export_metadata, to_onnx, to_torchscript  # noqa: E402
 from alrp_mmdet.deploy.inputs import InputError  # noqa: E402
@@ -33,6 +34,11 @@ def parse_args() -> argparse.Namespace:
         type=int,
         metavar=('W', 'H'),
         help='input size in pixels; default: the size of the test pipeline, rounded up',
+    )
+    parser.add_argument(
+        '--calibration',
+        metavar='FILE',
+        help='store a calibration of alrp calibrate in the metadata',
     )
     parser.add_argument('--device', default='cpu', help='device on which TorchScript will run')
     parser.add_argument('--force', action='store_true', help='overwrite an existing file')
@@ -56,15 +62,20 @@ def main() -> None:
     with exit_on_error(InputError, ExportError):
         if out.suffix not in EXPORTERS:
             raise InputError(f'--out must end with {" or ".join(EXPORTERS)}, got {out}')
-        if not Path(args.checkpoint).is_file():
-            raise InputError(f'no such checkpoint: {args.checkpoint}')
-        problem = output_problem(out, [args.checkpoint], args.force)
+        for path, kind in ((args.checkpoint, 'checkpoint'), (args.calibration, 'file')):
+            if path is not None and not Path(path).is_file():
+                raise InputError(f'no such {kind}: {path}')
+        inputs = [path for path in (args.checkpoint, args.calibration) if path is not None]
+        problem = output_problem(out, inputs, args.force)
         if problem is not None:
             raise InputError(problem)
         cfg = read_config(args.config, 'test_dataloader')
-        model = Detector(cfg, args.checkpoint, args.device).model
+        detector = Detector(cfg, args.checkpoint, args.device)
+        model, calibration = detector.model, None
+        if args.calibration is not None:
+            calibration = read_calibration(args.calibration, detector.classes)
         raw = RawDetector(model, cfg, tuple(args.size) if args.size else default_size(cfg))
-        content = EXPORTERS[out.suffix](raw, export_metadata(raw, cfg))
+        content = EXPORTERS[out.suffix](raw, export_metadata(raw, cfg, calibration))
         try:
             write_atomically(out, content)
         except OSError as error:

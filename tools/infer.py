@@ -17,6 +17,7 @@ import torch  # noqa: E402
 from alrp.files import write_atomically  # noqa: E402
 from alrp_mmdet.cli import exit_on_error  # noqa: E402
 from alrp_mmdet.config_file import read_config  # noqa: E402
+from alrp_mmdet.deploy.calibration import apply_calibration, read_calibration  # noqa: E402
 from alrp_mmdet.deploy.detector import Detector, find_work_dir_config  # noqa: E402
 from alrp_mmdet.deploy.inputs import (  # noqa: E402
     InputError,
@@ -57,6 +58,12 @@ def parse_args() -> argparse.Namespace:
     threshold.add_argument(
         '--thresholds', help='minimum score per class: a thresholds_file of CocoLRPMetric'
     )
+    parser.add_argument(
+        '--calibration',
+        metavar='FILE',
+        help='calibrate scores by a file of alrp calibrate: --score-thr applies to calibrated '
+        'scores, --thresholds to those of the model',
+    )
     parser.add_argument('--batch-size', type=int, default=1, help='images per batch')
     parser.add_argument('--device', help='such as cuda:1 or cpu; default: the GPU, if there is one')
     parser.add_argument(
@@ -80,7 +87,11 @@ def parse_args() -> argparse.Namespace:
 
 def check_files(args: argparse.Namespace, inputs: dict[str, Path]) -> None:
     """Check the input and output files before running the detector."""
-    for path, kind in ((args.thresholds, 'file'), (args.checkpoint, 'checkpoint')):
+    for path, kind in (
+        (args.thresholds, 'file'),
+        (args.calibration, 'file'),
+        (args.checkpoint, 'checkpoint'),
+    ):
         if path is not None and '://' not in path and not Path(path).is_file():
             raise InputError(f'no such {kind}: {path}')
     out = Path(args.out)
@@ -111,16 +122,20 @@ def progress() -> Iterator[Callable[[str, int | None], None]]:
 
 
 def make_detector(args: argparse.Namespace) -> Detector:
-    """Build the detector and apply its thresholds."""
+    """Build the detector and apply its thresholds and calibration."""
     config = args.config
     if config is None:
         config = find_work_dir_config(args.checkpoint)
         print(f'Config: {config}')
     detector = Detector(read_config(config, 'test_dataloader'), args.checkpoint, args.device)
-    thresholds = [args.score_thr] * len(detector.classes)
+    score_thr = 0.0 if args.thresholds is not None else args.score_thr
     if args.thresholds is not None:
-        thresholds = read_thresholds(args.thresholds, detector.classes)
-    apply_thresholds(detector.model, thresholds)
+        apply_thresholds(detector.model, read_thresholds(args.thresholds, detector.classes))
+    if args.calibration is not None:
+        calibration = read_calibration(args.calibration, detector.classes)
+        apply_calibration(detector.model, calibration, score_thr)
+    elif args.thresholds is None:
+        apply_thresholds(detector.model, [score_thr] * len(detector.classes))
     return detector
 
 
@@ -173,7 +188,8 @@ def main() -> None:
     if number == 0 and args.thresholds is None:
         print(
             f'No score is above {args.score_thr:g}. Ranking losses do not calibrate scores. Use '
-            '--thresholds for a threshold per class, or --score-thr 0 for all detections'
+            '--thresholds for a threshold per class, --calibration for calibrated scores, or '
+            '--score-thr 0 for all detections'
         )
     pictures = '' if args.no_pictures else f', pictures in {args.out}/drawn'
     print(f'Wrote {args.out}/{DETECTIONS[args.format]}{pictures}')

@@ -29,6 +29,11 @@ def parse_args():
         help='drop detections below the threshold of their class; a JSON file that CocoLRPMetric '
         'wrote (thresholds_file)',
     )
+    parser.add_argument(
+        '--calibration',
+        metavar='FILE',
+        help='calibrate scores by a file of alrp calibrate; --thresholds apply before',
+    )
     parser.add_argument('--show', action='store_true', help='show the detections in a window')
     parser.add_argument(
         '--show-dir', help='save images with detections to this folder in WORK_DIR/TIMESTAMP'
@@ -43,15 +48,18 @@ def parse_args():
     return parser.parse_args()
 
 
-def use_thresholds(cfg: Config, path: str) -> None:
-    """Test at the thresholds of a file, which replaces any thresholds file of the config."""
+def use_hook(cfg: Config, path: str, **hook: str) -> None:
+    """Test with the hook of a file, which replaces any hook of this type in the config."""
     if not Path(path).is_file():
         sys.exit(f'error: there is no file {path}')
-    hook = dict(type='LRPThresholdsHook', thresholds_file=path)
     others = [h for h in cfg.get('custom_hooks') or [] if type_name(h) != hook['type']]
     cfg.custom_hooks = [*others, hook]
+
+
+def draw_all(cfg: Config) -> None:
+    """Draw all detections that thresholds leave, unless the config says otherwise."""
     drawing = (cfg.get('default_hooks') or {}).get('visualization')
-    if drawing is not None:  # draw all remaining detections, unless the config says otherwise
+    if drawing is not None:
         drawing.setdefault('score_thr', 0)
 
 
@@ -61,7 +69,10 @@ def main():
         sys.exit(f'error: --out must end with .pkl or .pickle, got {args.out}')
     cfg = load_config(args)
     if args.thresholds is not None:
-        use_thresholds(cfg, args.thresholds)
+        use_hook(cfg, args.thresholds, type='LRPThresholdsHook', thresholds_file=args.thresholds)
+        draw_all(cfg)
+    if args.calibration is not None:
+        use_hook(cfg, args.calibration, type='CalibrationHook', calibration_file=args.calibration)
     if '://' not in args.checkpoint and not Path(args.checkpoint).is_file():
         sys.exit(f'error: there is no checkpoint {args.checkpoint}')
     cfg.load_from = args.checkpoint

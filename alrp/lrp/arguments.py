@@ -22,6 +22,7 @@ DETECTION_OPTIONS = (
     'sigmas',
     'max_dets',
     'thresholds',
+    'calibration',
     'bootstrap',
     'errors',
     'images',
@@ -91,6 +92,12 @@ def parse_args(argv: list[str] | None, description: str | None = None) -> argpar
         '--thresholds',
         metavar='OUT',
         help='write the LRP-optimal score thresholds, as CocoLRPMetric does',
+    )
+    parser.add_argument(
+        '--calibration',
+        action='store_true',
+        default=None,
+        help='add the calibration errors LaECE_0 and LaACE_0: whether scores mean the IoU',
     )
     parser.add_argument('--html', metavar='OUT', help='write a report with curves; needs plotly')
     parser.add_argument(

@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 
 from ..coco import load_json
 from .average_precision import IOU_THRESHOLDS, average_precision
+from .calibration.errors import CalibrationErrors, calibration_errors
+from .calibration.matched import match_arrays
 from .counting import TruePositives, count_positives, first_detections, scores_and_ious
 from .curve import TAU, LRPCurve, OptimalLRP, lrp_curve, optimal_lrp
 from .inputs import GroundTruth, read_detections, read_ground_truth
@@ -49,6 +51,7 @@ class Evaluation:
         lrp (dict[int, OptimalLRP]): Arrays of shape (K, A) for each limit.
         matches (Matches): The match of every detection. The first threshold is the one of LRP.
         truth (GroundTruth): The objects.
+        calibration (CalibrationErrors, optional): If it was asked for.
     """
 
     summary: dict[str, float]
@@ -65,6 +68,7 @@ class Evaluation:
     lrp: dict[int, OptimalLRP] = field(repr=False)
     matches: Matches = field(repr=False)
     truth: GroundTruth = field(repr=False)
+    calibration: CalibrationErrors | None = field(default=None, repr=False)
 
     @property
     def iou_type(self) -> str:
@@ -169,6 +173,7 @@ def evaluate_lrp(
     *,
     rules: str | None = None,
     sigmas: Sequence[float] | None = None,
+    calibration: bool = False,
 ) -> Evaluation:
     """Evaluate detections in COCO format: LRP, and AP with the values of pycocotools or lvis.
 
@@ -191,6 +196,8 @@ def evaluate_lrp(
             keys of LVIS, else COCO's.
         sigmas (Sequence[float], optional): Of each keypoint. Defaults to COCO's for 17 keypoints
             and CrowdPose's for 14.
+        calibration (bool): Whether to add the calibration errors ``LaECE_0`` and ``LaACE_0`` to the
+            summary. For boxes and masks with scores in [0, 1].
 
     Returns:
         Evaluation: Summary and per-category values.
@@ -221,6 +228,9 @@ def evaluate_lrp(
     limits = sorted(set(task.max_dets if max_dets is None else max_dets))
     matches = match(detections, truth, np.append(TAU, thresholds), limits[-1], task)
     on_step(counting)
+    errors = None
+    if calibration:
+        errors = calibration_errors(match_arrays(detections, truth, task, limits[-1], results_name))
     precisions, recalls, lrp = [], [], {}
     for limit in limits:
         hits = count_positives(matches, limit)
@@ -232,7 +242,8 @@ def evaluate_lrp(
     return Evaluation(
         summary=summarize(
             task, thresholds, limits, precision, recall, lrp[limits[-1]], truth.groups
-        ),
+        )
+        | (errors.summary if errors else {}),
         task=task,
         category_ids=list(truth.categories),
         category_names=[str(c.get('name', i)) for i, c in truth.categories.items()],
@@ -246,6 +257,7 @@ def evaluate_lrp(
         lrp=lrp,
         matches=matches,
         truth=truth,
+        calibration=errors,
     )
 
 

@@ -17,7 +17,7 @@ case, and needs no atomics. Bytes moved for each float32 value:
 - radix sort of 4-byte keys with 8-byte indices, four passes that read and write both: 100,
 - to float64, binary search in 16 kB of knots, distance, running sum: 60.
 
-2e7 values: 3.5 GB, 2 ms at 2 TB/s, whatever their distribution. A two-level histogram of one-hot
+2e7 values: 3.5 GB, 2 ms at 2 TB/s, for any distribution. A two-level histogram of one-hot
 matrices needs no atomics either, but 2 * 45 * 45 float64 operations per value: 80 ms on a GPU with
 1 TFLOP/s in float64.
 """

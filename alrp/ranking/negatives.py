@@ -16,8 +16,9 @@ from .step_sums import Steps
 FEW = 0.4
 SAMPLE = 4096
 FEW_PARTS = 8  # parts to be processed together, since their temporaries are small
-# Up to this many that were found by the forward pass are kept for the backward pass: 1 MiB. If they
-# are more than 1 / VERY_FEW of the logits, the time to find them again hardly matters.
+# Up to this many that were found by the forward pass are kept for the backward pass: .75 MiB with
+# float32 logits. If they are more than 1 / VERY_FEW of the logits, the time to find them again
+# hardly matters.
 KEPT = 1 << 16
 VERY_FEW = 16
 

@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
+from alrp.lrp.calibration import Calibration
 from alrp.text import describe_error
 
 from .raw_detector import ExportError, RawDetector
@@ -17,20 +18,30 @@ METADATA_KEY = 'alrp_mmdet'  # of the metadata in an exported file
 TOLERANCE = dict(rtol=1e-4, atol=1e-4)
 
 
-def export_metadata(raw: RawDetector, cfg: Config) -> dict:
+def export_metadata(raw: RawDetector, cfg: Config, calibration: Calibration | None = None) -> dict:
     """The metadata needed to prepare images and postprocess boxes of an exported detector.
 
+    Calibration is metadata, not a part of the exported network, because it comes after NMS:
+    ``score_thr``, ``nms_pre`` and ``max_per_img`` are for the scores of the model.
+
     Returns:
-        dict: ``classes``; ``size`` (width, height); ``pad``, the padding colour (BGR); and
-        ``test_cfg`` of the config. All values can be written as JSON.
+        dict: ``classes``; ``size`` (width, height); ``pad``, the padding colour (BGR); ``test_cfg``
+        of the config; and with a calibration ``calibration``, the scores and calibrated scores of
+        each class by name, for ``numpy.interp``. All values can be written as JSON.
     """
     mean = raw.mean.flatten().tolist()
-    return dict(
+    metadata = dict(
         classes=list(raw.detector.dataset_meta['classes']),
         size=[raw.width, raw.height],
         pad=mean[::-1] if raw.flips else mean,
         test_cfg=cfg.model.test_cfg.to_dict(),
     )
+    if calibration is not None:
+        metadata['calibration'] = {
+            name: [curve.scores.tolist(), curve.calibrated.tolist()]
+            for name, curve in calibration.curves.items()
+        }
+    return metadata
 
 
 def to_torchscript(raw: RawDetector, metadata: dict) -> bytes:

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from mmdet.structures import DetDataSample
 from mmengine.logging import print_log
-from mmengine.model import BaseModel, BaseTTAModel, is_model_wrapper
+from mmengine.structures import InstanceData
 
 from alrp.text import format_list
+
+from .prediction_steps import PredictionStep, unwrapped
 
 
 class ThresholdsError(ValueError):
@@ -87,65 +88,27 @@ def apply_thresholds(
         TypeError: If the model is not a detector of MMDetection.
         ValueError: If the thresholds are not one-dimensional, or have a NaN.
     """
-    while is_model_wrapper(model):
-        model = model.module
-    if not isinstance(model, BaseModel):
-        raise TypeError(f'expected a detector of MMDetection, got a {type(model).__name__}')
+    unwrapped(model)
     thresholds = torch.as_tensor(thresholds, dtype=torch.float32)
     if thresholds.dim() != 1 or thresholds.isnan().any():
         raise ValueError(f'expected one threshold per class, got {thresholds.tolist()!s:.80}')
     return AppliedThresholds(model, thresholds)
 
 
-class AppliedThresholds:
+class AppliedThresholds(PredictionStep):
     """The thresholds of a model, until they are removed."""
 
-    def __init__(self, model: BaseModel, thresholds: torch.Tensor):
-        earlier = vars(model).get('applied_thresholds')
-        if earlier is not None:
-            earlier.remove()
-        self.model, self.thresholds = model, thresholds
-        if isinstance(model, BaseTTAModel):  # MMEngine never calls its forward
-            self._hook, self._merge = None, model.merge_preds
-            model.merge_preds = self._merge_and_filter
-        else:
-            self._hook = model.register_forward_hook(self._after_forward, with_kwargs=True)
-        model.applied_thresholds = self
+    name, order = 'applied_thresholds', 0
 
-    def remove(self) -> None:
-        """Remove the thresholds from the model. Does nothing if they were removed or replaced."""
-        if vars(self.model).get('applied_thresholds') is not self:
-            return
-        del self.model.applied_thresholds
-        if self._hook is None:
-            del self.model.merge_preds
-        else:
-            self._hook.remove()
+    def __init__(self, model: torch.nn.Module, thresholds: torch.Tensor):
+        self.thresholds = thresholds
+        super().__init__(model)
 
-    def __enter__(self) -> 'AppliedThresholds':
-        return self
-
-    def __exit__(self, *error) -> None:
-        self.remove()
-
-    def _after_forward(self, model, args: tuple, kwargs: dict, output) -> None:
-        mode = args[2] if len(args) > 2 else kwargs.get('mode')
-        if mode == 'predict':
-            self._filter(output)
-
-    def _merge_and_filter(self, *args, **kwargs) -> list[DetDataSample]:
-        return self._filter(self._merge(*args, **kwargs))
-
-    def _filter(self, data_samples: list[DetDataSample]) -> list[DetDataSample]:
-        for sample in data_samples:
-            if 'pred_instances' not in sample:  # semantic segmentation
-                continue
-            found = sample.pred_instances
-            self.thresholds = self.thresholds.to(found.scores.device)
-            keep = found.scores >= self.thresholds[found.labels]
-            # With indices the device synchronises once, with a mask once for each field.
-            sample.pred_instances = found[keep.nonzero().squeeze(1)]
-        return data_samples
+    def process(self, found: InstanceData) -> InstanceData:
+        self.thresholds = self.thresholds.to(found.scores.device)
+        keep = found.scores >= self.thresholds[found.labels]
+        # With indices the device synchronises once, with a mask once for each field.
+        return found[keep.nonzero().squeeze(1)]
 
 
 def _read(path: str | os.PathLike) -> dict[str, float | None]:

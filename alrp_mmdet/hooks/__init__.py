@@ -1,4 +1,5 @@
 from .atomic_checkpoint_hook import AtomicCheckpointHook
+from .calibration_hook import CalibrationHook
 from .epoch_seed_hook import EpochSeedHook
 from .fine_tune_hook import FineTuneHook
 from .image_error_hook import ImageErrorHook
@@ -8,6 +9,7 @@ from .resume_hook import ResumeHook
 
 __all__ = [
     'AtomicCheckpointHook',
+    'CalibrationHook',
     'EpochSeedHook',
     'FineTuneHook',
     'ImageErrorHook',

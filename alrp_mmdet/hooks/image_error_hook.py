@@ -42,6 +42,8 @@ class NamedErrors:
             return self.load(results)
         except (FileNotFoundError, AssertionError) as error:  # MMCV's messages have the name
             raise ImageReadError(f'an image cannot be read: {error}') from error
+        except MemoryError:
+            raise
         except Exception as error:  # of OpenCV or a storage backend
             path = results.get('img_path')
             raise ImageReadError(

@@ -1,11 +1,19 @@
-from mmdet.registry import HOOKS
-from mmengine.hooks import Hook
+from collections.abc import Sequence
 
-from ..deploy.thresholds import ThresholdsError, apply_thresholds, read_thresholds
+import torch
+from mmdet.registry import HOOKS
+
+from ..deploy.thresholds import (
+    AppliedThresholds,
+    ThresholdsError,
+    apply_thresholds,
+    read_thresholds,
+)
+from .prediction_hook import PredictionHook
 
 
 @HOOKS.register_module()
-class LRPThresholdsHook(Hook):
+class LRPThresholdsHook(PredictionHook):
     """Tests a detector at the score thresholds in a ``thresholds_file`` of ``CocoLRPMetric``.
 
     Everything that a test produces is based on the remaining detections: metrics, prediction files
@@ -21,34 +29,12 @@ class LRPThresholdsHook(Hook):
             test starts, so that the same run may write it.
     """
 
+    error = ThresholdsError
+    effect = 'Dropping detections below the thresholds in'
+
     def __init__(self, thresholds_file: str):
-        self.thresholds_file = thresholds_file
-        self._applied = None
-        self._disabled = []
+        super().__init__(thresholds_file)
 
-    def before_test(self, runner) -> None:
-        """Apply the thresholds."""
-        classes = getattr(runner.test_dataloader.dataset, 'metainfo', {}).get('classes')
-        if classes is None:
-            raise ThresholdsError("the test dataset has no metainfo['classes']")
-        try:
-            thresholds = read_thresholds(self.thresholds_file, classes)
-        except FileNotFoundError as error:
-            raise ThresholdsError(f'{type(self).__name__}: {error}') from None
-        self._applied = apply_thresholds(runner.model, thresholds)
-        runner.logger.info(f'Dropping detections below the thresholds in {self.thresholds_file}')
-        for metric in runner.test_evaluator.metrics:
-            file = getattr(metric, 'thresholds_file', None)
-            if file is not None:
-                runner.logger.warning(
-                    f'Not writing thresholds_file {file}: detections below the thresholds are '
-                    'already dropped'
-                )
-                self._disabled.append((metric, file))
-                metric.thresholds_file = None
-
-    def after_test(self, runner) -> None:
-        """Remove the thresholds."""
-        self._applied.remove()
-        for metric, file in self._disabled:
-            metric.thresholds_file = file
+    def apply(self, model: torch.nn.Module, classes: Sequence[str]) -> AppliedThresholds:
+        """Read the thresholds and apply them to a model."""
+        return apply_thresholds(model, read_thresholds(self.file, classes))

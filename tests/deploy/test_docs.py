@@ -49,6 +49,13 @@ def test_code_for_torchscript(tmp_path, monkeypatch, capsys):
     # The box is clipped to the image, not to the padded input.
     assert lines[2].startswith('dog 0.2 ') and lines[2].endswith('[20.0, 20.0, 100.0, 64.0]')
     assert len(lines) == 3
+
+    calibration = dict(cat=[[0, 1], [0.5, 1]], dog=[[0, 1], [0, 0.5]])
+    content = json.dumps(dict(about, calibration=calibration))
+    torch.jit.save(traced, tmp_path / 'model.pt', _extra_files=dict(alrp_mmdet=content))
+    exec(block('run-torchscript'), {})
+    calibrated = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in calibrated[:2]] == [['cat', '0.95'], ['dog', '0.15']]
     assert (scope['canvas'][:, 50:] == [1, 2, 3]).all()
 
 

@@ -5,9 +5,18 @@ import torch
 
 from alrp.ranking import alrp_loss, ap_loss, rank_sort_loss
 
+LOSSES = {
+    'ap': lambda logits, labels, errors: ap_loss(logits, labels),
+    'alrp': lambda logits, labels, errors: sum(alrp_loss(logits, labels, errors)),
+    'rank_sort': lambda logits, labels, errors: sum(rank_sort_loss(logits, labels / 2)),
+}
 
-@pytest.mark.parametrize('with_backward', [False, True])
-def test_the_rest_is_compiled_once_and_the_losses_never(with_backward):
+
+@pytest.mark.parametrize(
+    'loss', ['ap', *(pytest.param(x, marks=pytest.mark.slow) for x in ('alrp', 'rank_sort'))]
+)
+@pytest.mark.parametrize('with_backward', [pytest.param(False, marks=pytest.mark.slow), True])
+def test_the_rest_is_compiled_once_and_the_losses_never(loss, with_backward):
     torch._dynamo.reset()
     graphs = []
 
@@ -16,18 +25,16 @@ def test_the_rest_is_compiled_once_and_the_losses_never(with_backward):
         return graph.forward
 
     def step(weight, x, labels, errors):
-        logits = (weight * x).sin()
-        loss = sum(alrp_loss(logits, labels, errors)) + ap_loss(logits, labels)
-        loss = loss + sum(rank_sort_loss(logits, labels / 2))
+        value = LOSSES[loss]((weight * x).sin(), labels, errors)
         if with_backward:  # as in the train_step of a model
-            loss.backward()
-        return loss
+            value.backward()
+        return value
 
     def gradient_of(run, weight, *args):
         weight = weight.detach().requires_grad_()
-        loss = run(weight, *args)
+        value = run(weight, *args)
         if not with_backward:
-            loss.backward()
+            value.backward()
         return weight.grad
 
     compiled = torch.compile(step, backend=backend)

@@ -33,9 +33,15 @@ def peak(loss, stage, num_pos, num_neg, tmp_path, dtype=torch.float32):
     return peak_memory(run, tmp_path / 'trace.json'), logits.nbytes
 
 
-@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize('stage', STAGES)
 @pytest.mark.parametrize('loss', ['ap', 'alrp', 'rank_sort'])
+@pytest.mark.parametrize(
+    'stage, dtype',
+    [
+        ('mid', torch.float32),
+        ('trained', torch.float32),
+        *(pytest.param(x, torch.bfloat16, marks=pytest.mark.slow) for x in STAGES),
+    ],
+)
 def test_no_more_than_the_gradient(loss, stage, dtype, tmp_path):
     used, size = peak(loss, stage, 200, 1_000_000, tmp_path, dtype)
     assert size <= used <= size + FIXED

@@ -52,6 +52,15 @@ def config(tmp_path) -> Path:
 
 
 @pytest.fixture
+def calibration(tmp_path) -> Path:
+    """A file that maps scores from 0 to 1 to scores from 0.5 to 1."""
+    curve = dict(scores=[0, 1], calibrated=[0.5, 1])
+    path = tmp_path / 'calibration.json'
+    path.write_text(json.dumps(dict(version=1, calibration=dict(square=curve, disc=curve))))
+    return path
+
+
+@pytest.fixture
 def mask_config(config) -> Path:
     """A config of MMDetection's Mask R-CNN, tiny, on the same images."""
     path = config.parent / 'masks.py'

@@ -171,7 +171,7 @@ def test_curves_are_written_to_the_given_name(analyse, tmp_path):
 
 
 @pytest.mark.slow
-def test_detections_are_drawn_from_a_training(analyse, config, tool, tmp_path):
+def test_detections_are_drawn_from_a_training(analyse, config, tool, tmp_path, calibration):
     options = ('train_cfg.max_epochs=1', 'train_cfg.val_interval=1')
     tool('train.py', config, '--work-dir', 'run', options=options)
     checkpoint = (tmp_path / 'run' / 'last_checkpoint').read_text().strip()
@@ -201,6 +201,13 @@ def test_detections_are_drawn_from_a_training(analyse, config, tool, tmp_path):
         analyse('draw_detections.py', *common, '--thresholds', thresholds, '--out', out)
         drawn.append(out.read_bytes())
     assert drawn[0] != drawn[1]
+
+    for score_thr in (0.4, 1):  # every calibrated score is above 0.5
+        out = tmp_path / f'calibrated_{score_thr}.png'
+        options = '--calibration', calibration, '--score-thr', score_thr, '--out', out
+        analyse('draw_detections.py', *common, *options)
+        drawn.append(out.read_bytes())
+    assert drawn[2] != drawn[3]
 
     with pytest.raises(SystemExit, match=r'error: two\.png .*--force'):
         analyse('draw_detections.py', *common, '--out', 'two.png')

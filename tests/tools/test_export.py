@@ -35,7 +35,9 @@ def save(config: Path, path: Path) -> Path:
     return path
 
 
-def test_torchscript_of_the_size_of_the_test_pipeline(export, config, checkpoint, tmp_path):
+def test_torchscript_of_the_size_of_the_test_pipeline(
+    export, config, checkpoint, calibration, tmp_path
+):
     export(config, checkpoint, '--out', 'model.pt')
     files = {'alrp_mmdet': ''}
     scores, boxes = torch.jit.load(str(tmp_path / 'model.pt'), _extra_files=files)(
@@ -47,9 +49,16 @@ def test_torchscript_of_the_size_of_the_test_pipeline(export, config, checkpoint
 
     with pytest.raises(SystemExit, match=r'model\.pt .*--force'):
         export(config, checkpoint, '--out', 'model.pt')
-    export(config, checkpoint, '--out', 'model.pt', '--force', '--size', 96, 32)
-    scores, _ = torch.jit.load(str(tmp_path / 'model.pt'))(torch.rand(1, 3, 32, 96))
+    export(
+        *(config, checkpoint, '--out', 'model.pt', '--force', '--size', 96, 32),
+        *('--calibration', calibration),
+    )
+    loaded = torch.jit.load(str(tmp_path / 'model.pt'), _extra_files=files)
+    scores, _ = loaded(torch.rand(1, 3, 32, 96))
     assert scores.shape == (1, 63, 2)
+    assert 'calibration' not in about
+    expected = {name: [[0, 1], [0.5, 1]] for name in ('square', 'disc')}
+    assert json.loads(files['alrp_mmdet'])['calibration'] == expected
 
 
 @pytest.mark.parametrize(
@@ -57,6 +66,10 @@ def test_torchscript_of_the_size_of_the_test_pipeline(export, config, checkpoint
     [
         (['tiny.py', 'model.pth', '--out', 'a.bin'], r'--out .*\.onnx or \.pt.* a\.bin'),
         (['tiny.py', 'gone.pth', '--out', 'a.pt'], r'checkpoint.* gone\.pth'),
+        (
+            ['tiny.py', 'model.pth', '--out', 'a.pt', '--calibration', 'gone.json'],
+            r'file.* gone\.json',
+        ),
         (['gone.py', 'model.pth', '--out', 'a.pt'], r'config.* gone\.py'),
         (['deep.py', 'model.pth', '--out', 'a.pt'], r'model\.pth .*cls_convs'),
         (

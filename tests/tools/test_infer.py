@@ -108,6 +108,29 @@ def test_csv_of_detections_above_the_thresholds(infer, checkpoint, tmp_path):
     assert not (tmp_path / 'out' / 'drawn').exists()
 
 
+def test_calibrated_scores(infer, checkpoint, calibration, tmp_path):
+    def scores(*options) -> list[float]:
+        infer('0.png', checkpoint, '--out', 'out', '--no-pictures', '--force', *options)
+        found = [entry['score'] for entry in read(tmp_path / 'out' / 'detections.json')]
+        return sorted(found, reverse=True)
+
+    raw = scores('--score-thr', 0)
+    calibrated = [0.5 + 0.5 * score for score in raw]
+    median = calibrated[len(raw) // 2] - 1e-6
+    common = '--calibration', calibration
+    assert scores(*common, '--score-thr', 0) == pytest.approx(calibrated, abs=1e-9)
+    kept = scores(*common, '--score-thr', median)
+    assert kept == pytest.approx([x for x in calibrated if x >= median], abs=1e-9)
+    assert 0 < len(kept) < len(raw)
+    # Thresholds are for the scores of the model: none is above 1.
+    (tmp_path / 'least.json').write_text('{"thresholds": {"square": 0, "disc": 0}}')
+    assert len(scores(*common, '--thresholds', 'least.json')) == len(raw)
+    middle = raw[len(raw) // 2]
+    thresholds = dict(thresholds=dict(square=middle, disc=middle))
+    (tmp_path / 'least.json').write_text(json.dumps(thresholds))
+    assert len(scores(*common, '--thresholds', 'least.json')) == sum(x >= middle for x in raw)
+
+
 def test_results_with_ids_of_an_annotation_file_can_be_evaluated(infer, checkpoint, tmp_path):
     content = read(tmp_path / 'annotations.json')
     for image in content['images']:
@@ -231,6 +254,7 @@ def test_checkpoint_without_class_names(infer, checkpoint, tmp_path):
         (['0.png', '1.png', '--config', 'tiny.py'], 'Cannot read .*1.png'),
         (['0.png', 'cut.pth', '--config', 'tiny.py'], 'Cannot read .*cut.pth'),
         (['0.png', 'run/epoch_1.pth', '--thresholds', 'gone.json'], 'no such file: gone.json'),
+        (['0.png', 'run/epoch_1.pth', '--calibration', 'gone.json'], 'no such file: gone.json'),
         (['0.png', 'run/epoch_1.pth', '--device', 'abacus'], 'device abacus'),
         (['0.png', 'run/epoch_1.pth', '--ann-file', 'gone.json'], 'no such file: gone.json'),
         (['0.png', 'run/epoch_1.pth', '--out', '0.png'], '0.png is not a folder'),

@@ -153,7 +153,7 @@ def test_time_augmentation_of_masks_is_refused(mask_config, mask_checkpoint, too
         tool('test.py', mask_config, mask_checkpoint, '--tta')
 
 
-def test_thresholds_apply_to_pictures_and_predictions(tmp_path, config, tool):
+def test_thresholds_apply_to_pictures_and_predictions(tmp_path, config, tool, calibration):
     thresholds = tmp_path / 'thresholds.json'
     thresholds.write_text('{"thresholds": {"disc": 0, "square": null}}')
     options = 'test_evaluator.type=CocoLRPMetric', f'test_evaluator.thresholds_file={thresholds}'
@@ -162,6 +162,7 @@ def test_thresholds_apply_to_pictures_and_predictions(tmp_path, config, tool):
     config.write_text(f'{config.read_text()}\n{absent}\n')
     tool('train.py', config, '--work-dir', 'run', options=('train_cfg.max_epochs=1',))
     outputs = '--show-dir', 'shown', '--out', 'detections.pkl', '--thresholds', thresholds
+    outputs = *outputs, '--calibration', calibration
     args = config, 'run/epoch_1.pth', '--work-dir', 'tested', *outputs
     draw = DetLocalVisualizer.add_datasample
     with mock.patch.object(DetLocalVisualizer, 'add_datasample', autospec=True) as drawn:
@@ -172,6 +173,7 @@ def test_thresholds_apply_to_pictures_and_predictions(tmp_path, config, tool):
     found = pickle.loads((tmp_path / 'detections.pkl').read_bytes())
     labels = torch.cat([sample['pred_instances']['labels'] for sample in found])
     assert len(labels) > 0 and (labels == 1).all()
+    assert all((sample['pred_instances']['scores'] >= 0.5).all() for sample in found)
     # The metric does not overwrite the thresholds that were applied.
     assert json.loads(thresholds.read_text())['thresholds'] == dict(disc=0, square=None)
 
@@ -205,6 +207,7 @@ def test_not_a_config(tool, tmp_path, text, message):
         (('train.py', '--auto-scale-lr'), 'auto_scale_lr = dict'),
         (('test.py', 'gone.pth'), 'checkpoint gone.pth'),
         (('test.py', 'any.pth', '--thresholds', 'gone.json'), 'file gone.json'),
+        (('test.py', 'any.pth', '--calibration', 'gone.json'), 'file gone.json'),
         (('test.py', 'gone.pth', '--out', 'detections.txt'), '--out .*pkl.* detections.txt'),
     ],
 )

@@ -19,6 +19,7 @@ from alrp_mmdet.cli import exit_on_error  # noqa: E402
 from alrp_mmdet.config_file import read_config  # noqa: E402
 from alrp_mmdet.datasets.masks import decode, encode  # noqa: E402
 from alrp_mmdet.deploy import Detector, InputError  # noqa: E402
+from alrp_mmdet.deploy.calibration import apply_calibration, read_calibration  # noqa: E402
 from alrp_mmdet.deploy.thresholds import apply_thresholds, read_thresholds  # noqa: E402
 from alrp_mmdet.drawing import class_colours, draw_box, image_grid, paint_mask  # noqa: E402
 from alrp_mmdet.fonts import use_fonts_for  # noqa: E402
@@ -41,6 +42,12 @@ def parse_args():
     threshold.add_argument(
         '--thresholds', help='minimum score per class: a thresholds_file of CocoLRPMetric'
     )
+    parser.add_argument(
+        '--calibration',
+        metavar='FILE',
+        help='calibrate scores by a file of alrp calibrate: --score-thr applies to calibrated '
+        'scores, --thresholds to those of the model',
+    )
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--force', action='store_true', help='overwrite an existing picture')
     return parser.parse_args()
@@ -60,7 +67,7 @@ def main():
     args = parse_args()
     with exit_on_error():
         cfg = read_config(args.config, 'test_dataloader')
-    for path in (args.checkpoint, args.thresholds):
+    for path in (args.checkpoint, args.thresholds, args.calibration):
         if path is not None and not Path(path).is_file():
             sys.exit(f'error: no such file: {path}')
     problem = output_problem(args.out, force=args.force)
@@ -70,11 +77,15 @@ def main():
         model = Detector(cfg, args.checkpoint, args.device).model
         dataset = DATASETS.build({**cfg.test_dataloader.dataset, '_scope_': 'mmdet'})
         classes = dataset.metainfo['classes']
-        thresholds, meaning = [args.score_thr] * len(classes), f'score above {args.score_thr:g}'
+        meaning, score_thr = f'score above {args.score_thr:g}', args.score_thr
         if args.thresholds is not None:
-            thresholds = read_thresholds(args.thresholds, classes)
-            meaning = 'score above the LRP-optimal threshold of its class'
-    apply_thresholds(model, thresholds)
+            apply_thresholds(model, read_thresholds(args.thresholds, classes))
+            meaning, score_thr = 'score above the LRP-optimal threshold of its class', 0.0
+        if args.calibration is not None:
+            apply_calibration(model, read_calibration(args.calibration, classes), score_thr)
+            meaning = f'{meaning}; calibrated scores' if score_thr == 0 else f'calibrated {meaning}'
+        elif args.thresholds is None:
+            apply_thresholds(model, [score_thr] * len(classes))
     palette = class_colours(model.dataset_meta['palette'], len(classes))
 
     infos = [dataset.get_data_info(i) for i in range(min(args.num_images, len(dataset)))]

@@ -96,6 +96,7 @@ def evaluate_file(
             on_step=on_step,
             rules=args.rules,
             sigmas=args.sigmas,
+            calibration=bool(args.calibration),
         )
     masks = args.masks if path == args.results else args.compare_masks
     return evaluate_panoptic_lrp(

@@ -162,6 +162,22 @@ function drawComparison() {
   });
 }
 
+function drawReliability() {
+  const traces = [{ x: [0, 1], y: [0, 1], mode: 'lines', name: 'score = IoU', line: { color: '#8a94a0', dash: 'dash', width: 1.5 }, hoverinfo: 'skip' }];
+  data.reliability.forEach(({ count, score, iou }, s) => {
+    const bins = count.map((n, i) => i).filter(i => count[i]), most = Math.max(1, ...count);
+    traces.push({
+      x: bins.map(i => score[i]), y: bins.map(i => iou[i]), customdata: bins.map(i => count[i]), name: two ? short(data.sets[s]) : 'detections',
+      mode: 'lines+markers', line: { color: SETS[s], width: 2 },
+      marker: { color: SETS[s], symbol: s ? 'diamond' : 'circle', size: bins.map(i => 6 + 14 * Math.sqrt(count[i] / most)) },
+      hovertemplate: 'score %{x:.3f}, IoU %{y:.3f}<br>%{customdata:,} detections<extra></extra>',
+    });
+  });
+  draw('reliability-chart', traces, {
+    hovermode: 'closest', xaxis: { range: [-.02, 1.02], title: { text: 'mean score' } }, yaxis: { range: [-.02, 1.02], title: { text: 'mean IoU' } },
+  });
+}
+
 const choice = document.getElementById('class-choice');
 function choose(index) {
   choice.value = index;
@@ -178,3 +194,4 @@ drawWorst();
 drawSizes();
 if (data.classes.length > 1) drawThresholds();
 if (two) drawComparison();
+if (document.getElementById('reliability-chart')) drawReliability();

@@ -12,6 +12,7 @@ from ..tasks import AT_THRESHOLD, LRP_COMPONENTS
 
 COMPONENTS = dict(oLRP_loc='localisation', oLRP_fp='false positives', oLRP_fn='missed objects')
 COLUMNS = dict(oLRP_loc='Loc', oLRP_fp='FP', oLRP_fn='FN')  # shorter names in the table
+CALIBRATION = dict(LaECE_0='Calibration error', LaACE_0='without bins')
 POINTS = 100  # of a curve
 
 
@@ -30,15 +31,17 @@ def cards(evaluations: list[Evaluation]) -> list[dict[str, Any]]:
             **{f'AP{suffix}': name for suffix, name in (ious | task.parts).items()},
         },
         'Average recall': _recalls(evaluations[0], ious),
+        'Calibration': CALIBRATION,
     }
     groups = {
         title: {key: name for key, name in names.items() if key in summary}
         for title, names in groups.items()
+        if names.keys() & summary.keys()
     }
     return [
         dict(
             title=title,
-            lower_is_better='oLRP' in names,
+            lower_is_better=bool(names.keys() & {'oLRP', 'LaECE_0'}),
             rows=[
                 dict(
                     key=key, name=name, **_compared([defined(e.summary[key]) for e in evaluations])
@@ -112,6 +115,23 @@ def error_parts(row: dict[str, Any]) -> list[float]:
     num_fp = num_tp * row['oLRP_fp'] / (1 - row['oLRP_fp'])
     parts = num_tp * row['oLRP_loc'] / (1 - TAU), num_fp, row['objects'] - num_tp
     return [part / (row['objects'] + num_fp) for part in parts]
+
+
+def reliability(evaluation: Evaluation) -> dict[str, list[Any]]:
+    """Detections, their mean score and their mean IoU in each bin of the score, over all classes.
+
+    Without calibration errors in the evaluation, the lists are empty.
+    """
+    errors = evaluation.calibration
+    if errors is None:
+        return dict(count=[], score=[], iou=[])
+    mine = ~np.isnan(errors.laece)
+    count = errors.count[mine].sum(axis=0)
+    means: list[list[float]] = []
+    with np.errstate(invalid='ignore'):
+        for values in (errors.mean_score, errors.mean_iou):
+            means.append((np.nansum((errors.count * values)[mine], axis=0) / count).tolist())
+    return dict(count=count.tolist(), score=means[0], iou=means[1])
 
 
 def thin(curve: LRPCurve, points: int = POINTS) -> dict[str, list[float]]:

@@ -7,7 +7,7 @@ from importlib.resources import files
 from ..bootstrap import Difference
 from ..errors import Errors
 from ..evaluate import Evaluation
-from .content import cards, classes, columns, rounded
+from .content import cards, classes, columns, reliability, rounded
 from .errors import error_content
 
 REGIONS = dict(bbox=('boxes', 'box'), segm=('masks', 'mask'), keypoints=('keypoints', 'keypoints'))
@@ -68,6 +68,7 @@ def make_report(
             dict(name=row['class'], objects=row['objects'], of_sets=row['of_sets']) for row in rows
         ],
         measure=first.task.measure,
+        reliability=[reliability(e) for e in both],
         sizes=dict(
             names=first.areas[1:],
             objects=first.matches.num_objects[:, 1:].sum(axis=0).tolist(),
