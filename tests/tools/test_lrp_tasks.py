@@ -89,3 +89,10 @@ def test_refused(main, files, arguments, message):
     with pytest.raises(SystemExit, match=f'^error: .*{message}'):
         main(['keypoints_gt.json', *arguments, '--json', 'out.json'])
     assert not Path('out.json').exists()
+
+
+@pytest.mark.parametrize('options', [['--errors'], ['--html', 'out.html', '--images', '.']])
+def test_types_of_errors_are_for_boxes_and_masks(main, files, options):
+    with pytest.raises(SystemExit, match='keypoints'):
+        main(['keypoints_gt.json', 'keypoints_dt.json', *options])
+    main(['lvis_gt.json', 'lvis_dt.json', '--errors'])

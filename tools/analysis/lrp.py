@@ -253,7 +253,7 @@ def main(argv: list[str] | None = None):
                 on_step('bootstrap')
                 differences = compare(*evaluations.values(), args.bootstrap)
             explains = args.html is not None and not args.panoptic and first.iou_type != 'keypoints'
-            if args.errors or explains:
+            if args.errors or args.images or explains:
                 errors = find_errors(first, args.results)
             if args.json is not None:
                 content = first.to_dict()
