@@ -63,7 +63,7 @@ def match(
         by_image[start:end] = part.position  # not beyond what was read
         rank[start:end] = part.rank
         in_range[:, start:end] = part.in_range
-        found.add(part, start, starts[high] / len(by_image))
+        found.add(part, start, starts[high] / max(len(by_image), 1))
     position, rank, in_range = by_image[:end], rank[:end], in_range[:, :end]
 
     order = _evaluation_order(
