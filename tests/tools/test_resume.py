@@ -188,6 +188,8 @@ def test_other_classes_cannot_be_resumed(tmp_path, config, tool, old, new, facts
     message = str(error.value)
     assert message.startswith('error: ') and '\n' not in message
     assert all(fact in message for fact in ('epoch_1.pth', *facts))
+
+
 @pytest.mark.slow
 def test_an_interrupted_run_and_a_full_disk_say_how_to_go_on(
     tmp_path, config, tool, capsys, monkeypatch

@@ -12,6 +12,8 @@ import torch
 from mmdet.visualization import DetLocalVisualizer
 
 ROOT = Path(__file__).parents[2]
+
+
 @pytest.mark.slow
 def test_a_tested_checkpoint_has_the_ap_of_its_training(tmp_path, config, tool):
     options = ('train_cfg.max_epochs=12', 'param_scheduler=[]')
@@ -128,6 +130,8 @@ def test_learning_rate_scales_with_the_batch_size(tmp_path, config, tool, by):
     tool('train.py', config, '--work-dir', 'run', '--auto-scale-lr', options=options)
     scalars = metrics(tmp_path / 'run' / '*' / 'vis_data' / 'scalars.json')
     assert scalars['lr'] == pytest.approx(0.01 * 2 / 8)
+
+
 @pytest.mark.slow
 def test_time_augmentation_merges_mirror_images(tmp_path, config, tool):
     tool('train.py', config, '--work-dir', 'run', options=('train_cfg.max_epochs=1',))
