@@ -110,7 +110,11 @@ def test_processes_equal_one(tmp_path, monkeypatch, family, size):
 
     for result in run_processes(size, work, tmp_path, timeout=600):
         for (losses, gradients), (own_losses, own_gradients) in zip(expected, result):
-            assert own_losses == pytest.approx(losses, rel=1e-9)
+            # SOLOv2 logs a float32.
+            ranked = {k: (own_losses.pop(k), losses[k]) for k in losses if 'ranked_iou' in k}
+            assert all(own == pytest.approx(one, rel=1e-6) for own, one in ranked.values())
+            compared = {k: v for k, v in losses.items() if k not in ranked}
+            assert own_losses == pytest.approx(compared, rel=1e-9)
             num_pos = [value for name, value in losses.items() if 'num_pos' in name]
             assert min(num_pos) > 0 and len(num_pos) == 1 + ('rcnn' in family)
             assert own_gradients.keys() == gradients.keys()
