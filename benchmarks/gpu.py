@@ -21,6 +21,7 @@ from pathlib import Path
 
 import ranking_losses
 import torch
+from output import write_lines
 from ranking_losses import duration, in_fresh_process, machine, make_input, peak_memory, ratio
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -219,12 +220,7 @@ def main():
 
     if args.device == 'cpu':
         multiprocessing.get_context('forkserver').set_forkserver_preload(PRELOADED_ON_CPU)
-    lines = []
-    for line in table(args):
-        print(line, flush=True)
-        lines.append(line)
-    if args.output:
-        args.output.write_text('\n'.join(lines) + '\n')
+    write_lines(table(args), args.output)
 
 
 if __name__ == '__main__':

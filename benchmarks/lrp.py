@@ -34,6 +34,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from output import write_lines
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -321,12 +322,7 @@ def main():
     parser.add_argument('--output', type=Path, help='also write the table to this file')
     args = parser.parse_args()
 
-    lines = []
-    for line in size_table(args) if args.sizes else table(args):
-        print(line, flush=True)
-        lines.append(line)
-    if args.output:
-        args.output.write_text('\n'.join(lines) + '\n')
+    write_lines(size_table(args) if args.sizes else table(args), args.output)
 
 
 if __name__ == '__main__':

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import torch
+from output import write_lines
 from ranking_losses import duration, machine, peak_memory
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -121,12 +122,7 @@ def main():
     parser.add_argument('--repeat', type=int, default=3, help='processes for each size')
     parser.add_argument('--output', type=Path, help='also write the table to this file')
     args = parser.parse_args()
-    lines = []
-    for line in report(args):
-        print(line, flush=True)
-        lines.append(line)
-    if args.output:
-        args.output.write_text('\n'.join(lines) + '\n')
+    write_lines(report(args), args.output)
 
 
 if __name__ == '__main__':

@@ -29,6 +29,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from output import write_lines
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -224,12 +225,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         size = args.images, args.width, args.height, args.segments
         make_set(Path(folder), *size)
-        lines = []
-        for line in table(args, Path(folder)):
-            print(line, flush=True)
-            lines.append(line)
-    if args.output:
-        args.output.write_text('\n'.join(lines) + '\n')
+        write_lines(table(args, Path(folder)), args.output)
 
 
 if __name__ == '__main__':

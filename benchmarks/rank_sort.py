@@ -12,6 +12,7 @@ import statistics
 from pathlib import Path
 
 import torch
+from output import write_lines
 from ranking_losses import duration, in_fresh_process, machine, make_input, ratio, size
 
 from alrp.ranking import lower_target_sums, rank_sort_loss, with_gradient
@@ -201,12 +202,7 @@ def main():
     args = parser.parse_args()
     if args.device == 'auto':
         args.device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    lines = []
-    for line in report(args):
-        print(line, flush=True)
-        lines.append(line)
-    if args.output:
-        args.output.write_text('\n'.join(lines) + '\n')
+    write_lines(report(args), args.output)
 
 
 if __name__ == '__main__':

@@ -8,6 +8,7 @@ benchmarks/README.md explains the tables.
 
 import argparse
 import functools
+import itertools
 import math
 import multiprocessing
 import platform
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from output import write_lines
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -259,13 +261,8 @@ def main():
     if args.device == 'auto':
         args.device = 'cuda' if torch.cuda.is_available() else 'cpu'
 
-    lines = []
-    for part in ([machine(args), ''], comparison(args), [''], growth(args)):
-        for line in part:
-            print(line, flush=True)
-            lines.append(line)
-    if args.output:
-        args.output.write_text('\n'.join(lines) + '\n')
+    parts = [machine(args), ''], comparison(args), [''], growth(args)
+    write_lines(itertools.chain.from_iterable(parts), args.output)
 
 
 if __name__ == '__main__':
