@@ -1,5 +1,6 @@
 import logging
 import sys
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,14 @@ for folder in ('ranking', 'lrp', 'models', 'project', 'transfer', 'deploy', 'too
 
 settings.register_profile('project', deadline=None, derandomize=True, print_blob=False)
 settings.load_profile('project')
+
+
+@pytest.fixture(autouse=True)
+def empty_message_hub(monkeypatch):
+    """Hides the iteration and epoch that runners of other tests have published."""
+    if 'mmengine.logging' in sys.modules:
+        hub = sys.modules['mmengine.logging'].MessageHub
+        monkeypatch.setattr(hub, '_instance_dict', OrderedDict())
 
 
 @pytest.fixture

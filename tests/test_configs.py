@@ -89,6 +89,8 @@ def load(name: str, pictures: Path, tmp_path: Path) -> Config:
         cfg.model.backbone.drop_path_rate = 0.0  # a dropped layer has no gradient
     if 'rpn' in cfg.model.get('train_cfg', ()):
         cfg.model.train_cfg.rpn.allowed_border = -1  # large anchors do not fit into small images
+        for proposals in (cfg.model.train_cfg.rpn_proposal, cfg.model.test_cfg.rpn):
+            proposals.max_per_img = 100  # 1000 take a minute
     test_cfg = cfg.model.test_cfg.get('rcnn', cfg.model.test_cfg)
     test_cfg.score_thr = 0.0  # untrained models score low
     if cfg.model.type == 'SOLOv2':

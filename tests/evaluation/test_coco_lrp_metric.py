@@ -5,7 +5,6 @@ import io
 import json
 import logging
 import math
-import multiprocessing
 import re
 from collections import defaultdict
 from copy import deepcopy
@@ -18,7 +17,6 @@ from alrp.lrp import evaluate_lrp
 
 torch = pytest.importorskip('torch')
 pytest.importorskip('mmdet')
-import torch.distributed as dist  # noqa: E402
 from mmdet.evaluation import CocoMetric  # noqa: E402
 from mmdet.registry import METRICS  # noqa: E402
 from mmengine.dist import get_rank  # noqa: E402
@@ -26,6 +24,7 @@ from mmengine.logging import MMLogger  # noqa: E402
 from mmengine.model import BaseModel  # noqa: E402
 from mmengine.runner import Runner  # noqa: E402
 from mmengine.structures import BaseDataElement  # noqa: E402
+from process_helpers import run_processes  # noqa: E402
 from pycocotools import mask as coco_mask  # noqa: E402
 
 import alrp_mmdet  # noqa: E402, F401 - registers
@@ -435,13 +434,8 @@ def test_two_processes_equal_one(tmp_path, monkeypatch, converted):
     options = dict(ann_file=ann_file, metric=['bbox', 'segm'], classwise=True)
     expected = evaluate(dict(options, thresholds_file=str(tmp_path / 'one.json')), samples)
     monkeypatch.chdir(tmp_path)  # where MMEngine collects
-    monkeypatch.setenv('GLOO_SOCKET_IFNAME', 'lo')
 
     def work(rank):
-        torch.set_num_threads(1)
-        dist.init_process_group(
-            'gloo', init_method=f'file://{tmp_path}/meeting', rank=rank, world_size=2
-        )
         metric = METRICS.build(
             dict(options, type='CocoLRPMetric', thresholds_file=f'of_{get_rank()}.json')
         )
@@ -449,19 +443,9 @@ def test_two_processes_equal_one(tmp_path, monkeypatch, converted):
         for _ in range(2):
             metric.process({}, deepcopy([samples[i] for i in ((0, 2), (1, 0))[rank]]))
             numbers = metric.evaluate(len(samples))
-        (tmp_path / f'numbers_{rank}').write_text(json.dumps(numbers))
-        dist.barrier()
-        dist.destroy_process_group()
+        return numbers
 
-    context = multiprocessing.get_context('fork')
-    processes = [context.Process(target=work, args=(rank,)) for rank in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(timeout=60)
-    assert [process.exitcode for process in processes] == [0, 0]
-    for rank in range(2):
-        numbers = json.loads((tmp_path / f'numbers_{rank}').read_text())
+    for numbers in run_processes(2, work, tmp_path):
         assert list(numbers) == list(expected)
         np.testing.assert_array_equal(list(numbers.values()), list(expected.values()))
     assert (tmp_path / 'of_0.json').read_text() == (tmp_path / 'one.json').read_text()

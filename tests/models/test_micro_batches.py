@@ -1,6 +1,7 @@
 """A step in micro-batches is the step of the whole batch."""
 
 import copy
+from functools import partial
 
 import pytest
 import torch
@@ -9,8 +10,9 @@ from micro_batch_helpers import assert_equal_steps, make_batch, step, tiny
 from mmcv.ops.nms import NMSop
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
+from process_helpers import run_processes
 from tiny_detectors import tiny_detector
-from torch import distributed, multiprocessing, nn
+from torch import nn
 from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils.checkpoint import checkpoint
@@ -217,11 +219,7 @@ def test_frozen_batch_normalisation_is_exact():
     assert_equal_steps(step(detector, None), step(detector, 2))
 
 
-def train_in_process(rank: int, folder: str, size: int | None) -> None:
-    torch.set_num_threads(1)
-    distributed.init_process_group(
-        'gloo', init_method=f'file://{folder}/rendezvous', rank=rank, world_size=2
-    )
+def train_in_process(size: int | None, rank: int) -> dict:
     detector = tiny(layer=nn.Dropout(0.0)).train()
     if size is not None:
         MicroBatches(detector, size).install()
@@ -238,21 +236,13 @@ def train_in_process(rank: int, folder: str, size: int | None) -> None:
         images, samples = make_batch(5 if rank == 0 else 4 + i % 2)
         model.train_step(dict(inputs=images * (1 + rank), data_samples=samples), optim)
     assert sum(reduced) == 2 * len(list(detector.parameters()))  # once in each update
-    torch.save(detector.state_dict(), f'{folder}/{rank}.pth')
-    distributed.destroy_process_group()
+    return detector.state_dict()
 
 
 @pytest.mark.slow
 def test_processes_reduce_gradients_once_per_update(tmp_path):
-    weights = []
-    for size in (None, 2):
-        folder = tmp_path / str(size)
-        folder.mkdir()
-        multiprocessing.start_processes(
-            train_in_process, (str(folder), size), nprocs=2, start_method='fork'
-        )
-        weights.append([torch.load(folder / f'{rank}.pth') for rank in range(2)])
-    (whole, _), (parts, of_other) = weights
+    whole, _ = run_processes(2, partial(train_in_process, None), tmp_path)
+    parts, of_other = run_processes(2, partial(train_in_process, 2), tmp_path)
     for name, value in whole.items():
         torch.testing.assert_close(parts[name], value, rtol=1e-9, atol=1e-12)
         if 'self_balance' not in name:

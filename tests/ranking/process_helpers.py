@@ -1,7 +1,11 @@
 """Runs a function in several processes that can communicate, for the tests of global rankings."""
 
 import contextlib
+import io
 import multiprocessing
+import signal
+import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 from unittest import mock
 
@@ -15,33 +19,38 @@ def run_processes(size: int, work, folder: Path, timeout: float = 200) -> list:
     """What ``work(rank)`` returns in each process, or the exception that it raises."""
     context = multiprocessing.get_context('fork')
     meeting = folder / f'meeting_{len(list(folder.iterdir()))}'
-    meeting.mkdir()
 
-    def run(rank: int) -> None:
+    def run(rank: int, results: Connection) -> None:
         torch.set_num_threads(1)
-        dist.init_process_group(
-            'gloo', init_method=f'file://{meeting}/store', rank=rank, world_size=size
-        )
+        dist.init_process_group('gloo', init_method=f'file://{meeting}', rank=rank, world_size=size)
         try:
             result = work(rank)
         except Exception as error:
             result = error
-        torch.save(result, meeting / f'{rank}.pth')
-        dist.barrier()
-        dist.destroy_process_group()
+        content = io.BytesIO()
+        torch.save(result, content)
+        results.send_bytes(content.getvalue())
+        signal.pause()
 
+    processes, found = [], []
     with mock.patch.dict('os.environ', GLOO_SOCKET_IFNAME='lo'):
-        processes = [context.Process(target=run, args=(rank,)) for rank in range(size)]
-        for process in processes:
+        for rank in range(size):
+            receiver, sender = context.Pipe(duplex=False)
+            process = context.Process(target=run, args=(rank, sender))
             process.start()
-    for process in processes:
-        process.join(timeout)
-    hung = [process for process in processes if process.is_alive()]
-    for process in hung:
-        process.kill()
-    assert not hung, f'{len(hung)} processes hang'
-    assert [process.exitcode for process in processes] == [0] * size
-    return [torch.load(meeting / f'{rank}.pth', weights_only=False) for rank in range(size)]
+            sender.close()
+            processes.append((process, receiver))
+    deadline = time.monotonic() + timeout
+    try:
+        for rank, (_, receiver) in enumerate(processes):
+            assert receiver.poll(max(deadline - time.monotonic(), 0)), f'process {rank} hangs'
+            found.append(torch.load(io.BytesIO(receiver.recv_bytes()), weights_only=False))
+    finally:
+        # A forked process may hang when it ends, in the threads of Gloo or of autograd.
+        for process, _ in processes:
+            process.kill()
+            process.join()
+    return found
 
 
 @contextlib.contextmanager
