@@ -22,19 +22,18 @@ ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / 'configs'
 TINY_COCO = ROOT.parent / 'shared' / 'data' / 'tiny_coco'
 NAMES = sorted(str(path.relative_to(CONFIGS)) for path in CONFIGS.glob('[!_]*/*.py'))
-# Tested every day; the other large configs are slow tests.
-SMALL = (
-    'retinanet_r18',
-    'atss_r18',
-    'fovea_r18',
+# Tested every day, one for each detector; the others are slow tests.
+DAILY = (
+    'alrp_retinanet_r18_fpn_demo',
+    'rs_retinanet_mobilenetv2',
+    'rs_atss_r18',
+    'alrp_fovea_r18',
     'rs_paa_r18',
     'rs_cascade-rcnn_r18',
     'rs_mask-rcnn_r18',
     'rs_faster-rcnn_mobilenetv2',
     'rs_solov2-light_r18',
     'rs_yolact_r18',
-    'rs_retinanet_mobilenetv2',
-    'alrp_retinanet_r50_fpn_1x',
 )
 
 
@@ -143,7 +142,7 @@ def with_gradient(model, dataset) -> set[str]:
 @pytest.mark.parametrize(
     'name',
     [
-        pytest.param(name, marks=() if any(x in name for x in SMALL) else pytest.mark.slow)
+        pytest.param(name, marks=() if any(x in name for x in DAILY) else pytest.mark.slow)
         for name in NAMES
     ],
 )

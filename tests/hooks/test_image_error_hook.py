@@ -38,7 +38,11 @@ def loader(path, wrap, workers):
 
 @pytest.mark.parametrize(
     'wrap, workers',
-    [(None, 0), (lambda d: ConcatDataset([d]), 1), (lambda d: RepeatDataset(d, 2), 0)],
+    [
+        (None, 0),
+        pytest.param(lambda d: ConcatDataset([d]), 1, marks=pytest.mark.slow),
+        (lambda d: RepeatDataset(d, 2), 0),
+    ],
 )
 @pytest.mark.parametrize('damage', ['missing', 'empty', 'text'])
 def test_errors_name_the_file(path, wrap, workers, damage):

@@ -46,6 +46,7 @@ def test_new_style_config(tool, script, tmp_path):
     use(script, lazy, checkpoint, image)
 
 
+@pytest.mark.slow
 def test_scoped_names(tool, script, config, tmp_path):
     text = config.read_text()
     for name in ('LoadImageFromFile', 'Resize', 'PackDetInputs', 'ALRPRetinaHead', 'CocoDataset'):

@@ -46,13 +46,14 @@ log_processor = dict(by_epoch=False)
 
 
 # An epoch has four steps: stop in the second, and at its end. By iteration: stop in an epoch.
-@pytest.mark.parametrize('num_workers', [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize('num_workers', [0, 1])
 @pytest.mark.parametrize(
     'change, stop_after, last',
     [
         ('', 6, 'epoch_3.pth'),
-        pytest.param('', 9, 'epoch_3.pth', marks=pytest.mark.slow),
-        pytest.param(BY_ITERATION, 5, 'iter_9.pth', marks=pytest.mark.slow),
+        ('', 9, 'epoch_3.pth'),
+        (BY_ITERATION, 5, 'iter_9.pth'),
     ],
 )
 def test_resumed_run_ends_with_the_same_weights(

@@ -120,7 +120,7 @@ def test_nan_stops_training_and_keeps_the_last_checkpoint(tmp_path, config, tool
     assert all(value.isfinite().all() for value in saved.values())
 
 
-@pytest.mark.parametrize('by', ['cfg-options', 'config'])
+@pytest.mark.parametrize('by', [pytest.param('cfg-options', marks=pytest.mark.slow), 'config'])
 def test_learning_rate_scales_with_the_batch_size(tmp_path, config, tool, by):
     if by == 'config':
         config.write_text(f'{config.read_text()}\nauto_scale_lr = dict(base_batch_size=8)\n')
