@@ -79,7 +79,7 @@ class AppliedCalibration(PredictionStep):
         super().__init__(model)
 
     def process(self, found: InstanceData) -> InstanceData:
-        scores, labels = found.scores.detach().double().cpu(), found.labels.cpu()
+        scores, labels = found.scores.detach().cpu().double(), found.labels.cpu()
         calibrated = self.calibration.apply(
             scores.numpy(), labels.numpy(), list(self.calibration.curves)
         )
