@@ -71,12 +71,20 @@ def columns_from(results: Mapping[str, Any], key: str, where: str) -> dict[str, 
         text = f'no array {", ".join(map(repr, lacking))}; there are {", ".join(map(str, results))}'
         raise CocoFormatError(where, [text])
     columns = {name: _column(results[name], name, where) for name in names}
+    if columns['score'].ndim != 1:
+        raise CocoFormatError(
+            where,
+            [
+                f"'score' must have the shape (N,), got {columns['score'].shape}. Pass detections "
+                'that are dicts as a list'
+            ],
+        )
     count = len(columns['score'])
     problems = []
     for name, column in columns.items():
         shape: tuple[int, ...] = np.shape(column) if name != 'segmentation' else (len(column),)
         dimensions = DIMENSIONS.get(name, 1)
-        if shape[0] != count or len(shape) != dimensions or (name == 'bbox' and shape[1] != 4):
+        if len(shape) != dimensions or shape[0] != count or (name == 'bbox' and shape[1] != 4):
             width = {'bbox': '4', 'keypoints': '3 * K'}.get(name, '')
             problems.append(
                 f'{name!r} must have the shape ({count}, {width}), as there are {count} scores, '
@@ -90,8 +98,8 @@ def columns_from(results: Mapping[str, Any], key: str, where: str) -> dict[str, 
 def _column(value: Any, name: str, where: str) -> Any:
     if name == 'segmentation':
         return list(value)
-    if name in REFERENCES:
-        values = value if isinstance(value, Sequence) else np.asarray(value)
+    if name in REFERENCES and not hasattr(value, 'detach'):
+        values = value if isinstance(value, Sequence) else np.atleast_1d(value)
         if len(values) and isinstance(values[0], str):
             return [str(x) for x in values]
     array = as_array(value, f'{where}, {name!r}')
