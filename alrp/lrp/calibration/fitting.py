@@ -1,12 +1,12 @@
 """Fits the curves of calibrated scores to matched detections. Needs scikit-learn."""
 
 import warnings
-from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
 
 from ...text import format_list
+from ..by_class import check_unique
 from ..types import FloatArray
 from .curves import Calibration, CalibrationError, ScoreCurve
 from .matched import MatchedScores
@@ -45,12 +45,7 @@ def fit_calibration(
     """
     if method not in METHODS:
         raise ValueError(f'method must be one of {", ".join(METHODS)}, got {method!r}')
-    [(name, count)] = Counter(matched.names).most_common(1) or [('', 0)]
-    if count > 1:
-        raise CalibrationError(
-            f'curves are stored by class name, but {count} classes are called {name!r}. Rename '
-            'them in the annotation file'
-        )
+    check_unique(matched.names, 'curves', CalibrationError)
     thresholds = matched.optimal_thresholds() if thresholds is None else thresholds
     kept = matched.above(thresholds)
     if not len(kept.score):
