@@ -236,7 +236,7 @@ def find_task(
     found = find_sigmas(ground_truth, sigmas)
     problem = names_problem(ground_truth) if sigmas is None else None
     if problem is not None:
-        warnings.warn(problem, stacklevel=3)
+        warnings.warn(problem, stacklevel=4)
     return replace(task, sigmas=found, similarity=keypoints(found))
 
 

@@ -162,7 +162,10 @@ def test_no_arrays_and_an_unknown_class_of_lvis():
 BAD_ARRAYS = {
     'lacking': (lambda c: c.pop('bbox'), ["'bbox'", 'image_id']),
     'length': (lambda c: c.update(image_id=c['image_id'][1:]), ["'image_id'", '40', '39']),
-    'one detection': (lambda c: c.update({k: v[0] for k, v in c.items()}), ["'score'", '()', 'list']),
+    'one detection': (
+        lambda c: c.update({k: v[0] for k, v in c.items()}),
+        ["'score'", '()', 'list'],
+    ),
     'corners': (lambda c: c.update(bbox=c['bbox'][:, :3]), ["'bbox'", '(40, 4)', '(40, 3)']),
     'text': (lambda c: c.update(score=['high'] * 40), ["'score'", 'high']),
     'NaN': (lambda c: c['score'].put(7, np.nan), ['score', 'nan', 'entry 7']),

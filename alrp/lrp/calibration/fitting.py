@@ -6,7 +6,6 @@ from collections.abc import Callable
 import numpy as np
 
 from ...text import format_list
-from ..by_class import check_unique
 from ..types import FloatArray
 from .curves import Calibration, CalibrationError, ScoreCurve
 from .matched import MatchedScores
@@ -38,14 +37,12 @@ def fit_calibration(
         Calibration: A curve for each class.
 
     Raises:
-        CalibrationError: If two classes share a name, or no class has a detection above its
-            threshold.
+        CalibrationError: If no class has a detection above its threshold.
         ImportError: If scikit-learn is missing.
         ValueError: If the method is unknown.
     """
     if method not in METHODS:
         raise ValueError(f'method must be one of {", ".join(METHODS)}, got {method!r}')
-    check_unique(matched.names, 'curves', CalibrationError)
     thresholds = matched.optimal_thresholds() if thresholds is None else thresholds
     kept = matched.above(thresholds)
     if not len(kept.score):
