@@ -269,7 +269,7 @@ def test_report_refuses_what_cannot_be_compared(files):
     pytest.importorskip('plotly')
     a = evaluate_lrp('gt.json', 'results.json')
     b = evaluate_lrp('gt.json', 'results.json', max_dets=(1, 10))
-    with pytest.raises(ValueError, match=r'a and b: .*max_dets'):
+    with pytest.raises(ValueError, match='max_dets'):
         make_report(dict(a=a, b=b))
     with pytest.raises(ValueError, match=r'two.* 3'):
         make_report(dict(a=a, b=a, c=a))
