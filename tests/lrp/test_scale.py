@@ -11,7 +11,7 @@ import pytest
 from coco_helpers import data_sets, make_data
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_streaming import assert_same
+from streaming_helpers import assert_same
 
 from alrp.coco import CocoFormatError
 from alrp.lrp import accumulation, arrays, evaluate_lrp, matching, stream
