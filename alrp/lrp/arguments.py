@@ -149,7 +149,7 @@ def set_defaults(args: argparse.Namespace) -> None:
         args.bootstrap = 0 if args.panoptic else NUM_RESAMPLES
     args.sort = args.sort or ('LRP' if args.panoptic else 'oLRP')
     if args.sort not in sorts:
-        sys.exit(f'error: --sort {args.sort} is no column for {task}: use {", ".join(sorts)}')
+        sys.exit(f'error: --sort {args.sort} is not a column for {task}: use {", ".join(sorts)}')
 
 
 def check_files(args: argparse.Namespace) -> None:

@@ -22,7 +22,7 @@ def class_table(evaluation: Evaluation, lrp_max_dets: int | None = None) -> list
 
     Returns:
         list[dict]: K rows of ``id``, ``class``, ``objects``, ``detections``, the numbers of AP
-        (``AP``, ..., ``AP_l``), those of LRP (``oLRP``, ..., ``oLRP_l``), ``threshold``, the
+        (``AP``, ..., ``AP_l``), the numbers of LRP (``oLRP``, ..., ``oLRP_l``), ``threshold``, the
         LRP-optimal score threshold, and ``precision``, ``recall`` and ``F1`` at the threshold. LVIS
         has ``frequency``, too.
     """

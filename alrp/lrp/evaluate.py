@@ -247,7 +247,7 @@ def evaluate_arrays(
         truth (GroundTruth): G objects.
         detections (Detections): N detections.
         task (Task): The rules.
-        limits (list[int]): Limits on detections, ascending. Empty for those of the task.
+        limits (list[int]): Limits on detections, ascending. Empty for the defaults of the task.
         thresholds (np.ndarray): Shape (T,), float64, IoUs for AP.
         on_step (Callable[[str], object]): As in ``evaluate_lrp``.
         calibration (bool): As in ``evaluate_lrp``.
