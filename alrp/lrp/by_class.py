@@ -84,6 +84,6 @@ def read_by_class(
 
 def is_number(value: object) -> bool:
     """Whether a value from a JSON file is a finite number. A bool is not, nor is 10**400."""
-    largest = sys.float_info.max
-    is_real = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_real and -largest <= value <= largest
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -sys.float_info.max <= value <= sys.float_info.max
