@@ -7,7 +7,17 @@ import pytest
 from hypothesis import settings
 
 # What tests share is imported by name, from wherever pytest is started.
-for folder in ('ranking', 'lrp', 'models', 'project', 'transfer', 'deploy', 'tools', 'benchmarks'):
+for folder in (
+    'ranking',
+    'lrp',
+    'models',
+    'evaluation',
+    'project',
+    'transfer',
+    'deploy',
+    'tools',
+    'benchmarks',
+):
     sys.path.insert(0, str(Path(__file__).parent / folder))
 
 settings.register_profile('project', deadline=None, derandomize=True, print_blob=False)

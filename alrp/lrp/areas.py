@@ -36,7 +36,7 @@ def _has_box(entry: Entry) -> bool:
 
 
 def area_problems(annotations: Entries) -> list[str]:
-    """Missing areas, where that of the region will not do."""
+    """Missing areas, for tasks in which the area of the region cannot replace them."""
     lacking = [annotations.label(i) for i, a in enumerate(annotations.entries) if 'area' not in a]
     if not lacking:
         return []

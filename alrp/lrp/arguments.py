@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 from ..files import output_problem
+from .by_class import check_unique
+from .inputs import GroundTruth
 from .panoptic import table as panoptic
 from .panoptic.files import is_panoptic
-from .tasks import IOU_TYPES, RULES, TASKS
+from .tasks import IOU_TYPES, RULES, TASKS, Task
 
 OUTPUTS = 'json', 'csv', 'thresholds', 'html'
 COLUMNS = [*dict.fromkeys(column for task in TASKS.values() for column in task.class_columns)]
@@ -27,6 +29,7 @@ DETECTION_OPTIONS = (
     'errors',
     'images',
 )
+OF_BOXES_AND_MASKS = 'errors', 'images', 'calibration'
 NUM_RESAMPLES = 200
 PANOPTIC_OPTIONS = 'gt_masks', 'masks', 'compare_masks', 'jobs'
 
@@ -146,7 +149,7 @@ def set_defaults(args: argparse.Namespace) -> None:
         args.bootstrap = 0 if args.panoptic else NUM_RESAMPLES
     args.sort = args.sort or ('LRP' if args.panoptic else 'oLRP')
     if args.sort not in sorts:
-        sys.exit(f'error: --sort {args.sort} is no column for {task}: use {", ".join(sorts)}')
+        sys.exit(f'error: --sort {args.sort} is not a column for {task}: use {", ".join(sorts)}')
 
 
 def check_files(args: argparse.Namespace) -> None:
@@ -156,6 +159,8 @@ def check_files(args: argparse.Namespace) -> None:
         if not Path(path).is_file():
             sys.exit(f'error: no such file: {path}')
     set_defaults(args)
+    if args.images is not None and not Path(args.images).is_dir():
+        sys.exit(f'error: no such folder: {args.images}')
     if args.compare is not None and os.path.samefile(args.results, args.compare):
         sys.exit(f'error: RESULTS and --compare are the same file: {args.compare}')
     outputs = [path for path in map(vars(args).get, OUTPUTS) if path is not None]
@@ -165,7 +170,13 @@ def check_files(args: argparse.Namespace) -> None:
         problem = output_problem(path, inputs, args.force)
         if problem is not None:
             sys.exit(f'error: {problem}')
-    needed = [('--html', 'plotly'), ('--html', 'jinja2')] if args.html is not None else []
+    needed = []
+    if args.html is not None:
+        needed = (
+            [('--html', 'jinja2')]
+            if args.panoptic
+            else [('--html', 'plotly'), ('--html', 'jinja2')]
+        )
     if args.images is not None and importlib.util.find_spec('PIL') is None:
         sys.exit('error: --images needs Pillow: pip install pillow')
     needed += [('--iou-type segm', 'pycocotools')] if args.iou_type == 'segm' else []
@@ -174,3 +185,20 @@ def check_files(args: argparse.Namespace) -> None:
     for option, package in needed:
         if importlib.util.find_spec(package.replace('-', '_')) is None:
             sys.exit(f'error: {option} needs {package}: pip install {package}')
+
+
+def check_task(args: argparse.Namespace, task: Task, truth: GroundTruth) -> None:
+    """Check the options that depend on the task, before the results are read.
+
+    Raises:
+        ValueError: If one does not fit.
+    """
+    columns = [*task.class_columns, *(COMPARED if args.compare is not None else ())]
+    if args.sort not in columns:
+        raise ValueError(f'{task}: no column {args.sort} to sort by: {", ".join(columns)}')
+    if args.thresholds is not None:
+        check_unique(truth.names, 'thresholds')
+    if task.iou_type == 'keypoints':
+        for option in OF_BOXES_AND_MASKS:
+            if getattr(args, option):
+                raise ValueError(f'--{option} is for boxes and masks, not for keypoints')

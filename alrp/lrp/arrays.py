@@ -4,6 +4,7 @@ This is a short cut for input without problems. Anything odd goes the way of ent
 messages and repairs.
 """
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from ..coco import CocoFormatError
+from ..coco import CocoFormatError, load_json
 from .stream import read_list_in_parts
 from .types import Array, IntArray, index_type
 
@@ -71,12 +72,20 @@ def columns_from(results: Mapping[str, Any], key: str, where: str) -> dict[str, 
         text = f'no array {", ".join(map(repr, lacking))}; there are {", ".join(map(str, results))}'
         raise CocoFormatError(where, [text])
     columns = {name: _column(results[name], name, where) for name in names}
+    if columns['score'].ndim != 1:
+        raise CocoFormatError(
+            where,
+            [
+                f"'score' must have the shape (N,), got {columns['score'].shape}. Pass detections "
+                'that are dicts as a list'
+            ],
+        )
     count = len(columns['score'])
     problems = []
     for name, column in columns.items():
         shape: tuple[int, ...] = np.shape(column) if name != 'segmentation' else (len(column),)
         dimensions = DIMENSIONS.get(name, 1)
-        if shape[0] != count or len(shape) != dimensions or (name == 'bbox' and shape[1] != 4):
+        if len(shape) != dimensions or shape[0] != count or (name == 'bbox' and shape[1] != 4):
             width = {'bbox': '4', 'keypoints': '3 * K'}.get(name, '')
             problems.append(
                 f'{name!r} must have the shape ({count}, {width}), as there are {count} scores, '
@@ -90,8 +99,8 @@ def columns_from(results: Mapping[str, Any], key: str, where: str) -> dict[str, 
 def _column(value: Any, name: str, where: str) -> Any:
     if name == 'segmentation':
         return list(value)
-    if name in REFERENCES:
-        values = value if isinstance(value, Sequence) else np.asarray(value)
+    if name in REFERENCES and not hasattr(value, 'detach'):
+        values = value if isinstance(value, Sequence) else np.atleast_1d(value)
         if len(values) and isinstance(values[0], str):
             return [str(x) for x in values]
     array = as_array(value, f'{where}, {name!r}')
@@ -167,21 +176,22 @@ def columns_of_file(path: str | os.PathLike[str]) -> Columns | None:
     return {name: values[:end] for name, values in columns.items()}
 
 
-def first_entries(results: object) -> list[Any] | None:
-    """The first entries of results: of a file that can be read in parts, or of columns; or None.
+def first_entries(results: object, name: str) -> Any:
+    """The first entries of results, which show their keys: of a file, its content, or of columns.
+
+    A file that cannot be read in parts is read whole. ``name`` is what to call its content.
 
     Raises:
         OSError: If the file cannot be opened.
+        CocoFormatError: If the file is not JSON.
     """
     if is_columns(results):
         columns = cast(Mapping[str, Any], results)
-        return [dict.fromkeys(columns)] if len(columns['score']) else []
-    if not isinstance(results, str | os.PathLike):
-        return None
-    try:
-        return next(read_list_in_parts(results))
-    except ValueError:
-        return None
+        return [dict.fromkeys(columns)] if np.size(columns['score']) else []
+    if isinstance(results, str | os.PathLike):
+        with contextlib.suppress(ValueError):
+            return next(read_list_in_parts(results))
+    return load_json(results, name)[0]
 
 
 def positions(values: Array, known: Sequence[Any], may_be_unknown: bool) -> IntArray | None:

@@ -87,6 +87,7 @@ def check_comparable(first: Evaluation, second: Evaluation) -> None:
     same = (
         first.category_ids == second.category_ids
         and str(first.task) == str(second.task)
+        and first.task.sigmas == second.task.sigmas
         and first.max_dets == second.max_dets
         and list(first.truth.images) == list(second.truth.images)
         and np.array_equal(first.matches.num_objects, second.matches.num_objects)
@@ -95,7 +96,7 @@ def check_comparable(first: Evaluation, second: Evaluation) -> None:
     if not same:
         raise ValueError(
             'cannot compare two evaluations that differ in ground truth, iou_type, rules, '
-            'iou_thresholds or max_dets'
+            'sigmas, iou_thresholds or max_dets'
         )
 
 

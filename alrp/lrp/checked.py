@@ -1,6 +1,7 @@
 """Checks of the thresholds and limits of an evaluation."""
 
 from collections.abc import Sequence
+from operator import index
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,10 +25,15 @@ def checked_limits(max_dets: Sequence[int] | None) -> list[int]:
     """Limits on detections, ascending; none for None.
 
     Raises:
-        ValueError: If the sequence is empty or a limit is below 1.
+        ValueError: If it is not a sequence of whole numbers, if it is empty, or if a limit is below
+            1.
     """
     if max_dets is None:
         return []
-    if not len(max_dets) or min(max_dets) < 1:
-        raise ValueError(f'max_dets must be whole numbers of at least 1, got {max_dets}')
-    return sorted(set(max_dets))
+    try:
+        limits = sorted(set(map(index, max_dets)))
+    except TypeError:
+        limits = []
+    if not limits or limits[0] < 1:
+        raise ValueError(f'max_dets must be a list of whole numbers of at least 1, got {max_dets}')
+    return limits

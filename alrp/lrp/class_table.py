@@ -1,11 +1,11 @@
 """Results by class: the table, and the file of LRP-optimal score thresholds."""
 
 import json
-from collections import Counter
 from typing import Any
 
 import numpy as np
 
+from .by_class import check_unique
 from .curve import TAU
 from .evaluate import Evaluation
 from .summary import average_precisions, defined, lrp_means
@@ -22,7 +22,7 @@ def class_table(evaluation: Evaluation, lrp_max_dets: int | None = None) -> list
 
     Returns:
         list[dict]: K rows of ``id``, ``class``, ``objects``, ``detections``, the numbers of AP
-        (``AP``, ..., ``AP_l``), those of LRP (``oLRP``, ..., ``oLRP_l``), ``threshold``, the
+        (``AP``, ..., ``AP_l``), the numbers of LRP (``oLRP``, ..., ``oLRP_l``), ``threshold``, the
         LRP-optimal score threshold, and ``precision``, ``recall`` and ``F1`` at the threshold. LVIS
         has ``frequency``, too.
     """
@@ -93,12 +93,7 @@ def thresholds_json(
     max_dets = evaluation.max_dets[-1] if max_dets is None else max_dets
     lrp, matches = evaluation.lrp[max_dets], evaluation.matches
     thresholds: dict[str, float | None] = {}
-    [(name, count)] = Counter(evaluation.category_names).most_common(1) or [('', 0)]
-    if count > 1:
-        raise ValueError(
-            f'thresholds are stored by class name, but {count} classes are called {name!r}. Rename '
-            'them in the annotation file'
-        )
+    check_unique(evaluation.category_names, 'thresholds')
     for category_id in evaluation.labels:
         k = evaluation.category_ids.index(category_id)
         threshold = float(lrp.lrp_opt_thr[k, 0])

@@ -46,7 +46,7 @@ class Outcomes(NamedTuple):
         iou (np.ndarray): Shape (N,), float64, of true positives with their objects, else 0.
         object (np.ndarray): Shape (N,), int64, the object of a true positive or of a ``Loc``,
             ``Cls`` or ``Dupe`` error, else -1.
-        type (np.ndarray): Shape (N,), int64, position in ``FP_TYPES``, -1 for no false positive.
+        type (np.ndarray): Shape (N,), int64, position in ``FP_TYPES``; -1 if not a false positive.
         kept (np.ndarray): Shape (N,), bool, is above the LRP-optimal threshold of its class.
         counts (np.ndarray): Shape (G,), bool, is an object that counts.
     """

@@ -2,13 +2,14 @@
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ..coco import load_json
+from ..coco import describe_source
 from .curve import TAU
 from .error_fixes import ap_gains
 from .error_types import (
@@ -90,13 +91,15 @@ class Errors:
 
 
 def find_errors(
-    evaluation: Evaluation, results: str | os.PathLike[str] | Sequence[dict[str, Any]]
+    evaluation: Evaluation,
+    results: str | os.PathLike[str] | Sequence[dict[str, Any]] | Mapping[str, ArrayLike],
 ) -> Errors:
     """Find out the type of each error.
 
     Args:
         evaluation (Evaluation): The evaluation of boxes or masks.
-        results (str | os.PathLike | list[dict]): The same results, a file or its content.
+        results (str | os.PathLike | list[dict] | dict[str, ArrayLike]): The same results: a file,
+            its content, or arrays.
 
     Returns:
         Errors: All errors of at most ``max_dets[-1]`` detections per image and class.
@@ -107,10 +110,10 @@ def find_errors(
     task, truth, matches = evaluation.task, evaluation.truth, evaluation.matches
     if task.iou_type == 'keypoints':
         raise ValueError('types of errors are defined for boxes and masks, not for keypoints')
-    entries, name = load_json(results, 'the results')
+    name = describe_source(results, 'the results')
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # the evaluation has warned
-        detections = read_detections(entries, truth, task, name)
+        detections = read_detections(results, truth, task, name)
     same = matches.order.max(initial=-1) < len(detections.score)
     if not same or not np.array_equal(detections.score[matches.order], matches.score):
         raise ValueError(f'{name}: these are not the results that were evaluated')

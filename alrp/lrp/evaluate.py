@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..coco import describe_source, load_json
+from ..coco import describe_source
 from .accumulation import accumulate
-from .arrays import first_entries
 from .average_precision import IOU_THRESHOLDS
 from .calibration.errors import CalibrationErrors, calibration_errors
 from .calibration.matched import match_arrays
 from .checked import checked_limits, checked_thresholds
 from .counting import scores_and_ious
 from .curve import TAU, LRPCurve, OptimalLRP, lrp_curve
-from .inputs import Detections, GroundTruth, read_detections, read_ground_truth
+from .ground_truth import open_ground_truth
+from .inputs import Detections, GroundTruth, read_detections
 from .matches import Matches
 from .matching import match
 from .summary import per_class, summarize
-from .tasks import Task, find_iou_type, find_task
+from .tasks import Task
 from .types import FloatArray
 
 STEPS = 'reading the ground truth', 'reading the results', 'matching', 'counting'
@@ -216,19 +216,12 @@ def evaluate_lrp(
     limits = checked_limits(max_dets)
     read_truth, read_results, *_ = STEPS
     on_step(read_truth)
-    content, truth_name = load_json(ground_truth, 'the ground truth')
-    entries, results_name = results, describe_source(results, 'the results')
-    if iou_type is None:
-        first = first_entries(results)
-        if first is None:
-            first = entries = load_json(results, 'the results')[0]
-        iou_type = find_iou_type(content, first)
-    task = find_task(content, iou_type, rules, sigmas)
-    truth = read_ground_truth(content, task, truth_name)
+    truth, task = open_ground_truth(ground_truth, results, iou_type, rules, sigmas)
     on_step(read_results)
+    results_name = describe_source(results, 'the results')
     return evaluate_arrays(
         truth,
-        read_detections(entries, truth, task, results_name),
+        read_detections(results, truth, task, results_name),
         task,
         limits,
         thresholds,
@@ -254,7 +247,7 @@ def evaluate_arrays(
         truth (GroundTruth): G objects.
         detections (Detections): N detections.
         task (Task): The rules.
-        limits (list[int]): Limits on detections, ascending. Empty for those of the task.
+        limits (list[int]): Limits on detections, ascending. Empty for the defaults of the task.
         thresholds (np.ndarray): Shape (T,), float64, IoUs for AP.
         on_step (Callable[[str], object]): As in ``evaluate_lrp``.
         calibration (bool): As in ``evaluate_lrp``.
@@ -280,7 +273,7 @@ def evaluate_arrays(
         | (errors.summary if errors else {}),
         task=task,
         category_ids=list(truth.categories),
-        category_names=[str(c.get('name', i)) for i, c in truth.categories.items()],
+        category_names=truth.names,
         labels=truth.labels,
         groups=truth.groups,
         num_images=len(truth.images),

@@ -80,6 +80,11 @@ class GroundTruth:
     groups: list[str] = field(default_factory=list)
     federation: Federation | None = None
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the categories, or their ids as text, by ascending id."""
+        return [str(category.get('name', i)) for i, category in self.categories.items()]
+
 
 @dataclass(frozen=True)
 class Detections:
@@ -156,7 +161,7 @@ def read_ground_truth(ground_truth: object, task: Task, where: str) -> GroundTru
         )
     warned += layout_problems(annotations, images, region.key)
     for text in warned:
-        warnings.warn(f'{where}: {text}', stacklevel=3)
+        warnings.warn(f'{where}: {text}', stacklevel=4)
     image = _positions(annotations, 'image_id', images)
     category = _positions(annotations, 'category_id', categories)
     federation = None

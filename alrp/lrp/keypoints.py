@@ -37,8 +37,8 @@ class Keypoints:
         """OKS of pairs.
 
         The mean over the labelled keypoints of exp(-d**2 / (2 * (2 * sigma)**2 * area)). If none is
-        labelled, the mean over all keypoints, with their distance d to the box three times as large
-        as that of the object.
+        labelled, the mean over all keypoints, with their distance d to the box of the object,
+        made three times as large.
 
         Args:
             others (KeypointObjects): M objects.

@@ -48,8 +48,8 @@ class ResampledEvaluation:
     def summary(self, weights: IntArray) -> dict[str, float]:
         """The means over the classes if image i occurs ``weights[i]`` times, -1 where undefined.
 
-        Copies of an image come right after it. The numbers equal those of an evaluation of such a
-        data set unless a class has equal scores within an image, whose order copies repeat.
+        Copies of an image come right after it. The numbers equal an evaluation of such a data
+        set unless a class has equal scores within an image, whose order copies repeat.
 
         Args:
             weights (np.ndarray): Shape (I,), int64, at least 0.
@@ -80,7 +80,7 @@ class ResampledEvaluation:
 
 
 def _used_thresholds(evaluation: Evaluation) -> IntArray:
-    """Positions of the thresholds in the matches: that of LRP, and those not equal to it."""
+    """Positions of the thresholds in the matches: the one of LRP, and all that differ from it."""
     return np.append(0, 1 + np.flatnonzero(evaluation.iou_thresholds != TAU))
 
 

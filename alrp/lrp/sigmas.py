@@ -60,7 +60,7 @@ def find_sigmas(ground_truth: object, sigmas: Sequence[float] | None) -> tuple[f
 
 
 def names_problem(ground_truth: object) -> str | None:
-    """A sentence if the names of the keypoints are not those of the known sigmas."""
+    """A sentence if the names of the keypoints do not match the known sigmas."""
     categories = ground_truth.get('categories') if isinstance(ground_truth, dict) else None
     for category in categories if isinstance(categories, list | tuple) else ():
         names = category.get('keypoints') if isinstance(category, dict) else None

@@ -34,7 +34,7 @@ class _Image(NamedTuple):
 class LRPMetric:
     """AP and LRP of detections that come image by image, equal to ``evaluate_lrp`` on all of them.
 
-    The dicts are those of torchvision and torchmetrics. Values are torch tensors on any device,
+    It takes the dicts of torchvision and torchmetrics. Values are torch tensors on any device,
     NumPy arrays or lists; torch is not needed::
 
         metric = LRPMetric()
@@ -101,7 +101,7 @@ class LRPMetric:
                 ``masks`` (N, height, width), bool or 0 and 1, replaces ``boxes``.
             targets (Sequence[dict]): One per image, for G objects: ``boxes`` or ``masks``,
                 ``labels``, and optionally ``iscrowd`` (G,), ``area`` (G,), in square pixels,
-                otherwise that of the box or mask, and ``image_id``, unique.
+                by default the area of the box or mask, and ``image_id``, unique.
 
         Raises:
             ValueError: If a key is missing, a shape or type is not as described, a number is not
@@ -133,7 +133,7 @@ class LRPMetric:
         self._images += images
 
     def merge_state(self, others: Iterable['LRPMetric']) -> 'LRPMetric':
-        """Add the images of other metrics, such as those of other processes.
+        """Add the images of other metrics, such as the metrics of other processes.
 
         An image with an ``image_id`` that is there already is left out: samplers repeat images so
         that all processes have equally many.
@@ -165,7 +165,7 @@ class LRPMetric:
         """Evaluate all images.
 
         Returns:
-            Evaluation: The same as that of ``evaluate_lrp``, with labels as category ids.
+            Evaluation: The same as from ``evaluate_lrp``, with labels as category ids.
 
         Raises:
             ValueError: If there are no images.

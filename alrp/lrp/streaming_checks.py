@@ -92,7 +92,7 @@ def read_side(
 
 
 def _shaped(array: Array, where: str, count: int, *shape: int) -> Array:
-    """An array of shape (count, ...); any empty array stands for none."""
+    """An array of shape (count, ...); any empty array means none."""
     if array.size == 0 and count == 0:
         return array.reshape(0, *shape)
     if array.shape != (count, *shape):

@@ -64,10 +64,10 @@ class Task:
             types of their values: by list, ``images`` for example.
         federated (bool): Whether each image lists the classes that were searched for. Detections of
             other classes, and objects and detections without area, are left out.
-        area_of_box (bool): Whether the area of a detection is that of its ``bbox``, if the first
-            detection has one.
-        own_area (bool): Whether the area of an object must be in the file. Otherwise that of its
-            region will do.
+        area_of_box (bool): Whether the area of its ``bbox`` is the area of a detection, if the
+            first detection has one.
+        own_area (bool): Whether the area of an object must be in the file. Otherwise the area
+            of its region can replace it.
         groups (Mapping[str, str]): Names of groups of classes by the value of a category's
             ``frequency``.
         sigmas (tuple[float, ...]): The standard deviation of each keypoint, relative to the size of
@@ -210,7 +210,7 @@ def find_task(
     Args:
         ground_truth (object): Parsed content of an annotation file, which need not be valid.
         iou_type (str): ``bbox``, ``segm`` or ``keypoints``.
-        rules (str, optional): ``coco`` or ``lvis``. Defaults to those of the ground truth.
+        rules (str, optional): ``coco`` or ``lvis``. Defaults to the rules of the ground truth.
         sigmas (Sequence[float], optional): Positive numbers, one per keypoint. Defaults to COCO's
             for 17 keypoints and CrowdPose's for 14.
 
@@ -236,7 +236,7 @@ def find_task(
     found = find_sigmas(ground_truth, sigmas)
     problem = names_problem(ground_truth) if sigmas is None else None
     if problem is not None:
-        warnings.warn(problem, stacklevel=3)
+        warnings.warn(problem, stacklevel=4)
     return replace(task, sigmas=found, similarity=keypoints(found))
 
 

@@ -18,7 +18,7 @@ from .prediction_steps import PredictionStep
 def read_calibration(path: str | os.PathLike, classes: Sequence[str]) -> Calibration:
     """Read a file of ``alrp calibrate``.
 
-    Classes are matched by name. A warning lists the classes whose curve is that of all classes,
+    Classes are matched by name. A warning lists the classes that share the curve of all classes,
     because they had too few detections.
 
     Args:
@@ -79,7 +79,7 @@ class AppliedCalibration(PredictionStep):
         super().__init__(model)
 
     def process(self, found: InstanceData) -> InstanceData:
-        scores, labels = found.scores.detach().double().cpu(), found.labels.cpu()
+        scores, labels = found.scores.detach().cpu().double(), found.labels.cpu()
         calibrated = self.calibration.apply(
             scores.numpy(), labels.numpy(), list(self.calibration.curves)
         )

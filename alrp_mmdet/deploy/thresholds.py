@@ -4,17 +4,16 @@ Thresholds are applied to the final predictions of a model, so that they work wi
 MMDetection.
 """
 
-import json
 import logging
 import math
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 
+from alrp.lrp.by_class import check_classes, is_number, read_by_class
 from alrp.text import format_list
 
 from .prediction_steps import PredictionStep, unwrapped
@@ -44,13 +43,7 @@ def read_thresholds(path: str | os.PathLike, classes: Sequence[str]) -> torch.Te
         ThresholdsError: If the file is malformed, or has other classes.
     """
     by_class = _read(path)
-    unknown = [name for name in by_class if name not in classes]
-    missing = [name for name in classes if name not in by_class]
-    problems = [f'no threshold for the class {format_list(missing)}'] if missing else []
-    if unknown:
-        problems.append(f'no class {format_list(unknown)} in the model')
-    if problems:
-        raise ThresholdsError(f'{path} does not match the model: {", and ".join(problems)}')
+    check_classes(by_class, classes, 'threshold', str(path), ThresholdsError)
     undefined = [name for name in classes if by_class[name] is None]
     if undefined:
         print_log(
@@ -113,21 +106,10 @@ class AppliedThresholds(PredictionStep):
 
 def _read(path: str | os.PathLike) -> dict[str, float | None]:
     """Read and check a file of thresholds."""
-    try:
-        content = json.loads(Path(path).read_bytes())
-    except FileNotFoundError:
-        raise FileNotFoundError(f'no such file: {path}') from None
-    except ValueError as error:
-        raise ThresholdsError(f'{path} is not valid JSON: {error}') from None
-    by_class = content.get('thresholds') if isinstance(content, dict) else None
-    if not isinstance(by_class, dict):
-        raise ThresholdsError(
-            f'{path} is not a thresholds_file of CocoLRPMetric: expected an object "thresholds" '
-            'that maps class names to numbers'
-        )
+    expected = 'numbers, as in a thresholds_file of CocoLRPMetric'
+    by_class = read_by_class(path, 'thresholds', expected, ThresholdsError)['thresholds']
     for name, value in by_class.items():
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if value is not None and not (number and math.isfinite(value)):
+        if value is not None and not is_number(value):
             raise ThresholdsError(
                 f'{path}: the threshold of {name} must be a number or null, got {value!r}'
             )

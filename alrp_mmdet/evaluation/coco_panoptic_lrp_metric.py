@@ -30,7 +30,7 @@ class CocoPanopticLRPMetric(CocoPanopticMetric):
     ``PQ``, ``SQ``, ``RQ``, with ``_th`` of things and ``_st`` of stuff, in per cent. It adds
     ``LRP``, ``LRP_loc``, ``LRP_fp`` and ``LRP_fn``, and likewise ``LRP_th``, ``LRP_loc_th`` and so
     on, also in per cent. These are errors, so lower is better; ``save_best`` and
-    ``EarlyStoppingHook`` know this. Values that are undefined, such as those of things without an
+    ``EarlyStoppingHook`` know this. Values that are undefined, such as PQ of things without an
     object or prediction, are -1; ``CocoPanopticMetric`` divides by zero.
 
     Predictions are compared in memory. PNGs and a JSON file are only written if ``outfile_prefix``
@@ -69,7 +69,7 @@ class CocoPanopticLRPMetric(CocoPanopticMetric):
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ):
-        # Not that of CocoPanopticMetric, which needs panopticapi. That is not on PyPI.
+        # CocoPanopticMetric.__init__ needs panopticapi, which is not on PyPI.
         super(CocoPanopticMetric, self).__init__(collect_device=collect_device, prefix=prefix)
         if format_only and outfile_prefix is None:
             raise ValueError('format_only needs outfile_prefix, the prefix of the files to write')

@@ -64,7 +64,7 @@ class LVISLRPMetric(CocoLRPMetric):
         return evaluate_lrp(ground_truth, entries, metric, rules='lvis')
 
     def _evaluate_proposals(self, metric: str, results: list, entries: dict) -> dict[str, float]:
-        """Recall of proposals. ``proposal`` is that of boxes, with their classes."""
+        """Recall of proposals. ``proposal`` is the recall of boxes, with their classes."""
         if metric == 'proposal_fast':
             return super()._evaluate_proposals(metric, results, entries)
         evaluation = self._evaluate(self._ground_truth(), entries['bbox'], 'bbox')

@@ -58,6 +58,29 @@ def test_scores_that_float32_cannot_tell_apart_stay_different():
     assert high > low and np.float32(high) == np.float32(low)
 
 
+class OnAppleGPU(torch.Tensor):
+    """Has no float64 until it is on the CPU."""
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def double(self):
+        raise TypeError('the MPS framework does not support float64')
+
+    def cpu(self):
+        return torch.tensor(self.tolist(), dtype=self.dtype)
+
+
+def test_devices_without_float64():
+    detections = sample()
+    detections.pred_instances.scores = detections.pred_instances.scores.as_subclass(OnAppleGPU)
+    model = FixedDetector(detections)
+    apply_calibration(model, CALIBRATION)
+    np.testing.assert_allclose(
+        found_by(model).scores.tolist(), sorted(CALIBRATED, reverse=True), atol=1e-7
+    )
+
+
 @pytest.mark.parametrize('calibration_first', [False, True])
 @pytest.mark.parametrize('augmented', [False, True])
 def test_thresholds_are_for_the_scores_of_the_model(calibration_first, augmented):

@@ -52,14 +52,15 @@ def test_other_classes(tmp_path, by_class, message):
         (b'', 'not valid JSON'),
         (b'{"thresholds": {"cat": 0.5', 'not valid JSON'),
         (b'\xff\xfe\x00', 'not valid JSON'),
-        (b'{}', 'CocoLRPMetric.* object "thresholds"'),
-        (b'[0.5]', 'CocoLRPMetric.* object "thresholds"'),
-        (b'{"thresholds": [0.5]}', 'CocoLRPMetric.* object "thresholds"'),
+        (b'{}', 'object "thresholds".* CocoLRPMetric'),
+        (b'[0.5]', 'object "thresholds".* CocoLRPMetric'),
+        (b'{"thresholds": [0.5]}', 'object "thresholds".* CocoLRPMetric'),
         (b'{"thresholds": {"cat": "0.5"}}', "threshold of cat must be a number.* '0.5'"),
         (b'{"thresholds": {"cat": true}}', 'threshold of cat must be a number.* True'),
         (b'{"thresholds": {"cat": [1]}}', 'threshold of cat must be a number.* \\[1\\]'),
         (b'{"thresholds": {"cat": NaN}}', 'threshold of cat must be a number.* nan'),
         (b'{"thresholds": {"cat": Infinity}}', 'threshold of cat must be a number.* inf'),
+        (b'{"thresholds": {"cat": 1%b}}' % (b'0' * 400), 'threshold of cat .*, got 10+'),
     ],
 )
 def test_malformed(tmp_path, content, message):

@@ -4,7 +4,6 @@ import importlib.util
 import json
 import logging
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,14 +13,12 @@ from alrp.lrp import evaluate_panoptic_lrp
 
 torch = pytest.importorskip('torch')
 pytest.importorskip('mmdet')
+import panopticapi_stand_in  # noqa: E402
 from mmdet.evaluation import CocoPanopticMetric  # noqa: E402
 from mmdet.registry import METRICS  # noqa: E402
 from mmengine.hooks import EarlyStoppingHook  # noqa: E402
 
 import alrp_mmdet  # noqa: E402, F401 - registers
-
-sys.path.insert(0, str(Path(__file__).parent))
-import panopticapi_stand_in  # noqa: E402
 
 NAMES = [name + suffix for suffix in ('', '_th', '_st') for name in ('PQ', 'SQ', 'RQ')]
 LRP_NAMES = ['LRP', 'LRP_loc', 'LRP_fp', 'LRP_fn']

@@ -172,6 +172,9 @@ def test_no_such_type_of_iou(data):
     [
         (dict(max_dets=()), 'max_dets'),
         (dict(max_dets=(0, 10)), 'max_dets'),
+        (dict(max_dets=100), 'max_dets'),
+        (dict(max_dets='100'), 'max_dets'),
+        (dict(max_dets=[1, 2.5]), 'max_dets'),
         (dict(iou_thresholds=[]), 'iou_thresholds'),
         (dict(iou_thresholds=[0.5, NAN]), 'iou_thresholds'),
         (dict(iou_thresholds=[0.0]), 'iou_thresholds'),

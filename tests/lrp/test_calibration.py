@@ -252,6 +252,7 @@ GOOD = dict(scores=[0, 1], calibrated=[0.1, 0.9])
             '{"version": 1, "calibration": {"cat": {"scores": [0, NaN], "calibrated": [0, 1]}}}',
             'nan',
         ),
+        (dict(version=1, calibration=dict(cat=dict(GOOD, scores=[0, 10**400]))), "cat.*'scores'"),
     ],
 )
 def test_bad_files(tmp_path, content, message):

@@ -11,7 +11,7 @@ import pytest
 from coco_helpers import data_sets, make_data
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_streaming import assert_same
+from streaming_helpers import assert_same
 
 from alrp.coco import CocoFormatError
 from alrp.lrp import accumulation, arrays, evaluate_lrp, matching, stream
@@ -79,6 +79,34 @@ def test_float32_and_tensors_equal_their_numbers():
     assert_same(evaluate_lrp(ground_truth, tensors), expected)
 
 
+class OnGPU:
+    """A tensor that NumPy cannot read before it is on the CPU."""
+
+    dtype = 'torch.int64'
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, *arguments, **options):
+        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+    def __len__(self):
+        return len(self.array)
+
+    def detach(self):
+        return self
+
+    def cpu(self):
+        return self.array
+
+
+def test_tensors_on_a_gpu():
+    ground_truth, results = make_data(3, 14, 40)
+    columns = to_arrays(results)
+    tensors = {key: OnGPU(column) for key, column in columns.items()}
+    assert_same(evaluate_lrp(ground_truth, tensors), evaluate_lrp(ground_truth, columns))
+
+
 def test_arrays_of_keypoints_masks_and_text():
     rng = np.random.default_rng(0)
     points = rng.uniform(1, 90, (6, 17, 3)).round(1)
@@ -134,6 +162,10 @@ def test_no_arrays_and_an_unknown_class_of_lvis():
 BAD_ARRAYS = {
     'lacking': (lambda c: c.pop('bbox'), ["'bbox'", 'image_id']),
     'length': (lambda c: c.update(image_id=c['image_id'][1:]), ["'image_id'", '40', '39']),
+    'one detection': (
+        lambda c: c.update({k: v[0] for k, v in c.items()}),
+        ["'score'", '()', 'list'],
+    ),
     'corners': (lambda c: c.update(bbox=c['bbox'][:, :3]), ["'bbox'", '(40, 4)', '(40, 3)']),
     'text': (lambda c: c.update(score=['high'] * 40), ["'score'", 'high']),
     'NaN': (lambda c: c['score'].put(7, np.nan), ['score', 'nan', 'entry 7']),

@@ -168,3 +168,11 @@ def test_images_need_a_report(main, files, capsys):
     with pytest.raises(SystemExit):
         main(['gt.json', 'results.json', '--images', 'pictures'])
     assert '--html' in capsys.readouterr().err
+
+
+def test_a_box_with_a_negative_width_is_drawn():
+    image = pytest.importorskip('PIL.Image')
+    from alrp.lrp.report.pictures import _crop
+
+    picture = _crop(image.new('RGB', (64, 48)), (10, 10, 20, 20), (30, 20, -12, -5))
+    assert picture.startswith('data:image/jpeg')

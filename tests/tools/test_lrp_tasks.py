@@ -91,8 +91,23 @@ def test_refused(main, files, arguments, message):
     assert not Path('out.json').exists()
 
 
-@pytest.mark.parametrize('options', [['--errors'], ['--html', 'out.html', '--images', '.']])
-def test_types_of_errors_are_for_boxes_and_masks(main, files, options):
-    with pytest.raises(SystemExit, match='keypoints'):
-        main(['keypoints_gt.json', 'keypoints_dt.json', *options])
+@pytest.mark.parametrize(
+    'options, fact',
+    [
+        (['--errors'], '--errors'),
+        (['--calibration'], '--calibration'),
+        (['--sort', 'oLRP_s'], 'oLRP_s'),
+        (['--html', 'out.html', '--images', '.'], '--images'),
+    ],
+)
+def test_options_of_other_tasks_are_refused_before_results_are_read(main, files, options, fact):
+    if '--html' in options:
+        pytest.importorskip('plotly')
+    Path('bad.json').write_text('not JSON')
+    with pytest.raises(SystemExit) as error:
+        main(['keypoints_gt.json', 'bad.json', '--iou-type', 'keypoints', *options])
+    assert 'keypoints' in error.value.code and fact in error.value.code
+
+
+def test_types_of_errors_of_lvis(main, files):
     main(['lvis_gt.json', 'lvis_dt.json', '--errors'])

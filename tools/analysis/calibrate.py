@@ -54,7 +54,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         metavar='N',
         help='classes with fewer detections share one curve (default: %(default)s)',
     )
-    test = parser.add_argument_group('calibration errors on other images than those of the fit')
+    test = parser.add_argument_group('calibration errors on images that were not used for the fit')
     test.add_argument(
         '--holdout',
         action='store_true',

@@ -17,20 +17,19 @@ if (ROOT / 'alrp').is_dir():  # a clone, which need not be installed
     sys.path.insert(0, str(ROOT))
 
 from alrp.files import write_atomically  # noqa: E402
-from alrp.lrp import (  # noqa: E402
-    Evaluation,
-    PanopticEvaluation,
-    evaluate_lrp,
-    evaluate_panoptic_lrp,
-)
-from alrp.lrp.arguments import COMPARED, check_files, parse_args  # noqa: E402
+from alrp.lrp import Evaluation, PanopticEvaluation, evaluate_panoptic_lrp  # noqa: E402
+from alrp.lrp.arguments import COMPARED, check_files, check_task, parse_args  # noqa: E402
+from alrp.lrp.average_precision import IOU_THRESHOLDS  # noqa: E402
 from alrp.lrp.bootstrap import CONFIDENCE, Difference, compare  # noqa: E402
+from alrp.lrp.checked import checked_limits  # noqa: E402
 from alrp.lrp.class_table import class_table, thresholds_json  # noqa: E402
 from alrp.lrp.error_table import COLUMNS as ERROR_COLUMNS  # noqa: E402
 from alrp.lrp.error_table import class_rows as error_class_rows  # noqa: E402
 from alrp.lrp.error_table import type_rows  # noqa: E402
 from alrp.lrp.errors import Errors, find_errors  # noqa: E402
-from alrp.lrp.evaluate import STEPS  # noqa: E402
+from alrp.lrp.evaluate import STEPS, evaluate_arrays  # noqa: E402
+from alrp.lrp.ground_truth import open_ground_truth  # noqa: E402
+from alrp.lrp.inputs import read_detections  # noqa: E402
 from alrp.lrp.panoptic import table as panoptic  # noqa: E402
 from alrp.lrp.panoptic.evaluate import STEPS as PANOPTIC_STEPS  # noqa: E402
 from alrp.lrp.report import make_panoptic_report, make_report  # noqa: E402
@@ -61,47 +60,58 @@ def progress(total: int) -> Iterator[Callable[[str], None]]:
 
 def evaluate(
     args: argparse.Namespace, on_step: Callable[[str], None]
-) -> tuple[dict[str, Evaluation], list[str]]:
+) -> tuple[dict[str, Evaluation | PanopticEvaluation], list[str]]:
     """One or two evaluations by file name, and warnings about their files."""
     paths = [args.results] if args.compare is None else [args.results, args.compare]
     names = [Path(path).name for path in paths]
     names = names if len(set(names)) == len(names) else paths
-    evaluations: dict[str, Evaluation] = {}
+    evaluate_files = evaluate_panoptic if args.panoptic else evaluate_detections
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always', UserWarning)
-        for name, path in zip(names, paths):
-            try:
-                evaluations[name] = evaluate_file(args, path, on_step)
-                if not args.panoptic:  # a comparison is of the same type
-                    args.iou_type = evaluations[name].iou_type
-            except ModuleNotFoundError as error:  # masks were found in the results
-                sys.exit(f'error: masks need {error.name}: pip install {error.name}')
-            except (OSError, ValueError) as error:
-                print_warnings(messages_of(caught))
-                sys.exit(f'error: {error}')
-            if not args.panoptic and not len(evaluations[name].matches.score):
-                warnings.warn(f'{path} has no detections: AP is 0 and oLRP is 1', stacklevel=1)
+        try:
+            evaluations = dict(zip(names, evaluate_files(args, paths, on_step)))
+        except ModuleNotFoundError as error:  # masks were found in the results
+            sys.exit(f'error: masks need {error.name}: pip install {error.name}')
+        except (OSError, ValueError) as error:
+            print_warnings(messages_of(caught))
+            sys.exit(f'error: {error}')
     return evaluations, messages_of(caught)
 
 
-def evaluate_file(
-    args: argparse.Namespace, path: str, on_step: Callable[[str], None]
-) -> Evaluation | PanopticEvaluation:
-    if not args.panoptic:
-        return evaluate_lrp(
-            args.ground_truth,
-            path,
-            args.iou_type,
-            args.max_dets,
-            on_step=on_step,
-            rules=args.rules,
-            sigmas=args.sigmas,
-            calibration=bool(args.calibration),
-        )
-    masks = args.masks if path == args.results else args.compare_masks
-    return evaluate_panoptic_lrp(
-        args.ground_truth, path, args.gt_masks, masks, args.jobs, on_step=on_step
+def evaluate_detections(
+    args: argparse.Namespace, paths: list[str], on_step: Callable[[str], None]
+) -> Iterator[Evaluation]:
+    read_truth, read_results, *_ = STEPS
+    limits = checked_limits(args.max_dets)
+    on_step(read_truth)
+    truth, task = open_ground_truth(
+        args.ground_truth, args.results, args.iou_type, args.rules, args.sigmas
     )
+    check_task(args, task, truth)
+    for path in paths:
+        on_step(read_results)
+        evaluation = evaluate_arrays(
+            truth,
+            read_detections(path, truth, task, path),
+            task,
+            limits,
+            IOU_THRESHOLDS,
+            on_step,
+            bool(args.calibration),
+            path,
+        )
+        if not len(evaluation.matches.score):
+            warnings.warn(f'{path} has no detections: AP is 0 and oLRP is 1', stacklevel=1)
+        yield evaluation
+
+
+def evaluate_panoptic(
+    args: argparse.Namespace, paths: list[str], on_step: Callable[[str], None]
+) -> Iterator[PanopticEvaluation]:
+    for path, masks in zip(paths, (args.masks, args.compare_masks)):
+        yield evaluate_panoptic_lrp(
+            args.ground_truth, path, args.gt_masks, masks, args.jobs, on_step=on_step
+        )
 
 
 def messages_of(caught: list[warnings.WarningMessage]) -> list[str]:
@@ -229,8 +239,10 @@ def main(argv: list[str] | None = None):
     args = parse_args(argv, __doc__)
     check_files(args)
     num_files = 1 + (args.compare is not None)
-    steps = PANOPTIC_STEPS if args.panoptic else STEPS
-    total = num_files * len(steps) + bool(args.bootstrap) + (args.html is not None)
+    total = num_files * len(PANOPTIC_STEPS)
+    if not args.panoptic:
+        total = 1 + num_files * (len(STEPS) - 1)  # the ground truth is read once
+    total += bool(args.bootstrap) + (args.html is not None)
     with progress(total) as on_step:
         evaluations, messages = evaluate(args, on_step)
         first = next(iter(evaluations.values()))
@@ -241,8 +253,6 @@ def main(argv: list[str] | None = None):
             columns, compared = first.task.class_columns, COMPARED
             report, print_all = make_report, print_tables
         columns = [*columns, *(compared if args.compare is not None else ())]
-        if args.sort not in columns:
-            sys.exit(f'error: {first.task}: no column {args.sort} to sort by: {", ".join(columns)}')
         if args.panoptic:
             rows = panoptic.class_rows([*evaluations.values()], args.sort)
         else:
@@ -272,8 +282,9 @@ def main(argv: list[str] | None = None):
                 if not args.panoptic:
                     more = errors, differences, args.images, str(Path(args.html).parent)
                 contents[args.html] = report(evaluations, name, *more)
+            contents = {path: content.encode() for path, content in contents.items()}
             for path, content in contents.items():
-                write_atomically(path, content.encode())
+                write_atomically(path, content)
         except (OSError, ValueError) as error:
             sys.exit(f'error: {error}')
     print_warnings(messages)

@@ -4,13 +4,12 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ...text import format_list
+from ..by_class import check_classes, is_number, read_by_class
 from ..types import FloatArray
 
 VERSION = 1  # of the file
@@ -97,13 +96,7 @@ class Calibration:
         Raises:
             CalibrationError: If a class has no curve, or a curve has no class.
         """
-        missing = [name for name in classes if name not in self.curves]
-        unknown = [name for name in self.curves if name not in classes]
-        problems = [f'no curve for the class {format_list(missing)}'] if missing else []
-        if unknown:
-            problems.append(f'no class {format_list(unknown)} in the model')
-        if problems:
-            raise CalibrationError(f'{where} does not match the model: {", and ".join(problems)}')
+        check_classes(self.curves, classes, 'curve', where, CalibrationError)
         return Calibration({name: self.curves[name] for name in classes}, self.pooled, self.about)
 
     def to_json(self) -> str:
@@ -134,18 +127,9 @@ def read_calibration(path: str | os.PathLike[str]) -> Calibration:
         FileNotFoundError: If the file does not exist.
         CalibrationError: If the file is malformed.
     """
-    try:
-        content = json.loads(Path(path).read_bytes())
-    except FileNotFoundError:
-        raise FileNotFoundError(f'no such file: {path}') from None
-    except ValueError as error:
-        raise CalibrationError(f'{path} is not valid JSON: {error}') from None
-    by_class = content.get('calibration') if isinstance(content, dict) else None
-    if not isinstance(by_class, dict):
-        raise CalibrationError(
-            f'{path} is not a calibration file: expected an object "calibration" that maps class '
-            'names to curves. Make one with alrp calibrate'
-        )
+    expected = 'curves. Make a calibration file with alrp calibrate'
+    content = read_by_class(path, 'calibration', expected, CalibrationError)
+    by_class = content['calibration']
     if content.get('version') != VERSION:
         raise CalibrationError(
             f'{path} has the version {content.get("version")!r}, expected {VERSION}: make it again '
@@ -161,10 +145,11 @@ def _read_curve(entry: object, where: str) -> ScoreCurve:
     columns = []
     for key in KEYS:
         values = entry.get(key) if isinstance(entry, dict) else None
-        if not isinstance(values, list) or not all(
-            isinstance(x, int | float) and not isinstance(x, bool) for x in values
-        ):
-            raise CalibrationError(f'{where}: {key!r} must be a list of numbers')
+        if not isinstance(values, list):
+            raise CalibrationError(f'{where}: {key!r} must be a list of numbers, got {values!r}')
+        wrong = [x for x in values if not is_number(x)]
+        if wrong:
+            raise CalibrationError(f'{where}: {key!r} has {wrong[0]!r:.80}, not a finite number')
         columns.append(np.array(values, dtype=np.float64))
     try:
         return ScoreCurve(*columns)

@@ -1,7 +1,6 @@
 """Fits the curves of calibrated scores to matched detections. Needs scikit-learn."""
 
 import warnings
-from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -38,19 +37,12 @@ def fit_calibration(
         Calibration: A curve for each class.
 
     Raises:
-        CalibrationError: If two classes share a name, or no class has a detection above its
-            threshold.
+        CalibrationError: If no class has a detection above its threshold.
         ImportError: If scikit-learn is missing.
         ValueError: If the method is unknown.
     """
     if method not in METHODS:
         raise ValueError(f'method must be one of {", ".join(METHODS)}, got {method!r}')
-    [(name, count)] = Counter(matched.names).most_common(1) or [('', 0)]
-    if count > 1:
-        raise CalibrationError(
-            f'curves are stored by class name, but {count} classes are called {name!r}. Rename '
-            'them in the annotation file'
-        )
     thresholds = matched.optimal_thresholds() if thresholds is None else thresholds
     kept = matched.above(thresholds)
     if not len(kept.score):

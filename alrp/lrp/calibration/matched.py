@@ -1,18 +1,22 @@
 """The score of each detection, and its IoU with the object that it matches."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ...coco import load_json
+from ...coco import describe_source
+from ..by_class import check_unique
 from ..curve import lrp_curve
-from ..inputs import Detections, GroundTruth, read_detections, read_ground_truth
+from ..ground_truth import open_ground_truth
+from ..inputs import Detections, GroundTruth, read_detections
 from ..matching import match
-from ..tasks import Task, find_iou_type, find_task
+from ..tasks import Task
 from ..types import BoolArray, FloatArray, IntArray
+from .curves import CalibrationError
 
 ABOVE_ZERO = float(np.finfo(np.float64).tiny)  # as the lowest IoU of a match: any IoU but 0
 IOU_TYPES = 'bbox', 'segm'
@@ -100,7 +104,7 @@ class MatchedScores:
 
 def match_scores(
     ground_truth: str | os.PathLike[str] | dict[str, Any],
-    results: str | os.PathLike[str] | Sequence[dict[str, Any]],
+    results: str | os.PathLike[str] | Sequence[dict[str, Any]] | Mapping[str, ArrayLike],
     iou_type: str | None = None,
     max_dets: int | None = None,
     *,
@@ -110,7 +114,8 @@ def match_scores(
 
     Args:
         ground_truth (str | os.PathLike | dict): COCO-format annotations: a path, or the content.
-        results (str | os.PathLike | list[dict]): COCO-format results: a path, or the content.
+        results (str | os.PathLike | list[dict] | dict[str, ArrayLike]): COCO-format results: a
+            path, the content, or arrays.
         iou_type (str, optional): ``bbox`` or ``segm``. Defaults to boxes if the results have any.
         max_dets (int, optional): Detections per image and category, or per image for LVIS. Defaults
             to 100, and 300 for LVIS.
@@ -121,14 +126,15 @@ def match_scores(
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If a value is malformed, a score is above 1, or the results are keypoints.
+        ValueError: If a value is malformed, a score is above 1, two classes share a name, or the
+            results are keypoints.
     """
-    content, truth_name = load_json(ground_truth, 'the ground truth')
-    entries, results_name = load_json(results, 'the results')
-    task = find_task(content, iou_type or find_iou_type(content, entries), rules)
-    truth = read_ground_truth(content, task, truth_name)
-    detections = read_detections(entries, truth, task, results_name)
-    return match_arrays(detections, truth, task, max_dets or task.max_dets[-1], results_name)
+    truth, task = open_ground_truth(ground_truth, results, iou_type, rules)
+    _check_task(task)
+    check_unique(truth.names, 'calibration curves', CalibrationError)
+    where = describe_source(results, 'the results')
+    detections = read_detections(results, truth, task, where)
+    return match_arrays(detections, truth, task, max_dets or task.max_dets[-1], where)
 
 
 def match_arrays(
@@ -136,11 +142,7 @@ def match_arrays(
 ) -> MatchedScores:
     """``match_scores`` for files that were read already. ``where`` is the name of the results."""
     where = where or 'the results'
-    if task.iou_type not in IOU_TYPES:
-        raise ValueError(
-            f'calibration is defined for {" and ".join(IOU_TYPES)}, not for {task.iou_type}: the '
-            'similarity of keypoints is above 0 for any two objects'
-        )
+    _check_task(task)
     if len(detections.score) and detections.score.max() > 1:
         i = int(detections.score.argmax())
         raise ValueError(
@@ -155,9 +157,9 @@ def match_arrays(
     counts &= matches.rank < max_dets
     iou[rows] = matches.iou[0]
     objects = everything.in_areas(truth.area)[0] & ~truth.ignored
-    names = {i: str(category.get('name', i)) for i, category in truth.categories.items()}
+    names = dict(zip(truth.categories, truth.names))
     return MatchedScores(
-        names=list(names.values()),
+        names=truth.names,
         labels=[names[i] for i in truth.labels],
         iou_type=task.iou_type,
         num_images=len(truth.images),
@@ -168,3 +170,11 @@ def match_arrays(
         object_category=truth.category[objects],
         object_image=truth.image[objects],
     )
+
+
+def _check_task(task: Task) -> None:
+    if task.iou_type not in IOU_TYPES:
+        raise ValueError(
+            f'calibration is defined for {" and ".join(IOU_TYPES)}, not for {task.iou_type}: the '
+            'similarity of keypoints is above 0 for any two objects'
+        )

@@ -1,8 +1,8 @@
 """PQ and LRP of panoptic segmentation.
 
-PQ is that of Kirillov et al., CVPR 2019 (arXiv 1801.00868), as in COCO; LRP that of Oksuz et al.,
+PQ follows Kirillov et al., CVPR 2019 (arXiv 1801.00868), as in COCO; LRP follows Oksuz et al.,
 TPAMI 2021 (arXiv 2011.10772). Panoptic results have no scores, so LRP is the error of all of them,
-and there is no optimum to look for.
+without a threshold to optimise.
 """
 
 import os
@@ -139,8 +139,8 @@ def evaluate_panoptic_lrp(
 
     Raises:
         OSError: If a file cannot be opened.
-        CocoFormatError: A ``ValueError``, if a file is malformed, a PNG is missing or does not fit
-            to the JSON file, or an image has no prediction.
+        CocoFormatError: A ``ValueError``, if a file is malformed, a PNG is missing or does not
+            match the JSON file, or an image has no prediction.
         ValueError: If a folder is not given and cannot be guessed, or ``num_workers`` is below 1.
         ImportError: If neither kornia-rs nor OpenCV is installed.
     """
@@ -175,7 +175,7 @@ def evaluate_overlaps(
         PanopticEvaluation: Summary and values per category.
 
     Raises:
-        CocoFormatError: If the files do not fit to their PNGs. See ``check_pixels``.
+        CocoFormatError: If the files do not match their PNGs. See ``check_pixels``.
     """
     at = locate(truth.segments, results.segments, overlaps)
     check_pixels(truth, results, overlaps, at)

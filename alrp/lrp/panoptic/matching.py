@@ -1,4 +1,4 @@
-"""Matches predicted segments with those of the ground truth, and counts.
+"""Matches predicted segments with the segments of the ground truth, and counts.
 
 Follows Kirillov et al., CVPR 2019 (arXiv 1801.00868) and the COCO panoptic evaluation. A pair of
 segments of one category matches if its IoU is above 0.5, so that a segment has at most one match.
@@ -89,8 +89,8 @@ def match(
 ) -> Counts:
     """Count matches by category.
 
-    A crowd never matches. A prediction without a match is no false positive if more than half of it
-    lies on VOID and on the crowd of its category; of several such crowds in an image, only the last
+    A crowd never matches. A prediction without a match is ignored if more than half of it lies
+    on VOID and on the crowd of its category; of several such crowds in an image, only the last
     one in the file counts.
 
     Args:
@@ -101,7 +101,7 @@ def match(
         num_categories (int): K.
 
     Returns:
-        Counts: The sums of IoUs depend neither on the order of images nor on that of segments.
+        Counts: The sums of IoUs do not depend on the order of images or segments.
     """
     pairs, ious = ious_of(truth, results, overlaps, at)
     pairs, ious = pairs[ious > 0.5], ious[ious > 0.5]

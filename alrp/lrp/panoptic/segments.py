@@ -22,7 +22,7 @@ class Segments(NamedTuple):
     """S segments of N images.
 
     ``image``, ``id`` and ``category`` are int64, and have shape (S,) as all others. ``image`` and
-    ``category`` are positions, not ids. ``area``, float64, and ``crowd``, bool, are those of the
+    ``category`` are positions, not ids. ``area``, float64, and ``crowd``, bool, come from the
     file. Predictions do not use them.
     """
 

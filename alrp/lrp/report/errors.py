@@ -20,7 +20,7 @@ def error_content(errors: Errors, images: str | None, folder: str) -> dict[str, 
         folder (str): The folder of the report.
 
     Returns:
-        dict: ``types``, ``names``, ``omitted``, ``matrix``, ``confusions`` and ``pictures``.
+        dict: ``types``, ``confused``, ``omitted``, ``matrix``, ``confusions`` and ``pictures``.
     """
     matrix, names = errors.confusion, errors.evaluation.category_names
     chosen = _most_confused(matrix)
@@ -32,7 +32,7 @@ def error_content(errors: Errors, images: str | None, folder: str) -> dict[str, 
     ]
     return dict(
         types=type_rows(errors),
-        names=[names[i] for i in chosen.tolist()],
+        confused=[names[i] for i in chosen.tolist()],
         omitted=len(names) - len(chosen),
         matrix=cells,
         confusions=confusions(errors, MAX_CONFUSIONS),

@@ -1,17 +1,18 @@
-"""Renders the page from its template, with styles and scripts inlined."""
+"""The report about boxes, masks or keypoints."""
 
 import json
 from collections.abc import Mapping
-from importlib.resources import files
+from typing import Any
 
-from ..bootstrap import Difference
+from ..bootstrap import Difference, check_comparable
 from ..errors import Errors
 from ..evaluate import Evaluation
 from .content import cards, classes, columns, reliability, rounded
 from .errors import error_content
+from .frame import check_number, render
 
 REGIONS = dict(bbox=('boxes', 'box'), segm=('masks', 'mask'), keypoints=('keypoints', 'keypoints'))
-PARTS = 'page.html', 'style.css', 'charts.js', 'table.js'
+SCRIPTS = 'charts.js', 'table.js'
 
 
 def make_report(
@@ -41,25 +42,13 @@ def make_report(
         ValueError: If there are more than two evaluations, or if two differ in their classes or
             objects, or if an image cannot be read.
     """
-    from jinja2 import Environment
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 
+    check_number(evaluations)
     names, (first, *others) = list(evaluations), evaluations.values()
-    if len(names) > 2:
-        raise ValueError(f'a report compares at most two evaluations, got {len(names)}')
     for other in others:
-        same = (
-            other.category_ids == first.category_ids
-            and str(other.task) == str(first.task)
-            and other.max_dets == first.max_dets
-            and (other.matches.num_objects == first.matches.num_objects).all()
-        )
-        if not same:
-            raise ValueError(
-                f'cannot compare {names[0]} and {names[1]}: they differ in ground truth, iou_type, '
-                'rules or max_dets'
-            )
+        check_comparable(first, other)
     both = [first, *others]
     rows = classes(both)
     data = dict(
@@ -76,39 +65,23 @@ def make_report(
         ),
     )
     text = json.dumps(rounded(data), ensure_ascii=False, separators=(',', ':'), allow_nan=False)
-    here = files(__package__)
-    page, style, *scripts = [(here / name).read_text(encoding='utf-8') for name in PARTS]
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= dict(number=_number, signed=_signed)
-    section = ''
+    section: dict[str, Any] = {}
     if errors is not None:
-        template = (here / 'errors.html').read_text(encoding='utf-8')
-        section = environment.from_string(template).render(
-            of=names[0] if others else '', **error_content(errors, images, folder)
-        )
-    return environment.from_string(page).render(
-        errors=Markup(section),
+        section = dict(of=names[0] if others else '', **error_content(errors, images, folder))
+    return render(
+        'page.html',
+        evaluations,
+        SCRIPTS,
         differences=differences,
-        names=names,
         ground_truth=ground_truth,
-        evaluation=first,
         task=first.task,
         regions=REGIONS[first.iou_type],
         columns=columns(first),
         num_objects=int(first.matches.num_objects[:, 0].sum()),
-        num_detections=[len(e.matches.score) for e in both],
+        num_predictions=[len(e.matches.score) for e in both],
         cards=cards(both),
         classes=rows,
-        style=Markup(style),
         plotly=Markup(get_plotlyjs()),
-        scripts=[Markup(script) for script in scripts],
         data=Markup(text.replace('<', '\\u003c')),  # so that no class name can end the script
+        **section,
     )
-
-
-def _number(value: float) -> str:
-    return f'{value:.3f}' if value == value else '\N{EN DASH}'
-
-
-def _signed(value: float) -> str:
-    return f'{value:+.3f}'.replace('-', '\N{MINUS SIGN}') if value == value else '\N{EN DASH}'

@@ -1,14 +1,12 @@
 """The report about panoptic segmentation."""
 
-from importlib.resources import files
 from typing import Any
 
 from ..curve import TAU
 from ..panoptic import PanopticEvaluation
 from ..panoptic.table import class_rows
-from .page import _number, _signed
+from .frame import check_number, render
 
-PARTS = 'panoptic.html', 'style.css', 'table.js'
 CARDS = {  # by title: the leading value, and what to call the others
     'Localisation, recall, precision': {
         'LRP': 'LRP error',
@@ -39,12 +37,8 @@ def make_panoptic_report(evaluations: dict[str, PanopticEvaluation], ground_trut
         ImportError: If jinja2 is missing.
         ValueError: If there are more than two evaluations, or if two differ in their ground truth.
     """
-    from jinja2 import Environment
-    from markupsafe import Markup
-
+    check_number(evaluations)
     names, (first, *others) = list(evaluations), evaluations.values()
-    if len(names) > 2:
-        raise ValueError(f'a report compares at most two evaluations, got {len(names)}')
     for other in others:
         if (
             other.category_ids != first.category_ids
@@ -53,24 +47,19 @@ def make_panoptic_report(evaluations: dict[str, PanopticEvaluation], ground_trut
             raise ValueError(
                 f'cannot compare {names[0]} and {names[1]}: they differ in ground truth'
             )
-    here = files(__package__)
-    page, style, script = [(here / name).read_text(encoding='utf-8') for name in PARTS]
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= dict(number=_number, signed=_signed)
     both = [first, *others]
     rows = class_rows(both)
     for row in rows:
         row['parts'] = _parts(first, first.category_ids.index(row['id']))
-    return environment.from_string(page).render(
-        names=names,
+    return render(
+        'panoptic.html',
+        evaluations,
+        ['table.js'],
         ground_truth=ground_truth,
-        evaluation=first,
         num_objects=int(first.num_objects.sum()),
         num_predictions=[int(e.num_predictions.sum()) for e in both],
         cards=[_card(title, keys, both) for title, keys in CARDS.items()],
         classes=rows,
-        style=Markup(style),
-        script=Markup(script),
     )
 
 

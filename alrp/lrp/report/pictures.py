@@ -180,9 +180,10 @@ def _crop(image: Any, object_: Box | None, detection: Box | None) -> str:
     draw = ImageDraw.Draw(crop)
     for box, colour, width in ((object_, OBJECT, 5), (detection, DETECTION, 2)):
         if box is not None:
-            x, y = (box[0] - left) * scale, (box[1] - top) * scale
-            corner = x + box[2] * scale, y + box[3] * scale
-            draw.rectangle(((x, y), corner), outline=colour, width=width)
+            # Sorted, because a detection may have a negative width or height.
+            x = sorted(((box[0] - left) * scale, (box[0] + box[2] - left) * scale))
+            y = sorted(((box[1] - top) * scale, (box[1] + box[3] - top) * scale))
+            draw.rectangle((x[0], y[0], x[1], y[1]), outline=colour, width=width)
     content = io.BytesIO()
     crop.save(content, 'JPEG', quality=75)
     return 'data:image/jpeg;base64,' + base64.b64encode(content.getvalue()).decode()
