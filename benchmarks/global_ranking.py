@@ -14,7 +14,6 @@ one forward and backward pass. Prints a Markdown table:
 """
 
 import argparse
-import multiprocessing
 import os
 import tempfile
 import time
@@ -23,7 +22,9 @@ from unittest import mock
 
 import torch
 import torch.distributed as dist
+from output import write_lines
 from ranking_losses import duration, machine, make_input
+from torch import multiprocessing
 
 from alrp.ranking import alrp_loss, ap_loss, rank_sort_loss
 
@@ -102,6 +103,26 @@ def measure(rank: int, size: int, store: str, num_pos: int, num_neg: int, args, 
     dist.destroy_process_group()
 
 
+def table(args):
+    yield machine(args)
+    yield ''
+    yield '| processes | P each | N each | loss | collectives | sent | on the wire | time | alone |'
+    yield '|--:|--:|--:|---|--:|--:|--:|--:|--:|'
+    for size in args.processes:
+        for num_neg in args.negatives:
+            results = multiprocessing.get_context('spawn').SimpleQueue()
+            with tempfile.TemporaryDirectory() as folder:
+                job = size, f'{folder}/store', args.positives, num_neg, args, results
+                multiprocessing.spawn(measure, job, size)  # if one fails, ends all
+            for _ in LOSSES:
+                name, together, wire, alone, _, count, sent = results.get()
+                wire = wire / args.repeat / size
+                yield (
+                    f'| {size} | {args.positives:,} | {num_neg:,} | {name} | {count} | {sent:,} | '
+                    f'{wire:,.0f} | {duration(together)} | {duration(alone)} |'
+                )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--processes', type=int, nargs='+', default=[2, 4])
@@ -110,38 +131,10 @@ def main():
     parser.add_argument('--repeat', type=int, default=20)
     parser.add_argument('--threads', type=int, default=1)
     parser.set_defaults(device='cpu')
-    parser.add_argument('--output', type=Path, help='write the table to this file, too')
+    parser.add_argument('--output', type=Path, help='also write the table to this file')
     args = parser.parse_args()
     os.environ.setdefault('GLOO_SOCKET_IFNAME', 'lo')
-    lines = [
-        machine(args),
-        '',
-        '| processes | P each | N each | loss | collectives | sent | on the wire | time | alone |',
-        '|--:|--:|--:|---|--:|--:|--:|--:|--:|',
-    ]
-    context = multiprocessing.get_context('spawn')
-    for size in args.processes:
-        for num_neg in args.negatives:
-            results = context.Queue()
-            with tempfile.TemporaryDirectory() as folder:
-                job = size, f'{folder}/store', args.positives, num_neg, args, results
-                processes = [
-                    context.Process(target=measure, args=(rank, *job)) for rank in range(size)
-                ]
-                for process in processes:
-                    process.start()
-                for process in processes:
-                    process.join()
-            for _ in LOSSES:
-                name, together, wire, alone, _, count, sent = results.get(timeout=10)
-                wire = wire / args.repeat / size
-                lines.append(
-                    f'| {size} | {args.positives:,} | {num_neg:,} | {name} | {count} | {sent:,} | '
-                    f'{wire:,.0f} | {duration(together)} | {duration(alone)} |'
-                )
-                print(lines[-1], flush=True)
-    if args.output:
-        args.output.write_text('\n'.join(lines) + '\n')
+    write_lines(table(args), args.output)
 
 
 if __name__ == '__main__':

@@ -1,6 +1,7 @@
 """Losses in models that are compiled by ``torch.compile``."""
 
 import functools
+import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -11,17 +12,20 @@ T = TypeVar('T')
 
 
 def outside_of_graphs(function: Callable[P, T]) -> Callable[P, T]:
-    """Run a function as it is written when its caller is compiled.
+    """Run a function uncompiled when its caller is compiled.
 
     A ranking has the shapes of each step's positives, and looks at values. Traced, it would be
     compiled again and again in many small graphs. ``torch.compiler.disable`` does the same, but
-    imports the compiler, which takes seconds, when a function is defined instead of called.
+    imports the compiler, which takes seconds and 70 MB. Until something else has imported it,
+    nothing is compiled, so there is nothing to disable.
     """
 
     disabled: list[Callable[P, T]] = []
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        if 'torch._dynamo' not in sys.modules:
+            return function(*args, **kwargs)
         if not disabled:
             disabled.append(torch.compiler.disable(function))
         result: T = disabled[0](*args, **kwargs)

@@ -15,6 +15,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .compiling import outside_of_graphs
+from .labels import NonFiniteLogitsError
+
+# What an error of one process becomes on all: the first that it is an instance of. Other types may
+# need more than a message, or be unknown to another process.
+ERRORS = NonFiniteLogitsError, FloatingPointError, ValueError, RuntimeError
 
 
 class Processes:
@@ -56,17 +61,19 @@ class Processes:
             gradient of a value reaches this process's part of it.
 
         Raises:
-            Exception: What ``collect`` raises on any process is raised on all, and names it.
+            Exception: If ``collect`` raises one on any process, all raise it, and name the process.
+                Its type is a ``NonFiniteLogitsError``, ``FloatingPointError`` or ``ValueError`` if
+                it was an instance of that, otherwise a ``RuntimeError``.
         """
         if self.size == 1:
             return collect()
         values: dict[str, Tensor] = {}
-        error = None
+        error: Exception | None = None
         try:
             values = collect()
         except Exception as caught:  # the others wait for this process
             error = caught
-        count = 0 if error else len(next(iter(values.values())))
+        count = 0 if error is not None else len(next(iter(values.values())))
         counts = self._gather_counts(count, error, device)
         ends = list(accumulate(counts))
         rank = dist.get_rank(self._group)
@@ -102,12 +109,11 @@ class Processes:
             return counts
         assert self._group is not None
         first = dist.get_global_rank(self._group, counts.index(-1))
-        # Types that another process may not know would break the exchange.
-        known = isinstance(error, ValueError | FloatingPointError)
-        box: list[Any] = [(type(error) if known else RuntimeError, str(error))]
+        error_type = next((i for i, known in enumerate(ERRORS) if isinstance(error, known)), -1)
+        box: list[Any] = [error_type, str(error)]
         dist.broadcast_object_list(box, src=first, group=self._group, device=device)
-        [(error_type, message)] = box
-        raise error_type(f'process {first}: {message}') from error
+        error_type, message = box
+        raise ERRORS[error_type](f'process {first}: {message}') from error
 
 
 def _with_own_gradient(own: Tensor, values: Tensor, part: slice, scale: int) -> Tensor:

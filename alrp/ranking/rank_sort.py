@@ -51,8 +51,6 @@ def rank_sort_loss(
         FloatingPointError: If a target is NaN or infinite.
     """
     targets = targets.detach()
-    if not targets.is_floating_point():
-        raise ValueError(f'targets must be floating-point, got {targets.dtype}')
 
     def pos_values(pos_inds: Tensor) -> dict[str, Tensor]:
         _check_targets(targets)
@@ -100,6 +98,8 @@ def rank_sort_loss_from_ranking(ranking: Ranking, pos_targets: Tensor) -> tuple[
 
 
 def _check_targets(targets: Tensor) -> None:
+    if not targets.is_floating_point():
+        raise ValueError(f'targets must be floating-point, got {targets.dtype}')
     if targets.numel() == 0:
         return
     low, high = targets.aminmax()

@@ -40,7 +40,7 @@ OF_HEAD_OUTPUTS = (BaseDenseHead.loss, BaseMaskHead.loss, ALRPSOLOV2Head.loss)
 
 
 class MicroBatches:
-    """Trains a detector on batches that do not fit in memory, with the gradients of the whole.
+    """Trains a detector on batches that do not fit in memory, with the whole batch's gradients.
 
     Images go through backbone, neck and dense head in micro-batches, whose activations are not
     kept. The detector's own loss then sees the outputs of all images. In the backward pass, each
@@ -122,9 +122,9 @@ class MicroBatches:
         self.check_norms()
         features, outputs = self._forward(batch_inputs)
         with ExitStack() as stack:
-            stack.enter_context(_known_result(detector, 'extract_feat', batch_inputs, features))
             if head is not None:
                 stack.enter_context(_known_result(head, 'forward', features, outputs))
+            stack.enter_context(_known_result(detector, 'extract_feat', batch_inputs, features))
             return loss()
 
     def _forward(self, images: Tensor) -> tuple[Any, Any]:
@@ -201,11 +201,20 @@ def _concatenate(parts: Sequence[Any]) -> Any:
 
 @contextmanager
 def _known_result(module: nn.Module, name: str, argument: object, result: object) -> Iterator[None]:
-    """Make a method return a known result for one argument, which is compared by identity."""
+    """Make a method return a known result for one argument, which is compared by identity.
+
+    Raises:
+        ConfigError: If the method is not called with that argument.
+    """
     method, own = getattr(module, name), vars(module).get(name)
+    is_used = False
 
     def call(x, *args, **kwargs):
-        return result if x is argument else method(x, *args, **kwargs)
+        nonlocal is_used
+        if x is not argument:
+            return method(x, *args, **kwargs)
+        is_used = True
+        return result
 
     setattr(module, name, call)
     try:
@@ -215,3 +224,8 @@ def _known_result(module: nn.Module, name: str, argument: object, result: object
             delattr(module, name)
         else:
             setattr(module, name, own)
+    if not is_used:
+        raise ConfigError(
+            'micro_batch_size does not work with this detector: its loss does not call '
+            f'{type(module).__name__}.{name} with the images or features of the batch, unchanged'
+        )

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from micro_batch_helpers import make_batch, step, tiny
+from micro_batch_helpers import TinyDetector, make_batch, step, tiny
 from mmdet.models import SemiBaseDetector
 from mmdet.models.layers import DropBlock
 from torch import nn
@@ -76,3 +76,30 @@ def test_results_that_are_not_per_image_are_refused(monkeypatch, result, fact):
     monkeypatch.setattr(type(detector.bbox_head), 'forward', lambda self, x: (result(x[0]),))
     with pytest.raises(ConfigError, match=f'micro_batch_size=2.*TinyDetector.*{fact}'):
         step(detector, 2)
+
+
+class ChangesImages(TinyDetector):
+    def loss(self, batch_inputs, batch_data_samples):
+        return super().loss(batch_inputs * 2, batch_data_samples)
+
+
+class ChangesFeatures(TinyDetector):
+    def loss(self, batch_inputs, batch_data_samples):
+        features = [x * 2 for x in self.extract_feat(batch_inputs)]
+        return self.bbox_head.loss(features, batch_data_samples)
+
+
+@pytest.mark.parametrize(
+    'cls, fact',
+    [
+        (ChangesImages, r'ChangesImages\.extract_feat'),
+        (ChangesFeatures, r'ALRPRetinaHead\.forward'),
+    ],
+)
+def test_losses_that_would_forward_the_whole_batch_again_are_refused(cls, fact):
+    detector = tiny()
+    detector.__class__ = cls
+    with pytest.raises(ConfigError, match=f'micro_batch_size.*{fact}'):
+        step(detector, 2)
+    assert 'extract_feat' not in vars(detector)
+    step(detector, 5)

@@ -21,6 +21,7 @@ def run_processes(size: int, work, folder: Path, timeout: float = 200) -> list:
     meeting = folder / f'meeting_{len(list(folder.iterdir()))}'
 
     def run(rank: int, results: Connection) -> None:
+        signal.alarm(int(timeout) + 60)  # kills this process if the test was killed
         torch.set_num_threads(1)
         dist.init_process_group('gloo', init_method=f'file://{meeting}', rank=rank, world_size=size)
         try:

@@ -112,6 +112,41 @@ def test_an_error_of_one_process_is_raised_on_all(tmp_path):
         assert value > 0
 
 
+class OwnError(ValueError):
+    """Cannot be created from a message, and another process may not know it."""
+
+    def __init__(self, index, message):
+        super().__init__(f'{message} {index}')
+
+
+def fail(pos_inds):
+    raise OwnError(4, 'box')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'loss, good, bad, fact',
+    [
+        (rank_sort_loss, torch.tensor([1.0, 0.0]), torch.tensor([1, 0]), 'int64'),
+        (
+            lambda logits, pos_values, group: Ranking(
+                logits, torch.tensor([1, 0]), group=group, pos_values=pos_values
+            ),
+            lambda pos_inds: dict(errors=torch.rand(len(pos_inds))),
+            fail,
+            'box 4',
+        ),
+    ],
+)
+def test_no_error_of_one_process_leaves_the_others_waiting(tmp_path, loss, good, bad, fact):
+    def work(rank):
+        loss(torch.randn(2), bad if rank else good, group=dist.group.WORLD)
+
+    for error in run_processes(2, work, tmp_path, timeout=20):
+        assert type(error) is ValueError
+        assert str(error).startswith('process 1: ') and fact in str(error)
+
+
 @pytest.mark.slow
 def test_communication_does_not_grow_with_the_negatives(tmp_path):
     def work(rank):

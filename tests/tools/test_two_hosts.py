@@ -1,7 +1,8 @@
-"""A job on two hosts, which are network namespaces if they can be had, else loopback addresses."""
+"""A job on two hosts: network namespaces if they can be created, else loopback addresses."""
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -69,6 +70,8 @@ def hosts():
 def train(hosts, folder: Path, config: Path, *args, kill: bool = False) -> list[int]:
     """Run dist_train.sh on both hosts; return their exit codes."""
     processes = []
+    with socket.create_server(('127.0.0.1', 0)) as server:  # a free port
+        port = server.getsockname()[1]
     for rank, (prefix, _, interface) in enumerate(hosts):
         env = dict(
             os.environ,
@@ -78,7 +81,7 @@ def train(hosts, folder: Path, config: Path, *args, kill: bool = False) -> list[
             NNODES='2',
             NODE_RANK=str(rank),
             MASTER_ADDR=hosts[0][1],
-            PORT='29531',
+            PORT=str(port),
             GLOO_SOCKET_IFNAME=interface,
         )
         if kill:
