@@ -103,8 +103,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--skip-missing',
         action='store_true',
-        help='leave out images that are missing or cannot be decoded, and boxes without area or '
-        'outside of their image; they are listed',
+        help='leave out images that are missing or cannot be decoded, XML files that cannot be '
+        'read, and boxes without area or outside of their image; they are listed',
     )
     parser.add_argument(
         '--format', choices=list(FORMATS), help='annotation format (default: detected)'
