@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn  # noqa: E40
 from alrp.files import output_problem, write_atomically  # noqa: E402
 from alrp_mmdet.cli import exit_on_error  # noqa: E402
 from alrp_mmdet.datasets import AnnotationError, check_datasets  # noqa: E402
-from alrp_mmdet.project.config_writer import format_config  # noqa: E402
+from alrp_mmdet.project.config_writer import NO_WEIGHTS, format_config  # noqa: E402
 from alrp_mmdet.project.data import DEFAULT_VAL_FRACTION, load_data  # noqa: E402
 from alrp_mmdet.project.findings import Findings  # noqa: E402
 from alrp_mmdet.project.formats import FORMATS, Split  # noqa: E402
@@ -88,8 +88,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     start.add_argument(
         '--weights',
         metavar='FILE',
-        help='pretrained weights of the backbone, path or URL (default: downloaded when training '
-        'starts)',
+        help=f'pretrained weights of the backbone, path or URL; {NO_WEIGHTS}: train from random '
+        'weights (default: downloaded when training starts)',
     )
     start.add_argument(
         '--load-from', metavar='CHECKPOINT', help='fine-tune this detector checkpoint, path or URL'
@@ -103,8 +103,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--skip-missing',
         action='store_true',
-        help='leave out images that are missing or cannot be decoded, and boxes without area or '
-        'outside of their image; they are listed',
+        help='leave out images that are missing or cannot be decoded, XML files that cannot be '
+        'read, and boxes without area or outside of their image; they are listed',
     )
     parser.add_argument(
         '--format', choices=list(FORMATS), help='annotation format (default: detected)'
@@ -161,7 +161,9 @@ def main(argv: list[str] | None = None):
     config = folder / f'{args.loss}_{args.detector}_{re.sub("[^0-9A-Za-z]+", "_", folder.name)}.py'
     preview = folder / 'annotations.png'
     check_outputs([config, preview], args.force)
-    load_from, weights = resolve_checkpoint(args.load_from), resolve_checkpoint(args.weights)
+    load_from, weights = resolve_checkpoint(args.load_from), args.weights
+    if weights != NO_WEIGHTS:
+        weights = resolve_checkpoint(weights)
     splits, objects = load_splits(args)
     recipe = RECIPES[args.detector].with_loss(args.loss)
     settings = choose_settings(recipe, objects['train'], args.epochs)
@@ -180,7 +182,7 @@ def main(argv: list[str] | None = None):
         load_from=load_from,
         weights=weights,
     )
-    if weights and '://' not in weights:
+    if weights not in (None, NO_WEIGHTS) and '://' not in weights:
         with exit_on_error():
             check_backbone_weights(Config.fromstring(text, '.py').model, weights)
     contents[config] = text.encode()

@@ -9,6 +9,7 @@ from typing import Any
 from ..text import format_list
 from .columns import (
     ANYTHING,
+    ID,
     NUMBER,
     TEXT,
     Types,
@@ -81,7 +82,7 @@ class Entries:
                 continue
             positions, values = self._column(key)
             wrong = of_wrong_type(values, accepted)
-            if not wrong and accepted == NUMBER:
+            if not wrong and accepted in (ID, NUMBER) and str not in set(map(type, values)):
                 wrong = not_finite(values)
             if wrong:
                 what = f'is not {_describe(accepted)}'

@@ -3,6 +3,7 @@
 Exporters write numbers as text, and null or 0 where they know no number.
 """
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -47,8 +48,8 @@ def repair(content: dict[str, Any], any_area: bool = False) -> tuple[dict[str, A
 
     Returns:
         tuple[dict, list[Repair]]: The content with repaired entries, and what was repaired. A
-        ``width``, ``height``, ``area``, ``iscrowd`` or ``ignore`` without a usable value is
-        removed, so that it counts as missing.
+        ``width``, ``height``, ``area``, ``iscrowd``, ``ignore`` or ``id`` of an annotation without
+        a usable value is removed, so that it counts as missing.
     """
     lists = {
         key: _Editor(content[key], key)
@@ -64,6 +65,8 @@ def repair(content: dict[str, Any], any_area: bool = False) -> tuple[dict[str, A
     if 'categories' in lists:
         lists['categories'].replace('name', _numbers, _as_text)
     if annotations is not None:
+        annotations.replace('id', _no_ids, lambda _: (None, 'that is null or not finite: ignored'))
+        _repair_polygons(annotations)
         _repair_boxes(annotations)
         if any_area:
             annotations.replace('area', _not_numbers, _finite)
@@ -152,6 +155,28 @@ def box_of_polygons(polygons: object) -> list[float] | None:
     return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
 
 
+def _no_ids(values: Sequence[Any]) -> list[int]:
+    if not {type(None), float} & set(map(type, values)):
+        return []
+    return [i for i, x in enumerate(values) if x is None or (type(x) is float and not isfinite(x))]
+
+
+def _repair_polygons(annotations: _Editor) -> None:
+    for i, polygons in zip(*present(annotations.entries, 'segmentation')):
+        if not isinstance(polygons, list) or not all(isinstance(p, list) for p in polygons):
+            continue
+        if any(str in set(map(type, polygon)) for polygon in polygons):
+            numbers = [_read_numbers(polygon) for polygon in polygons]
+            if None not in [*chain.from_iterable(numbers)]:
+                text = "annotations with 'segmentation' written as text: read as numbers"
+                annotations.set(i, 'segmentation', numbers, text)
+
+
+def _read_numbers(values: Sequence[Any]) -> list[Any]:
+    """Numbers, also of texts; None for a text that is not a number."""
+    return [_number(x) if isinstance(x, str) else x for x in values]
+
+
 def _repair_boxes(annotations: _Editor) -> None:
     for i, annotation in enumerate(annotations.entries):
         bbox = annotation.get('bbox')
@@ -161,15 +186,21 @@ def _repair_boxes(annotations: _Editor) -> None:
                 text = "annotations without 'bbox': set to the box around the polygons"
                 annotations.set(i, 'bbox', box, text)
     positions, boxes = present(annotations.entries, 'bbox')
-    lists = (box for box in boxes if isinstance(box, list | tuple))
-    if str not in set(map(type, chain.from_iterable(lists))):
-        return
     for i in malformed_boxes(boxes):
-        if isinstance(boxes[i], list | tuple):
-            numbers = [_number(x) if isinstance(x, str) else x for x in boxes[i]]
+        box = _parsed(boxes[i])
+        if isinstance(box, list | tuple):
+            numbers = _read_numbers(box)
             if not malformed_boxes([numbers]):
                 text = "annotations with 'bbox' written as text: read as numbers"
                 annotations.set(positions[i], 'bbox', numbers, text)
+
+
+def _parsed(value: Any) -> Any:
+    """The list that a text such as ``'[1, 2, 3, 4]'`` spells; other values unchanged."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def _numbers(values: Sequence[Any]) -> list[int]:

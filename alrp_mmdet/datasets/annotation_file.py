@@ -110,6 +110,8 @@ class AnnotationFile:
             return ['this is a folder: set ann_file to the annotation file in it']
         except CocoFormatError as error:
             return list(error.problems)
+        except OSError as error:
+            return [f'cannot be read: {error.strerror}']
         return []
 
     def _encoding_problems(self) -> list[str]:

@@ -55,8 +55,9 @@ def root_category(
         return None
     used = {annotation.get('category_id') for annotation in annotations}
     for root in categories:
-        others = (c.get('supercategory') for c in categories if c is not root)
-        if root.get('id') not in used and set(others) == {root.get('name')} != {None}:
+        name, others = root.get('name'), (c for c in categories if c is not root)
+        groups_all = name is not None and all(c.get('supercategory') == name for c in others)
+        if groups_all and root.get('id') not in used:
             return root
     return None
 

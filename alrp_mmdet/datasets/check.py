@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 
-from alrp.coco import label_annotation
+from alrp.coco import NUMBER, label_annotation
+from alrp.coco.columns import of_wrong_type
 from alrp.text import format_list
 
 from ..errors import rank
@@ -128,19 +129,35 @@ def _problems_of_heads(model: ConfigDict, classes: tuple[str, ...]) -> list[str]
 
 
 def _problems_of_masks(dataset: ConfigDict, content: dict, classes: tuple[str, ...]) -> list[str]:
-    """MMDetection stops at the first object without a mask, with a KeyError."""
+    """MMDetection stops at the first object without a usable mask, with a traceback."""
     if not any(transform.get('with_mask') for transform in dataset.get('pipeline') or []):
         return []
     cat_ids = {c['id'] for c in content['categories'] if c.get('name') in classes}
     wanted = [a for a in content.get('annotations') or [] if a['category_id'] in cat_ids]
     lacking = [a for a in wanted if not a.get('segmentation')]
-    if not lacking:
-        return []
-    return [
-        f"{len(lacking)} of {len(wanted)} annotations have no mask ('segmentation'), but the "
-        f'pipeline has with_mask=True: {format_list(map(label_annotation, lacking))}. Add masks, '
-        'or set iscrowd to 1 and the mask to the box'
-    ]
+    malformed = [a for a in wanted if a.get('segmentation') and not _is_mask(a['segmentation'])]
+    problems = []
+    if lacking:
+        problems.append(
+            f"{len(lacking)} of {len(wanted)} annotations have no mask ('segmentation'), but the "
+            f'pipeline has with_mask=True: {format_list(map(label_annotation, lacking))}. Add '
+            'masks, or set iscrowd to 1 and the mask to the box'
+        )
+    if malformed:
+        problems.append(
+            f"{len(malformed)} of {len(wanted)} annotations have a malformed 'segmentation': "
+            f'{format_list(map(label_annotation, malformed))}. Expected polygons as lists of '
+            'numbers x1, y1, x2, y2, ..., or run lengths with the keys counts and size'
+        )
+    return problems
+
+
+def _is_mask(segmentation: object) -> bool:
+    if isinstance(segmentation, dict):
+        return {'counts', 'size'} <= segmentation.keys()
+    return isinstance(segmentation, list) and all(
+        isinstance(polygon, list) and not of_wrong_type(polygon, NUMBER) for polygon in segmentation
+    )
 
 
 def heads_of(node, path: str) -> Iterator[tuple[str, int]]:

@@ -127,6 +127,8 @@ def _read_coco(ann_file: str) -> tuple[list[dict], list[dict]]:
         content = read_annotations(ann_file, schema)
     except FileNotFoundError:
         raise InputError(f'no such file: {ann_file}') from None
+    except OSError as error:
+        raise InputError(f'cannot read {ann_file}: {error.strerror}') from None
     except CocoFormatError as error:
         raise InputError(f'{ann_file}: {"; ".join(error.problems)}') from None
     return content['images'], content['categories']

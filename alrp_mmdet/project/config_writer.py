@@ -8,6 +8,7 @@ from .recipes import LOSSES, Recipe
 from .settings import ANCHOR_IOU, TrainingSettings
 from .statistics import Objects
 
+NO_WEIGHTS = 'none'
 PALETTE_SIZE = 80  # classes that MMDetection's default palette has colours for
 
 CONFIG_TEMPLATE = """\
@@ -98,6 +99,10 @@ FROM_IMAGENET = """\
 FROM_WEIGHTS = """\
 # Pretrained weights of the backbone.
 model['backbone'] = dict(init_cfg=dict(checkpoint={weights!r}))"""
+FROM_SCRATCH = """\
+# No pretrained weights: the whole backbone is trained, as fast as the other layers.
+model['backbone'] = dict(init_cfg=None, frozen_stages=-1, norm_eval=False)
+optim_wrapper['paramwise_cfg'] = None"""
 FROM_CHECKPOINT = """\
 # Layers that fit are loaded; the log lists them. If the checkpoint has another backbone, remove the
 # last line. The loss settings need no change for fine-tuning: see docs/fine_tuning.md.
@@ -153,8 +158,8 @@ def format_config(
         val (Split): Validation images; ``ann_file`` is set.
         objects (Objects): Objects of ``train``.
         load_from (str, optional): Path or URL of a checkpoint to start from. Defaults to None.
-        weights (str, optional): Path or URL of the backbone's weights. Defaults to None, for the
-            URL of the base config.
+        weights (str, optional): Path or URL of the backbone's weights, or ``NO_WEIGHTS``. Defaults
+            to None, for the URL of the base config.
 
     Returns:
         str: Python code.
@@ -205,6 +210,8 @@ def format_config(
 def _format_start(load_from: str | None, weights: str | None) -> str:
     if load_from:
         return FROM_CHECKPOINT.format(load_from=load_from)
+    if weights == NO_WEIGHTS:
+        return FROM_SCRATCH
     return FROM_WEIGHTS.format(weights=weights) if weights else FROM_IMAGENET
 
 

@@ -81,6 +81,7 @@ def load_data(
     """
     findings, notes = Findings() if findings is None else findings, []
     findings.skip_missing = skip_missing
+    findings.unused = {'test'} if val is None and val_fraction is None else {'test', 'val'}
     for path in (images, val):
         if path is not None and not path.exists():
             raise AnnotationError(f'{path} does not exist')
@@ -99,6 +100,7 @@ def load_data(
         number = len(splits[name].content['images'])
         notes.append(f'{source}: the {name} split is not used ({number:,} images)')
     if val is not None:
+        findings.unused = {'test'}
         found = _read_val(val, detected, images, findings)
         val_split = found.get('val', found['train'])
     both = [train] if val_split is None else [train, val_split]

@@ -11,10 +11,12 @@ class Findings:
     Attributes:
         skip_missing (bool): Whether missing files and unusable boxes are left out with a warning
             instead of being an error.
+        unused (set[str]): Names of splits that are not used, so that their problems do not count.
     """
 
     def __init__(self):
         self.skip_missing = False
+        self.unused: set[str] = set()
         self.can_skip = False  # whether there are errors that skip_missing turns into warnings
         self.errors = {}
         self.warnings = {}
@@ -41,6 +43,14 @@ class Findings:
         else:
             self.error(place, text, example)
             self.can_skip = True
+
+    def of_split(self, name: str) -> 'Findings':
+        """What collects the problems of a split: this, or something else if it is not used."""
+        if name not in self.unused:
+            return self
+        ignored = Findings()
+        ignored.skip_missing = True
+        return ignored
 
     def __str__(self) -> str:
         lines = []

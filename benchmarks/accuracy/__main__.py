@@ -142,7 +142,11 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def check_inputs(args: argparse.Namespace) -> None:
-    """Exit if data, weights or a detector's base config are missing."""
+    """Exit if data, weights or a detector's base config are missing, or an option is wrong."""
+    if args.jobs < 1:
+        sys.exit(f'error: --jobs must be at least 1, got {args.jobs}')
+    if args.command == 'run' and TUNING_SEED in args.seeds:
+        sys.exit(f'error: --seeds has {TUNING_SEED}, which the settings were chosen with')
     if '://' not in args.weights:
         if not Path(args.weights).is_file():
             sys.exit(f'error: --weights names {args.weights}, but there is no such file')

@@ -27,15 +27,21 @@ def dots(groups: Groups, detector: str) -> dict:
     }
 
 
-def curves(rows: list[dict], detector: str) -> dict:
-    """Steps and mean AP over the seeds in percent, by data set and loss."""
+def curves(groups: Groups, rows: list[dict], detector: str) -> dict:
+    """Steps and mean AP over the seeds in percent, by data set and loss.
+
+    Only runs that diverged lack evaluations: these count as AP 0.
+    """
     points = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if row['detector'] == detector:
             points[row['dataset'], row['loss']][row['step']].append(100 * row['AP'])
     return {
         dataset: {
-            loss: [[step, mean(points[dataset, loss][step])] for step in sorted(found)]
+            loss: [
+                [step, sum(found[step]) / len(groups[detector, dataset, loss])]
+                for step in sorted(found)
+            ]
             for loss in LOSSES
             if (found := points.get((dataset, loss)))
         }

@@ -1,13 +1,15 @@
 """Writes docs/results.md, its figures and the README's table from the CSV files, or checks them."""
 
+import math
 import re
 import sys
 from pathlib import Path
+from statistics import mean
 
 from . import figures
 from .comparison import group
 from .matrix import DETECTORS, ROOT
-from .rows import curves_of, read_rows
+from .rows import curves_of, read_rows, run_of
 from .tables import (
     differences_table,
     overview_table,
@@ -29,12 +31,15 @@ def main(results: Path, check: bool, root: Path = ROOT) -> None:
         check (bool): Whether to check instead of writing.
         root (Path): Folder with README.md and docs.
     """
-    rows = read_rows(results / 'runs.csv')
+    rows = [row for row in read_rows(results / 'runs.csv') if row['detector'] in DETECTORS]
     if not rows:
         if check and (root / 'docs' / 'results.md').exists():
             sys.exit(f'error: docs/results.md has no source: there are no runs in {results}')
         return
-    texts, drawings = contents(results, rows, root)
+    try:
+        texts, drawings = contents(results, rows, root)
+    except ValueError as error:
+        sys.exit(f'error: {results}: {error}')
     if check:
         stale = [path for path, text in texts.items() if _read(path) != text]
         stale += [
@@ -54,9 +59,14 @@ def main(results: Path, check: bool, root: Path = ROOT) -> None:
 
 
 def contents(results: Path, rows: list[dict], root: Path) -> tuple[dict, dict]:
-    """Texts by path; functions to draw with their numbers and detector, by path."""
+    """Texts by path; functions to draw with their numbers and detector, by path.
+
+    Raises:
+        ValueError: If runs contradict each other, or README.md lacks the second marker.
+    """
     groups = group(rows)
-    curve_rows = read_rows(curves_of(results / 'runs.csv'))
+    done = {run_of(row) for row in rows}  # a row may have been deleted to repeat its run
+    curve_rows = [r for r in read_rows(curves_of(results / 'runs.csv')) if run_of(r) in done]
     blocks = dict(
         scope=scope(rows),
         tuning=tuning_table(read_rows(results / 'tuning.csv')),
@@ -68,7 +78,7 @@ def contents(results: Path, rows: list[dict], root: Path) -> tuple[dict, dict]:
         blocks[f'{detector} differences'] = differences_table(groups, detector)
         for kind, draw, numbers in (
             ('accuracy', figures.draw_dots, figures.dots(groups, detector)),
-            ('learning_curves', figures.draw_curves, figures.curves(curve_rows, detector)),
+            ('learning_curves', figures.draw_curves, figures.curves(groups, curve_rows, detector)),
         ):
             name = f'{kind}_{detector}.svg'
             title = f'{kind.replace("_", " ").capitalize()} of {DETECTORS[detector]}'
@@ -78,18 +88,21 @@ def contents(results: Path, rows: list[dict], root: Path) -> tuple[dict, dict]:
     texts = {root / 'docs' / 'results.md': fill(TEMPLATE.read_text(encoding='utf-8'), blocks)}
     readme = _read(root / 'README.md')
     if MARKERS[0] in readme:
-        before, rest = readme.split(MARKERS[0])
-        after = rest.split(MARKERS[1])[1]
+        before, _, rest = readme.partition(MARKERS[0])
+        _, end, after = rest.partition(MARKERS[1])
+        if not end:
+            raise ValueError(f'README.md has {MARKERS[0].strip()} but no {MARKERS[1]} after it')
         table = overview_table(groups, 'retinanet')
         texts[root / 'README.md'] = f'{before}{MARKERS[0]}{table}{MARKERS[1]}{after}'
     return texts, drawings
 
 
 def scope(rows: list[dict]) -> str:
-    """How much was run."""
-    hours = sum(row['seconds'] for row in rows if row['seconds'] == row['seconds']) / 3600
+    """How much was run. The time of interrupted runs is not known."""
+    seconds = [row['seconds'] for row in rows if not math.isnan(row['seconds'])]
+    each = f' of {mean(seconds) / 60:.1f} minutes on one CPU core' if seconds else ''
     commits = ', '.join(f'`{commit}`' for commit in sorted({row['commit'] for row in rows}))
-    return f'{len(rows)} runs, {hours:.1f} hours of one CPU core, commit {commits}.\n'
+    return f'{len(rows)} runs{each}, commit {commits}.\n'
 
 
 def fill(template: str, blocks: dict[str, str]) -> str:

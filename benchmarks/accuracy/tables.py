@@ -82,11 +82,20 @@ def tuning_table(rows: list[dict]) -> str:
 
 
 def variants_table(rows: list[dict]) -> str:
-    """Each variant, with the difference to the loss without it: same data set, same seeds."""
-    found = {
-        (row['dataset'], row['loss'], row['variant'], row['overrides'], row['seed']): row
-        for row in rows
-    }
+    """Each variant, with the difference to the loss without it: same data set, same seeds.
+
+    Raises:
+        ValueError: If a run was made twice with different settings. Names it.
+    """
+    found = {}
+    for row in rows:
+        key = (row['dataset'], row['loss'], row['variant'], row['overrides'], row['seed'])
+        if key in found:
+            raise ValueError(
+                f'two runs of {row["dataset"]}, {row["loss"]}, {row["variant"] or "no variant"} '
+                f'have the seed {row["seed"]}: remove the one with the wrong settings'
+            )
+        found[key] = row
     cells = []
     for dataset, loss, variant, overrides in dict.fromkeys(key[:4] for key in found):
         seeds = [key[4] for key in found if key[:4] == (dataset, loss, variant, overrides)]

@@ -16,10 +16,13 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from .matrix import ROOT, Run
+from .matrix import DATASETS, ROOT, Run
 from .rows import METRICS, add_run, read_rows, run_of
 from .run_config import config_text
 from .training_log import has_diverged, last_line, read_curve
+
+# Of a model without detections; the other metrics are undefined.
+DIVERGED = dict(AP=0.0, AP50=0.0, AP75=0.0, oLRP=1.0, oLRP_fn=1.0)
 
 
 class Trainer:
@@ -76,7 +79,9 @@ class Trainer:
     def _train(self, run: Run, path: Path) -> str:
         """Train a run; return what to print."""
         folder = self.work_dir / run.name
-        with _only_one(folder) as handle:  # in all processes
+        with self._only_one(folder) as handle:
+            if handle is None:
+                return 'stopped'
             if run in {run_of(row) for row in read_rows(path)}:
                 return 'done by another process'
             resumed = self._write_config(run, folder)
@@ -85,9 +90,7 @@ class Trainer:
                 return 'stopped'
             curve = read_curve(folder)
             if code and has_diverged(folder / 'output.txt'):
-                result = dict.fromkeys(METRICS, math.nan) | dict(
-                    AP=0.0, oLRP=1.0, train_loss=math.nan
-                )
+                result = dict.fromkeys((*METRICS, 'train_loss'), math.nan) | DIVERGED
                 text = 'diverged, counts as AP 0'
             elif code or not curve or curve[-1]['epoch'] != run.epochs:
                 return f'failed: {last_line(folder / "output.txt")} (see {folder / "output.txt"})'
@@ -107,11 +110,31 @@ class Trainer:
                 checkpoint.unlink()
             return f'{text}, {seconds:.0f} s of one core'
 
+    @contextlib.contextmanager
+    def _only_one(self, folder: Path) -> Iterator[int | None]:
+        """Wait until no other process trains in a folder.
+
+        Yields:
+            int | None: The handle of the lock; None if all runs are being stopped.
+        """
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder.with_name(f'{folder.name}.lock'), os.O_RDWR | os.O_CREAT)
+        try:
+            while not _lock(handle):
+                if self.stopping:
+                    yield None
+                    return
+                time.sleep(0.5)
+            folder.mkdir(exist_ok=True)
+            yield handle
+        finally:
+            os.close(handle)
+
     def _write_config(self, run: Run, folder: Path) -> bool:
         """Write the config; return whether there is a checkpoint of it to resume from."""
         config, text = folder / 'config.py', config_text(run, self.data_root, self.weights)
         same = config.exists() and config.read_text(encoding='utf-8') == text
-        resumed = same and any(folder.glob('*.pth'))
+        resumed = same and _can_resume(run, folder)
         if not resumed:  # remove the logs of an earlier attempt
             shutil.rmtree(folder)
             folder.mkdir()
@@ -139,17 +162,24 @@ class Trainer:
         return process.returncode, usage.ru_utime + usage.ru_stime
 
 
-@contextlib.contextmanager
-def _only_one(folder: Path) -> Iterator[int]:
-    """Wait until no other process trains in a folder; yield the handle of the lock."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder.with_name(f'{folder.name}.lock'), os.O_RDWR | os.O_CREAT)
+def _lock(handle: int) -> bool:
+    """Lock a file; return False if another process has locked it."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        folder.mkdir(exist_ok=True)
-        yield handle
-    finally:
-        os.close(handle)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _can_resume(run: Run, folder: Path) -> bool:
+    """Whether there is a checkpoint that was evaluated if it was due; resuming does not do that."""
+    epochs = [int(path.stem.rpartition('_')[2]) for path in folder.glob('epoch_*.pth')]
+    if not epochs:
+        return False
+    due = max(epochs)
+    if due != run.epochs:
+        due -= due % DATASETS[run.dataset].val_interval
+    return due == 0 or due in {point['epoch'] for point in read_curve(folder)}
 
 
 def _commit() -> str:

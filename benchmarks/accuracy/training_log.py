@@ -17,7 +17,10 @@ def read_curve(folder: Path) -> list[dict]:
     for log in sorted(folder.glob('*/vis_data/scalars.json')):
         step = loss = grad_norm = math.nan
         for line in log.read_text(encoding='utf-8').splitlines():
-            entry = json.loads(line)
+            try:
+                entry = json.loads(line)
+            except ValueError:  # cut off, by a full disk
+                continue
             if 'loss' in entry:
                 step, loss = entry['step'], entry['loss']
                 grad_norm = entry.get('grad_norm', math.nan)

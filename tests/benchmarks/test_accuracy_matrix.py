@@ -225,10 +225,13 @@ def add_five(path, seed):
 
 def test_several_processes_add_runs(tmp_path):
     path, context = tmp_path / 'runs.csv', multiprocessing.get_context('fork')
-    processes = [context.Process(target=add_five, args=(path, seed)) for seed in range(4)]
+    processes = [
+        context.Process(target=add_five, args=(path, seed), daemon=True) for seed in range(4)
+    ]
     for process in processes:
         process.start()
     for process in processes:
-        process.join()
+        process.join(60)
+        assert process.exitcode == 0
     assert sorted(row['seed'] for row in read_rows(path)) == list(range(20))
     assert len(read_rows(curves_of(path))) == 20

@@ -5,6 +5,7 @@ import math
 import re
 import shlex
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -121,6 +122,9 @@ def test_variants_table_gives_the_gain():
     found = cells(variants_table(rows))
     assert [row[2] for row in found] == ['none', 'a', 'b']
     assert [row[-1] for row in found] == ['', '+2.0, 1/1', '-1.0, 0/1']
+    for again in (run, changed[1]):  # after another tuning
+        with pytest.raises(ValueError, match=rf'aquarium, rs, {again.variant or "no"}.*100'):
+            variants_table([*rows, row_of(replace(again, lr=0.5), 0.4)])
 
 
 def test_report_is_checked(results, tmp_path, capsys):
@@ -225,6 +229,9 @@ def test_curve_of_a_resumed_run(tmp_path):
     assert (first['train_loss'], first['grad_norm']) == (1.5, 3.0)
     assert (last['epoch'], last['step'], last['AP'], last['train_loss']) == (4, 20, 0.2, 0.5)
     assert math.isnan(last['AP_s']) and math.isnan(last['grad_norm'])
+    with (tmp_path / '20260101_000000' / 'vis_data' / 'scalars.json').open('a') as log:
+        log.write('\n{"loss": 0.')  # a full disk
+    assert [point['epoch'] for point in read_curve(tmp_path)] == [2, 4]
     assert read_curve(tmp_path / 'missing') == []
 
 
@@ -243,10 +250,48 @@ def test_divergence_is_told_from_other_errors(tmp_path):
 def test_curves_have_a_point_per_evaluation(results):
     from benchmarks.accuracy.figures import curves
 
-    shown = curves(read_rows(curves_of(results / 'runs.csv')), 'retinanet')
-    rows = [
-        r for r in read_rows(results / 'runs.csv') if (r['dataset'], r['loss']) == ('chess', 'rs')
-    ]
+    groups, points = (read_rows(x(results / 'runs.csv')) for x in (Path, curves_of))
+    groups = group(groups)
+    shown = curves(groups, points, 'retinanet')
+    rows = groups['retinanet', 'chess', 'rs'].values()
     (_, half), (step, ap) = shown['chess']['rs']
     assert step == 200 and ap == pytest.approx(100 * np.mean([row['AP'] for row in rows]))
     assert half == pytest.approx(ap / 2)
+    # A run that diverged after its first evaluation.
+    points = [x for x in points if (x['seed'], x['step']) != (1, 200)]
+    (_, before), (_, after) = curves(groups, points, 'retinanet')['chess']['rs']
+    assert before == half
+    assert after == pytest.approx(100 * groups['retinanet', 'chess', 'rs'][0]['AP'] / 2)
+
+
+def test_curves_without_a_run_are_not_drawn(results, tmp_path):
+    """Its row was deleted to repeat the run."""
+    path = results / 'runs.csv'
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text(''.join(line for line in lines if ',rs,1,' not in line))
+    rows = read_rows(path)
+    assert len(lines) - 1 - len(rows) == 2
+    numbers = report.contents(results, rows, tmp_path)[1]
+    _, shown, _ = numbers[tmp_path / 'docs' / 'figures' / 'learning_curves_retinanet.svg']
+    last = [row['AP'] for row in rows if (row['dataset'], row['loss']) == ('bccd', 'rs')]
+    assert shown['bccd']['rs'][-1] == [200, pytest.approx(100 * last[0])]
+
+
+def test_contradictions_stop_the_report(results, tmp_path):
+    readme = tmp_path / 'README.md'
+    readme.write_text('Before\n<!-- accuracy -->\nold\n')
+    for check in (False, True):
+        with pytest.raises(SystemExit, match=r'README\.md.*end of accuracy'):
+            report.main(results, check, tmp_path)
+    assert readme.read_text() == 'Before\n<!-- accuracy -->\nold\n'
+    readme.unlink()
+    run = matrix(tuned_runs(['rs']), ['chess'], ['retinanet'], [1])[0]
+    add_run(results / 'runs.csv', row_of(replace(run, lr=0.5), 0.4), [])
+    with pytest.raises(SystemExit, match=r'chess, rs .*seed 1'):
+        report.main(results, False, tmp_path)
+
+
+def test_scope_leaves_out_unknown_times():
+    rows = [row_of(first_run('rs'), 0.3, seconds=s) for s in (60, math.nan, 240)]
+    assert report.scope(rows).startswith('3 runs of 2.5 minutes')
+    assert report.scope(rows[1:2]).startswith('1 runs, commit `0123456789`')

@@ -1,11 +1,13 @@
 """benchmarks/accuracy trains each run once, resumes, survives failures, and is repeatable."""
 
+import fcntl
 import json
 import math
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -29,20 +31,29 @@ order = json.loads(os.environ.get('ORDER', '{}'))
 action = next((a for part, a in order.items() if part in folder.name), None)
 with (folder / 'calls.txt').open('a') as calls:
     calls.write(' '.join(sys.argv[4:]) + '\\n')
-(folder / 'last_checkpoint').write_text('epoch_1.pth')
+epochs = int(config.read_text().split('max_epochs=')[1].split(',')[0])
+if (folder / f'epoch_{epochs}.pth').exists():
+    sys.exit()  # complete
+def evaluate(epoch):
+    log = folder / f'2026010{epoch}_000000' / 'vis_data'
+    log.mkdir(parents=True, exist_ok=True)
+    values = {f'coco/bbox_{name}': 0.5 for name in METRICS}
+    entries = [dict(loss=0.7, step=9, grad_norm=1.0), dict(values, step=epoch)]
+    (log / 'scalars.json').write_text('\\n'.join(map(json.dumps, entries)))
 (folder / 'epoch_1.pth').touch()
 if action == 'wait':
     time.sleep(60)
 if action == 'fail':
+    evaluate(1)
+    sys.exit('error: no such thing')
+if action == 'fail in the first evaluation':
     sys.exit('error: no such thing')
 if action == 'diverge':
     sys.exit('error: Training stopped at iteration 7: a logit is NaN or infinite')
-epochs = int(config.read_text().split('max_epochs=')[1].split(',')[0])
-log = folder / '20260101_000000' / 'vis_data'
-log.mkdir(parents=True, exist_ok=True)
-values = {f'coco/bbox_{name}': 0.5 for name in METRICS}
-entries = [dict(loss=0.7, step=9, grad_norm=1.0), dict(values, step=epochs)]
-(log / 'scalars.json').write_text('\\n'.join(map(json.dumps, entries)))
+(folder / f'epoch_{epochs}.pth').touch()
+if action == 'fail in the last evaluation':
+    sys.exit('error: no such thing')
+evaluate(epochs)
 """
 
 
@@ -96,6 +107,8 @@ def test_failures_and_divergence(setup, monkeypatch, capsys):
     rows = {row['seed']: row for row in read_rows(path)}
     assert set(rows) == {1, 2}  # a failure is not a result
     assert (rows[1]['AP'], rows[1]['oLRP'], rows[2]['AP']) == (0, 1, 0.5)
+    assert (rows[1]['AP50'], rows[1]['AP75'], rows[1]['oLRP_fn']) == (0, 0, 1)
+    assert math.isnan(rows[1]['oLRP_loc']) and math.isnan(rows[1]['oLRP_fp'])
     monkeypatch.setenv('ORDER', '{}')
     assert made.train(runs(3), path) == 0
     rows = {row['seed']: row for row in read_rows(path)}
@@ -119,6 +132,35 @@ def test_changed_config_starts_from_nothing(setup, tmp_path, monkeypatch):
     made.train([run], path)
     assert calls(folder) == ['--resume']
     assert read_rows(path)[0]['seconds'] >= 0
+
+
+@pytest.mark.parametrize('which', ['first', 'last'])
+def test_interrupted_evaluation_is_repeated(setup, tmp_path, monkeypatch, which):
+    """Resuming goes on after the checkpoint, so that its evaluation would be missing."""
+    made, path = setup
+    [run] = runs(1)
+    monkeypatch.setenv('ORDER', json.dumps(dict(seed0=f'fail in the {which} evaluation')))
+    assert made.train([run], path) == 1
+    monkeypatch.setenv('ORDER', '{}')
+    assert made.train([run], path) == 0
+    assert calls(tmp_path / 'work' / run.name) == ['--resume']  # from nothing
+    assert read_rows(path)[0]['seconds'] >= 0
+
+
+def test_stopping_does_not_wait_for_other_processes(setup, tmp_path):
+    made, path = setup
+    [run] = runs(1)
+    (tmp_path / 'work').mkdir()
+    with (tmp_path / 'work' / f'{run.name}.lock').open('w') as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        thread = threading.Thread(target=made.train, args=([run], path), daemon=True)
+        thread.start()
+        time.sleep(0.2)
+        assert thread.is_alive()
+        made.stopping = True
+        thread.join(20)
+        assert not thread.is_alive()
+    assert read_rows(path) == [] and not (tmp_path / 'work' / run.name).exists()
 
 
 def test_overrides_are_passed_on(setup, tmp_path):
@@ -167,6 +209,8 @@ def test_tune_then_run(setup, tmp_path, monkeypatch, capsys):
         (['run', *options, '--weights', 'none.pth'], 'none.pth'),
         (['variants', *options, '--variant', 'a:b'], 'a:b'),
         (['variants', *options, '--names', 'nothing'], 'nothing'),
+        (['run', *options, '--datasets', 'bccd', '--seeds', '99-101'], '100'),
+        (['run', *options, '--jobs', '0'], '--jobs'),
     ):
         with pytest.raises(SystemExit, match=name):
             main(wrong)

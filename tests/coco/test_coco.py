@@ -132,3 +132,10 @@ def test_large_numbers_that_are_finite_are_accepted():
     [problem] = entries.wrong_types(dict(area=NUMBER))
     assert '1 of 4 annotations' in problem and 'entry 3' in problem
     assert Entries([dict(area=1e308)] * 3, 'annotations').wrong_types(dict(area=NUMBER)) == []
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), 10**400])
+def test_ids_are_finite(value):
+    [problem] = Entries([dict(id=1), dict(id=value)], 'images').wrong_types(dict(id=ID))
+    assert '1 of 2 images' in problem and repr(value) in problem
+    assert Entries([dict(id=1), dict(id='b')], 'images').wrong_types(dict(id=ID)) == []

@@ -55,7 +55,7 @@ def test_boxes_around_polygons_and_numbers_as_names():
         dict(id=3, segmentation=[[1, 2, 3, 4]]),
         dict(id=4, segmentation=dict(counts=[4], size=[2, 2])),
         dict(id=5, segmentation=polygons, bbox=[1, 1, 1, 1]),
-        dict(id=6, segmentation=[['1', 2, 5, 2, 5, 9]]),
+        dict(id=6, segmentation=[['1', 2, 5, 2, 5, 'x']]),
     ]
     categories = [dict(id=1, name=5), dict(id=2, name=True), dict(id=3, name='5')]
     repaired, (names, boxes) = repair(dict(annotations=annotations, categories=categories))
@@ -84,3 +84,33 @@ def test_boxes_around_polygons_and_numbers_as_names():
 def test_box_layout(boxes, named):
     problem = box_layout_problem(boxes, [(100, 100)] * len(boxes))
     assert problem is None if named is None else named in problem
+
+
+def test_masks_and_boxes_as_text():
+    annotations = [
+        dict(id=1, segmentation=[['1', 2, ' 5', '2.5', 5, '9e0'], [0, 4, 1, 4, 1, 6]]),
+        dict(id=2, segmentation=[['1', 2, 5, 2, 5, 'nan']], bbox='[1, 2, 3, "4"]'),
+        dict(id=3, segmentation='1 2 3', bbox='1 2 3 4'),
+        dict(id=4, segmentation=dict(counts='abc', size=[2, 2]), bbox='{}'),
+        dict(id=5, segmentation=[[1, 2, 3, 4, 5, 6]], bbox=[1, 2, 3, 4]),
+    ]
+    found, repairs = repair(dict(annotations=annotations))
+    found = found['annotations']
+    assert found[0]['segmentation'] == [[1, 2, 5, 2.5, 5, 9], [0, 4, 1, 4, 1, 6]]
+    assert found[0]['bbox'] == [0, 2, 5, 7] and found[1]['bbox'] == [1, 2, 3, 4]
+    assert [a['segmentation'] for a in found[1:]] == [a['segmentation'] for a in annotations[1:]]
+    assert [a['bbox'] for a in found[2:]] == ['1 2 3 4', '{}', [1, 2, 3, 4]]
+    assert {(r.key, r.labels[0][:4]) for r in repairs} == {
+        ('segmentation', 'id 1'),
+        ('bbox', 'id 1'),
+        ('bbox', 'id 2'),
+    }
+
+
+def test_ids_without_a_value():
+    values = None, float('nan'), float('-inf'), 0, 2.0, '3'
+    content = dict(annotations=[dict(id=i) for i in values], images=[dict(id=None)])
+    repaired, [found] = repair(content)
+    assert repaired['annotations'] == [{}, {}, {}, dict(id=0), dict(id=2.0), dict(id='3')]
+    assert (found.key, len(found.labels)) == ('id', 3)
+    assert repaired['images'] == [dict(id=None)]  # annotations refer to it

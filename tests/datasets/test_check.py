@@ -455,6 +455,28 @@ def test_whole_floats_pass(check, content):
     check(content)
 
 
+def test_file_that_cannot_be_read(config, refused, content):
+    config.train_dataloader.dataset.ann_file = 'val.json/train.json'
+    assert_matches(refused(content), 'val.json/train.json:\n.*Not a directory')
+
+
+@pytest.mark.parametrize(
+    'mask', [[1, 2, 9, 2, 9, 9], [['1', 2, 9, 2, 9, 9]], dict(counts=[9]), 'abc']
+)
+def test_malformed_masks(refused, config, content, mask):
+    for annotation in content['annotations']:
+        annotation['segmentation'] = [[1, 2, 9, 2, 9, 9]]
+    content['annotations'][2]['segmentation'] = mask
+    config.train_dataloader.dataset.pipeline = [dict(type='LoadAnnotations', with_mask=True)]
+    assert_matches(refused(content), "1 of 4 .*'segmentation': id 2 of image 1")
+
+
+def test_supercategory_of_any_type(check, content):
+    for category in content['categories']:
+        category['supercategory'] = ['parts']
+    check(content)
+
+
 def test_root_category_is_warned_about(check, config, content, monkeypatch):
     logged = []
     monkeypatch.setattr(

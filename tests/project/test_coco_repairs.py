@@ -182,6 +182,65 @@ def test_categories_that_are_no_roots(tmp_path, content):
     assert load_data(path, val=val).train.classes[-1] == 'part'  # it has an object in val
 
 
+def test_root_category_with_the_id_of_a_class_of_the_other_split(tmp_path, content):
+    for category in content['categories']:
+        category['supercategory'] = 'parts'
+    content['categories'].insert(0, dict(id=0, name='parts', supercategory='none'))
+    val = make_coco(tmp_path, seed=1)
+    for entry, key in [(c, 'id') for c in val['categories']] + [
+        (a, 'category_id') for a in val['annotations']
+    ]:
+        entry[key] -= 1
+    paths = write_coco(tmp_path, content), write_coco(tmp_path, val, 'val')
+    data = load_data(paths[0], val=paths[1])
+    assert data.train.classes == data.val.classes == ('bolt', 'nut', 'washer')
+
+
+def test_root_category_in_one_split_named_like_a_class(tmp_path, content):
+    for category in content['categories']:
+        category['supercategory'] = 'bolt'
+    content['categories'].insert(0, dict(id=0, name='bolt', supercategory='none'))
+    val = make_coco(tmp_path, seed=1)
+    for paths in ((content, val), (val, content)):
+        train, val = (write_coco(tmp_path, x, y) for x, y in zip(paths, ('train', 'val')))
+        data = load_data(train, val=val)
+        assert not data.findings.errors, str(data.findings)
+        assert data.train.classes == data.val.classes == ('bolt', 'nut', 'washer')
+
+
+@pytest.mark.parametrize('value', [['parts'], {}, 5])
+def test_supercategories_of_any_type(tmp_path, content, value):
+    every('categories', supercategory=value)(content)
+    assert load_data(write_coco(tmp_path, content)).train.classes == ('bolt', 'nut', 'washer')
+
+
+# -- ids
+
+
+@pytest.mark.parametrize('value', [None, float('nan'), float('inf')])
+def test_annotations_without_a_usable_id_are_numbered(tmp_path, content, value):
+    for annotation in content['annotations'][:2]:
+        annotation['id'] = value
+    parts, text = as_written(write_coco(tmp_path, content))
+    ids = [a['id'] for part in parts for a in part['annotations']]
+    assert sorted(ids) == list(range(3, len(content['annotations']) + 3))
+    assert re.search(r"'id'.*2x: id (None|nan|inf) of image", text)
+
+
+def test_validation_categories_with_text_ids(tmp_path, content):
+    val = make_coco(tmp_path, seed=1)
+    text_categories(val)
+    val['categories'] = val['categories'][::-1] + val['categories'][:1]  # one of them twice
+    paths = write_coco(tmp_path, content), write_coco(tmp_path, val, 'val')
+    data = load_data(paths[0], val=paths[1])
+    assert not data.findings.errors, str(data.findings)
+    assert data.val.classes == ('bolt', 'nut', 'washer')
+    names = [next(iter(objects), [''])[0] for _, objects in by_file(data.val.content).values()]
+    assert names == [
+        next(iter(x), [''])[0] for _, x in by_file(make_coco(tmp_path, seed=1)).values()
+    ]
+
+
 # -- findings
 
 

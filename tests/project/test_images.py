@@ -177,6 +177,15 @@ def test_missing_entries_of_lists_can_be_left_out(tmp_path, content):
     )
 
 
+@pytest.mark.parametrize('text', [b'', b'<annotation>', b'<annotation>\xe9</annotation>'])
+def test_xml_files_that_cannot_be_read_can_be_left_out(tmp_path, content, text):
+    write_voc(tmp_path, content)
+    (tmp_path / 'Annotations' / '0_2.xml').write_bytes(text)
+    assert re.search(r'0_2\.xml(.|\n)*--skip-missing', load_errors(tmp_path))
+    assert re.search(r'left out: .*0_2\.xml', load_warnings(tmp_path, skip_missing=True))
+    assert len(load_by_file(tmp_path, skip_missing=True)) == 5
+
+
 def test_everything_missing_is_still_an_error(tmp_path, content):
     source = write_coco(tmp_path, content)
     for image in content['images']:

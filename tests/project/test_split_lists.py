@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from format_writers import write_yolo
+from format_writers import write_voc, write_yolo
 from load_helpers import load_errors, load_warnings
 
 from alrp_mmdet.datasets import AnnotationError
@@ -205,3 +205,55 @@ def test_images_of_an_export_without_images(dataset):
     data = load_data(dataset, images=dataset.with_name(f'{dataset.name}_photos'))
     assert not data.findings.errors, str(data.findings)
     assert sum(len(s.content['annotations']) for s in (data.train, data.val)) == 9
+
+
+# -- splits that are not used
+
+
+@pytest.mark.parametrize('test', ['../test/images', '[a, b]', 'null', '~', 'None', 'lost.txt'])
+def test_test_split_that_is_not_there(tmp_path, content, test):
+    path = write_yolo(tmp_path, content)
+    path.write_text(path.read_text() + f'nc: null\ntest: {test}\n')
+    check = load_data(path)
+    assert not check.findings.errors, str(check.findings)
+    assert len(check.train.content['images']) + len(check.val.content['images']) == 6
+    path.write_text(path.read_text().replace('test:', 'val:'))
+    errors = load_data(path).findings.errors
+    assert bool(errors) == (test not in ('null', '~', 'None'))
+    assert not load_data(path, val_fraction=0.5).findings.errors  # replaces val
+
+
+def test_faults_of_a_test_split_do_not_count(tmp_path, content):
+    path = write_yolo(tmp_path, content, test='more')
+    (tmp_path / 'more').mkdir()
+    for name in ('a', 'b'):
+        shutil.copy(tmp_path / 'images' / '0_1.png', tmp_path / 'more' / f'{name}.png')
+    (tmp_path / 'more' / 'a.txt').write_text('99 words\n')
+    (tmp_path / 'more' / 'lost.txt').write_text('0 .5 .5 .1 .1\n')
+    data = load_data(path)
+    assert str(data.findings) == str(load_data(write_yolo(tmp_path, content)).findings)
+    assert any('test split is not used (2 images)' in note for note in data.notes)
+    path = write_yolo(tmp_path, content, val='more')
+    assert '99 words' in load_errors(path)
+
+
+def test_faults_of_voc_test_sets_do_not_count(tmp_path, content):
+    write_voc(tmp_path, content)
+    sets = tmp_path / 'ImageSets' / 'Main'
+    sets.mkdir(parents=True)
+    for name, stems in dict(train='0_1 0_2 0_3', val='0_5', test='0_6 lost').items():
+        (sets / f'{name}.txt').write_text(stems.replace(' ', '\n'))
+    (tmp_path / 'Annotations' / '0_6.xml').write_text('')
+    data = load_data(tmp_path)
+    assert not data.findings.errors, str(data.findings)
+    (sets / 'val.txt').write_text('0_6\nlost')
+    found = load_errors(tmp_path)
+    assert 'lost' in found and '0_6.xml' in found
+
+
+def test_folders_named_like_descriptions(dataset):
+    (dataset / 'x.yaml').mkdir()
+    (dataset / 'x.data').mkdir()
+    (dataset / 'classes.txt').write_text('bolt\nnut\nwasher\n')
+    assert detect_format(dataset) == 'yolo'
+    assert len(load_data(dataset).train.content['images']) > 0

@@ -174,3 +174,16 @@ def test_data_yaml_with_names_only(tmp_path, content, dataset, splits):
         assert load_by_file(source).keys() == by_file(content).keys()
         names = {image['file_name'] for image in load_data(source).val.content['images']}
         assert not splits or names == {'0_1.png', '0_2.png'}
+
+
+@pytest.mark.parametrize('separator', [',', ', ', ' ,', ';', '; ', '\t', '  '])
+def test_separators_of_values(tmp_path, content, dataset, separator):
+    expected = load_by_file(dataset)
+    for path in (tmp_path / 'labels').glob('*.txt'):
+        path.write_text(path.read_text().replace(' ', separator))
+    assert load_by_file(dataset) == expected
+
+
+def test_decimal_commas_are_refused(tmp_path, dataset):
+    (tmp_path / 'labels' / '0_1.txt').write_text('0 0,1 0,1 0,2 0,2\n')
+    assert re.search(r'not numbers \(1x: labels/0_1\.txt:1 0 0,1', load_errors(dataset))

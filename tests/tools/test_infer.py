@@ -257,6 +257,7 @@ def test_checkpoint_without_class_names(infer, checkpoint, tmp_path):
         (['0.png', 'run/epoch_1.pth', '--calibration', 'gone.json'], 'no such file: gone.json'),
         (['0.png', 'run/epoch_1.pth', '--device', 'abacus'], 'device abacus'),
         (['0.png', 'run/epoch_1.pth', '--ann-file', 'gone.json'], 'no such file: gone.json'),
+        (['0.png', 'run/epoch_1.pth', '--ann-file', 'run'], 'cannot read run: '),
         (['0.png', 'run/epoch_1.pth', '--out', '0.png'], '0.png is not a folder'),
         (
             ['v.mp4', 'run/epoch_1.pth', '--ann-file', 'annotations.json'],

@@ -220,6 +220,21 @@ def test_weights_from_a_file(new_project, source, tmp_path, mobilenet, wrap):
         assert value.equal(mobilenet[name]), name
 
 
+@pytest.mark.parametrize('detector', ['retinanet-small', 'faster-rcnn'])
+def test_training_from_random_weights(new_project, source, detector):
+    new_project(source, '--out', 'mine', '--detector', detector, '--weights', 'none')
+    cfg = Config.fromfile(f'mine/alrp_{detector}_mine.py')
+    assert cfg.model.backbone.init_cfg is None
+    if cfg.model.backbone.type == 'ResNet':
+        use_small_backbone(cfg.model)
+    model = MODELS.build({**cfg.model, '_scope_': 'mmdet'}).train()
+    assert all(parameter.requires_grad for parameter in model.backbone.parameters())
+    norms = [m for m in model.backbone.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert norms and all(norm.training for norm in norms)
+    groups = build_optim_wrapper(model, cfg.optim_wrapper).param_groups
+    assert {group['lr'] for group in groups} == {cfg.optim_wrapper.optimizer.lr}
+
+
 def test_unusable_weights_are_refused(new_project, source, mobilenet, capsys):
     def refusal(*given):
         with pytest.raises(SystemExit) as error:

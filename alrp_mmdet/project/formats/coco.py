@@ -76,7 +76,8 @@ def align_categories(split: Split, classes: tuple[str, ...], findings: Findings)
     ]
     if split.classes == classes:
         return
-    free = 1 + max((c['id'] for c in split.content['categories']), default=0)
+    ids = (c['id'] for c in split.content['categories'] if not isinstance(c['id'], str))
+    free = int(max(ids, default=0)) + 1
     missing = {name: dict(id=free + i, name=name) for i, name in enumerate(classes)}
     ordered = [own.get(name, missing[name]) for name in classes]
     split.content = {**split.content, 'categories': ordered}

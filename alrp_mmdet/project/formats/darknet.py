@@ -20,7 +20,7 @@ def find_darknet_file(folder: Path) -> Path | None:
     """The only ``.data`` file in a folder that names a list of images."""
     found = []
     for path in sorted(folder.glob('*.[dD][aA][tT][aA]')):
-        with contextlib.suppress(AnnotationError):  # data of another kind
+        with contextlib.suppress(AnnotationError, IsADirectoryError):  # data of another kind
             if {*_split_keys(_parse(path)).values()} - {None}:
                 found.append(path)
     return found[0] if len(found) == 1 else None
@@ -63,9 +63,11 @@ def read_darknet(
             if file is not None:
                 findings.warning(path, 'lists that are neither train nor valid: not used', key)
         elif file is None:
-            findings.error(path, f'{key} = {entries[key]}: there is no such list of images')
+            text = f'{key} = {entries[key]}: there is no such list of images'
+            findings.of_split(split).error(path, text)
         else:
-            sets.setdefault(split, {}).update(read_image_list(file, folders, path, findings))
+            found = read_image_list(file, folders, path, findings.of_split(split))
+            sets.setdefault(split, {}).update(found)
     used = {image for found in sets.values() for image in found}
     report_unused([p for p in list_images(images or folder) if p not in used], path, findings)
     return names, sets

@@ -12,6 +12,7 @@ from .image_lists import divide, find_lists, read_image_list
 from .paths import SPLIT_WORDS, find_file, list_images, path_tails, posix_path
 from .text_files import read_lines, read_text
 
+NO_VALUE = '~', 'null', 'none'
 OTHER_KEYS = 'names', 'nc', 'path', 'download', 'roboflow', 'channels'
 
 
@@ -20,7 +21,7 @@ def find_data_yaml(folder: Path) -> Path | None:
     if (folder / 'data.yaml').is_file():
         return folder / 'data.yaml'
     files = [p for p in sorted(folder.glob('*.[yY]*[mM][lL]')) if not p.name.startswith('.')]
-    found = [p for p in files if b'names:' in p.read_bytes().replace(b'\0', b'')]
+    found = [p for p in files if p.is_file() and b'names:' in p.read_bytes().replace(b'\0', b'')]
     return found[0] if len(found) == 1 else None
 
 
@@ -52,16 +53,16 @@ def read_data_yaml(
     if not keys and root == path.parent:  # supervision writes names only
         return names, {}
     for key, split in keys.items():
-        entry = content[key]
+        entry, of_split = content[key], findings.of_split(split)
         for part in entry if isinstance(entry, list) else [entry]:
             place = _find_place(_text(part), root, path.parent)
             if place is None:
-                findings.error(path, f'{part} does not exist in {root}')
+                of_split.error(path, f'{part} does not exist in {root}')
             elif place.is_dir():
                 sets.setdefault(split, {}).update(dict.fromkeys(list_images(place)))
                 folders.append(place)
             else:
-                found = read_image_list(place, [root], path, findings)
+                found = read_image_list(place, [root], path, of_split)
                 sets.setdefault(split, {}).update(found)
     if not sets.get('train'):
         raise AnnotationError(f'{path}: no training images found (train: {content.get("train")})')
@@ -116,7 +117,11 @@ def _read_names(content: dict[str, Any], path: Path) -> list[str]:
 
 def _split_keys(content: dict[str, Any], path: Path, findings: Findings) -> dict[str, str]:
     """The keys with images, and their splits; a single one with another name is trained on."""
-    keys = {key: SPLIT_WORDS[key] for key in content if key in SPLIT_WORDS and content[key]}
+    keys = {
+        key: SPLIT_WORDS[key]
+        for key, value in content.items()
+        if key in SPLIT_WORDS and (_text(value) or (isinstance(value, list) and value))
+    }
     others = [
         key
         for key, value in content.items()
@@ -154,7 +159,7 @@ def _find_validation(
     for place in (place for place in places if 'val' in lists[place]):
         for split in ('val', 'test'):
             for file in lists[place].get(split, []):
-                found = read_image_list(file, [root], path, findings)
+                found = read_image_list(file, [root], path, findings.of_split(split))
                 sets.setdefault(split, {}).update(found)
                 findings.warning(
                     path, 'lists next to the file that it does not name: used', file.name
@@ -171,4 +176,5 @@ def _find_validation(
 
 
 def _text(value: object) -> str:
-    return value.strip() if isinstance(value, str) else ''
+    text = value.strip() if isinstance(value, str) else ''
+    return '' if text.lower() in NO_VALUE else text

@@ -48,7 +48,7 @@ def read_voc(folder: Path, images: Path | None, findings: Findings) -> dict[str,
     sets = {
         name: parsed
         for name, paths in read_image_sets(annotations, findings).items()
-        if (parsed := [p for path in paths if (p := _read_xml(path, known, findings)) is not None])
+        if (parsed := _read_files(paths, known, findings.of_split(name)))
     }
     _order_corners(
         [o for files in sets.values() for file in files for o in file.objects], folder, findings
@@ -62,15 +62,20 @@ def read_voc(folder: Path, images: Path | None, findings: Findings) -> dict[str,
     return {name: build_split(str(folder), files, classes) for name, files in sets.items()}
 
 
+def _read_files(paths: list[Path], known: VocImages, findings: Findings) -> list[ParsedImage]:
+    parsed = (_read_xml(path, known, findings) for path in paths)
+    return [image for image in parsed if image is not None]
+
+
 def _read_xml(path: Path, known: VocImages, findings: Findings) -> ParsedImage | None:
     """Parse a file; None if it is not usable. Objects have a ``name`` instead of a ``label``."""
     try:
         tree = parse_with_lines(path)
     except expat.ExpatError as error:
-        findings.error(path.parent, 'invalid XML files', f'{path.name}: {error}')
+        findings.missing(path.parent, 'invalid XML files', f'{path.name}: {error}')
         return None
     except AnnotationError as error:
-        findings.error(path.parent, 'XML files of another encoding', str(error))
+        findings.missing(path.parent, 'XML files of another encoding', str(error))
         return None
     refuse_cvat(tree, path)
     if tree.tag != 'annotation':

@@ -53,7 +53,9 @@ def read_image_sets(annotations: Path, findings: Findings) -> dict[str, list[Pat
     sets = {}
     for split, of_split in lists.items():
         listed = (
-            path for file in of_split for path in _read_list(file, root, annotations, findings)
+            path
+            for file in of_split
+            for path in _read_list(file, root, annotations, findings.of_split(split))
         )
         sets[split] = list(dict.fromkeys(listed))
     elsewhere = {path for split in sets.keys() - {'train'} for path in sets[split]}

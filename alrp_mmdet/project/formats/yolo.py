@@ -73,13 +73,14 @@ def read_yolo(path: Path, images: Path | None, findings: Findings) -> dict[str, 
     splits = {}
     for name, pairs in sets.items():
         pairs = {image: file or find_label_file(image) for image, file in pairs.items()}
-        _find_similar_labels(pairs, path, findings)
+        of_split = findings.of_split(name)
+        _find_similar_labels(pairs, path, of_split)
         parsed = [
-            ParsedImage(image, {}, read_labels(image, file, len(classes), path, findings))
+            ParsedImage(image, {}, read_labels(image, file, len(classes), path, of_split))
             for image, file in pairs.items()
         ]
         splits[name] = build_split(str(path), parsed, classes)
-        _check_labels(pairs, path, findings)
+        _check_labels(pairs, path, of_split)
     return splits
 
 
@@ -108,7 +109,7 @@ def _find_sets(
                 image: label_file
                 for file in files
                 for image, label_file in read_image_list(
-                    file, [folder, parent], path, findings
+                    file, [folder, parent], path, findings.of_split(split)
                 ).items()
             }
             for split, files in lists.items()

@@ -1,5 +1,6 @@
 """YOLO label files: a line per object, with coordinates as fractions of the image size."""
 
+import re
 from math import isfinite
 from pathlib import Path
 
@@ -47,9 +48,7 @@ def read_labels(
         return []
     objects = []
     for number, line in read_lines(label_file):
-        values = line.split()
-        if len(values) == 1:
-            values = line.split(',')
+        values = _split(line)
         where = f'{short_path(label_file)}:{number}'
         problem, entry = _parse_line(values, num_classes)
         if problem is not None:
@@ -62,7 +61,7 @@ def read_labels(
 def looks_like_labels(file: Path) -> bool:
     """Whether a text file is empty or has a line of numbers: a README or notes have none."""
     try:
-        lines = [line.split() for _, line in read_lines(file)]
+        lines = [_split(line) for _, line in read_lines(file)]
     except AnnotationError:
         return False
     return not lines or any(
@@ -73,6 +72,12 @@ def looks_like_labels(file: Path) -> bool:
 def short_path(file: Path) -> str:
     """The last folder and the file name."""
     return '/'.join(file.parts[-2:])
+
+
+def _split(line: str) -> list[str]:
+    """The values of a line, between blanks, commas or semicolons; ``0,5`` is not split."""
+    values = [value.strip() for value in re.split('[,;]', line)]
+    return line.split() if any(len(value.split()) > 1 for value in values) else values
 
 
 def _parse_numbers(values: list[str]) -> list[float] | None:
