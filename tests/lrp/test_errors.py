@@ -13,6 +13,7 @@ from task_data import keypoint_data, lvis_data
 from alrp.lrp import evaluate_lrp
 from alrp.lrp.error_types import FN_TYPES, FP_TYPES, TYPES
 from alrp.lrp.errors import PARTS, find_errors
+from alrp.lrp.report.errors import most_confused
 
 
 def mixed_data(seed, crowds=0.2):
@@ -169,3 +170,11 @@ def test_nothing_at_all():
     errors = find_errors(evaluate_lrp(truth, []), [])
     assert errors.confusion.tolist() == [[0]] and np.isnan(errors.dap['Cls'])
     assert json.loads(json.dumps(errors.to_dict(), allow_nan=False))['oLRP']['Miss'] is None
+
+
+@pytest.mark.parametrize('num_classes, shown', [(60, [*range(60)]), (61, [2, 3, 5])])
+def test_the_confusion_matrix_shows_the_confused_of_many_classes(num_classes, shown):
+    matrix = 7 * np.eye(num_classes + 1, dtype=np.int64)
+    matrix[3, 5] = matrix[2, 3] = 1
+    matrix[10, -1] = matrix[-1, 11] = 4  # missed, and on the background
+    assert most_confused(matrix).tolist() == shown

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..error_table import confusions, type_rows
 from ..errors import Errors
+from ..types import IntArray
 from .pictures import make_pictures
 
 MAX_CLASSES, MAX_CONFUSIONS = 60, 8
@@ -23,7 +24,7 @@ def error_content(errors: Errors, images: str | None, folder: str) -> dict[str, 
         dict: ``types``, ``confused``, ``omitted``, ``matrix``, ``confusions`` and ``pictures``.
     """
     matrix, names = errors.confusion, errors.evaluation.category_names
-    chosen = _most_confused(matrix)
+    chosen = most_confused(matrix)
     shown = np.append(chosen, len(names))
     totals = np.maximum(matrix.sum(axis=1), 1)
     cells = [
@@ -40,9 +41,19 @@ def error_content(errors: Errors, images: str | None, folder: str) -> dict[str, 
     )
 
 
-def _most_confused(matrix: Any) -> Any:
-    """Positions of at most ``MAX_CLASSES`` classes, ascending."""
+def most_confused(matrix: IntArray) -> IntArray:
+    """Positions of the classes to show, ascending: all, or if they are too many, the confused ones.
+
+    Args:
+        matrix (np.ndarray): Shape (K + 1, K + 1), the last row and column for no class.
+
+    Returns:
+        np.ndarray: At most ``MAX_CLASSES`` positions.
+    """
     wrong = matrix[:-1, :-1].copy()
     np.fill_diagonal(wrong, 0)
-    order = np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind='stable')
-    return np.sort(order[:MAX_CLASSES])
+    count = wrong.sum(axis=0) + wrong.sum(axis=1)
+    if len(count) <= MAX_CLASSES:
+        return np.arange(len(count))
+    order = np.argsort(-count, kind='stable')[:MAX_CLASSES]
+    return np.sort(order[count[order] > 0])
