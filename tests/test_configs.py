@@ -90,6 +90,9 @@ def load(name: str, pictures: Path, tmp_path: Path) -> Config:
         cfg.model.train_cfg.rpn.allowed_border = -1  # large anchors do not fit into small images
         for proposals in (cfg.model.train_cfg.rpn_proposal, cfg.model.test_cfg.rpn):
             proposals.max_per_img = 100  # 1000 take a minute
+        stages = cfg.model.train_cfg.rcnn
+        for stage in stages if isinstance(stages, list) else [stages]:  # few of 100 fit well
+            stage.assigner.update(pos_iou_thr=0.2, neg_iou_thr=0.2, min_pos_iou=0.2)
     test_cfg = cfg.model.test_cfg.get('rcnn', cfg.model.test_cfg)
     test_cfg.score_thr = 0.0  # untrained models score low
     if cfg.model.type == 'SOLOv2':
