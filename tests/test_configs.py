@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / 'configs'
 TINY_COCO = ROOT.parent / 'shared' / 'data' / 'tiny_coco'
 NAMES = sorted(str(path.relative_to(CONFIGS)) for path in CONFIGS.glob('[!_]*/*.py'))
-# Tested every day, one for each detector; the others are slow tests.
+# Tested every day, at least one of each detector; the others are slow tests.
 DAILY = (
     'alrp_retinanet_r18_fpn_demo',
     'rs_retinanet_mobilenetv2',

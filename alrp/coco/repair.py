@@ -162,14 +162,19 @@ def _no_ids(values: Sequence[Any]) -> list[int]:
 
 
 def _repair_polygons(annotations: _Editor) -> None:
-    for i, polygons in zip(*present(annotations.entries, 'segmentation')):
-        if not isinstance(polygons, list) or not all(isinstance(p, list) for p in polygons):
-            continue
-        if any(str in set(map(type, polygon)) for polygon in polygons):
-            numbers = [_read_numbers(polygon) for polygon in polygons]
-            if None not in [*chain.from_iterable(numbers)]:
-                text = "annotations with 'segmentation' written as text: read as numbers"
-                annotations.set(i, 'segmentation', numbers, text)
+    masks = [
+        (i, polygons)
+        for i, polygons in zip(*present(annotations.entries, 'segmentation'))
+        if isinstance(polygons, list) and {list}.issuperset(map(type, polygons))
+    ]
+    coordinates = chain.from_iterable(chain.from_iterable(polygons for _, polygons in masks))
+    if str not in set(map(type, coordinates)):
+        return
+    for i, polygons in masks:
+        numbers = [_read_numbers(polygon) for polygon in polygons]
+        if numbers != polygons and None not in [*chain.from_iterable(numbers)]:
+            text = "annotations with 'segmentation' written as text: read as numbers"
+            annotations.set(i, 'segmentation', numbers, text)
 
 
 def _read_numbers(values: Sequence[Any]) -> list[Any]:

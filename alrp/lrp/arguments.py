@@ -172,11 +172,8 @@ def check_files(args: argparse.Namespace) -> None:
             sys.exit(f'error: {problem}')
     needed = []
     if args.html is not None:
-        needed = (
-            [('--html', 'jinja2')]
-            if args.panoptic
-            else [('--html', 'plotly'), ('--html', 'jinja2')]
-        )
+        modules = ['jinja2'] if args.panoptic else ['plotly', 'jinja2']
+        needed += [('--html', module) for module in modules]
     if args.images is not None and importlib.util.find_spec('PIL') is None:
         sys.exit('error: --images needs Pillow: pip install pillow')
     needed += [('--iou-type segm', 'pycocotools')] if args.iou_type == 'segm' else []
