@@ -25,7 +25,6 @@ DETECTION_OPTIONS = (
     'max_dets',
     'thresholds',
     'calibration',
-    'bootstrap',
     'errors',
     'images',
 )
@@ -146,7 +145,7 @@ def set_defaults(args: argparse.Namespace) -> None:
                 f'{args.ground_truth} has {"" if args.panoptic else "no "}segments_info'
             )
     if args.compare is not None and args.bootstrap is None:
-        args.bootstrap = 0 if args.panoptic else NUM_RESAMPLES
+        args.bootstrap = NUM_RESAMPLES
     args.sort = args.sort or ('LRP' if args.panoptic else 'oLRP')
     if args.sort not in sorts:
         sys.exit(f'error: --sort {args.sort} is not a column for {task}: use {", ".join(sorts)}')

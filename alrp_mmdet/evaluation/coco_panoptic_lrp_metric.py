@@ -19,8 +19,6 @@ from alrp.lrp.panoptic.segments import VOID
 from alrp.lrp.panoptic.table import class_table
 from alrp.text import format_list, format_table
 
-SUFFIXES = dict(All='', Things='_th', Stuff='_st')
-
 
 @METRICS.register_module()
 class CocoPanopticLRPMetric(CocoPanopticMetric):
@@ -152,9 +150,8 @@ class CocoPanopticLRPMetric(CocoPanopticMetric):
             logger.warning(warning.message)
         _log_tables(evaluation, self.classwise, logger)
         return {
-            name + SUFFIXES[group]: -1.0 if values[name] != values[name] else 100 * values[name]
-            for group, values in evaluation.summary.items()
-            for name in MEASURES
+            name: -1.0 if value != value else 100 * value
+            for name, value in evaluation.values().items()
         }
 
     def _prediction(self, sample: dict) -> tuple[np.ndarray, list[dict]]:

@@ -77,12 +77,36 @@ def test_tables_and_files(main, folder, capsys):
 def test_compare(main, folder, capsys):
     argv = ['gt.json', 'dt.json', '--compare', 'other.json', '--compare-masks', 'dt']
     main([*argv, '--html', 'out.html', '--sort', 'difference', '--csv', 'out.csv'])
-    summary, classes = tables_of(capsys.readouterr().out)
-    assert summary[0] == ['', 'dt.json', 'other.json', 'difference']
-    assert ['All PQ', '0.522', '0.389', '-0.133'] in summary
+    output = capsys.readouterr().out
+    summary, classes = tables_of(output)
+    assert summary[0] == ['', 'dt.json', 'other.json', 'difference', '95% interval']
+    rows = {row[0]: row[1:] for row in summary}
+    assert rows['PQ'][:3] == ['0.522', '0.389', '-0.133']
+    low, high = map(float, rows['PQ'][3].split(' to '))
+    assert low <= -0.133 <= high <= 0
+    assert rows['LRP_st'] == ['0.200', '0.200', '+0.000', '+0.000 to +0.000']
+    assert re.search(r'^LRP: other\.json is better in 0\.0% of resamples$', output, re.MULTILINE)
     assert classes[2][0] == 'car' and classes[2][-2:] == ['1.000', '+0.111']
     assert 'other.json' in Path('out.html').read_text(encoding='utf-8')
     assert 'other_LRP' in Path('out.csv').read_text()
+
+
+def test_comparison_without_and_with_intervals(main, folder, capsys):
+    pytest.importorskip('jinja2')
+    argv = ['gt.json', 'dt.json', '--compare', 'other.json', '--compare-masks', 'dt', '--force']
+    main([*argv, '--bootstrap', '0', '--html', 'out.html', '--json', 'out.json'])
+    assert 'interval' not in capsys.readouterr().out
+    assert 'interval' not in Path('out.html').read_text(encoding='utf-8')
+    assert 'comparison' not in json.loads(Path('out.json').read_text())
+
+    main([*argv, '--bootstrap', '30', '--html', 'out.html', '--json', 'out.json'])
+    found = json.loads(Path('out.json').read_text())['comparison']
+    assert found['num_resamples'] == 30 and found['other'] == 'other.json'
+    difference = found['differences']['PQ_th']
+    assert difference['value'] == pytest.approx(-0.2, abs=1e-3)
+    rows = {row[0]: row[1:] for row in Page(Path('out.html').read_text(encoding='utf-8')).rows}
+    assert rows['PQ_th'][0] == f'{difference["value"]:+.3f}'.replace('-', '\N{MINUS SIGN}')
+    assert rows['PQ_th'][2] == f'{100 * difference["better"]:.1f} %'
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,13 @@ def print_panoptic_tables(
     errors: None,
 ) -> None:
     print(panoptic.describe([*evaluations.values()]))
-    print_table(panoptic.summary_rows(evaluations))
+    table = panoptic.summary_rows(evaluations)
+    if differences:
+        table[0].append(INTERVAL)
+        for row in table[1:]:
+            row.append(interval_of(differences[row[0]]))
+    print_table(table)
+    print_better(evaluations, differences)
     print()
     print_table([columns, *([*map(row.get, columns)] for row in rows)])
 
@@ -175,13 +181,17 @@ def print_tables(
         values += [interval_of(differences.get(name))] if differences else []
         table.append([name, *values])
     print_table(table)
-    for name, difference in differences.items():
-        if name in ('AP', 'oLRP') and difference.better == difference.better:
-            print(f'{name}: {[*evaluations][1]} is better in {difference.better:.1%} of resamples')
+    print_better(evaluations, differences)
     if errors is not None:
         print_errors(errors, rows)
     print()
     print_table([columns, *([*map(row.get, columns)] for row in rows)])
+
+
+def print_better(evaluations: dict, differences: Differences) -> None:
+    for name, difference in differences.items():
+        if name in ('AP', 'oLRP', 'PQ', 'LRP') and difference.better == difference.better:
+            print(f'{name}: {[*evaluations][1]} is better in {difference.better:.1%} of resamples')
 
 
 def print_errors(errors: Errors, rows: list[dict]) -> None:
@@ -278,7 +288,7 @@ def main(argv: list[str] | None = None):
                 contents[args.thresholds] = thresholds_json(first, args.ground_truth)
             if args.html is not None:
                 on_step('report')
-                name, more = Path(args.ground_truth).name, ()
+                name, more = Path(args.ground_truth).name, (differences,)
                 if not args.panoptic:
                     more = errors, differences, args.images, str(Path(args.html).parent)
                 contents[args.html] = report(evaluations, name, *more)

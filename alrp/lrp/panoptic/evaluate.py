@@ -7,7 +7,8 @@ without a threshold to optimise.
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ from ..types import BoolArray, FloatArray, IntArray
 from .checks import check_pixels
 from .files import PanopticFile, Source, read_results, read_truth
 from .masks import available_cores, read_overlaps
-from .matching import Counts, locate, match
+from .matching import Counts, Outcomes, locate, match
 from .segments import Categories, Overlaps
 
 STEPS = 'reading the ground truth', 'reading the results', 'reading the PNGs', 'matching'
 MEASURES = 'PQ', 'SQ', 'RQ', 'LRP', 'LRP_loc', 'LRP_fp', 'LRP_fn'
+SUFFIXES = dict(All='', Things='_th', Stuff='_st')
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,19 @@ class PanopticEvaluation:
         category_names (list[str]): Names of the categories.
         isthing (np.ndarray): Shape (K,), bool.
         num_images (int): Images.
-        counts (Counts): True and false positives, false negatives, and sums of IoUs, shape (K,).
+        outcomes (Outcomes): True positives, false positives and false negatives.
     """
 
     category_ids: list[Any]
     category_names: list[str]
     isthing: BoolArray
     num_images: int
-    counts: Counts = field(repr=False)
+    outcomes: Outcomes = field(repr=False)
+
+    @cached_property
+    def counts(self) -> Counts:
+        """Numbers of outcomes and sums of IoUs by category. Arrays of shape (K,)."""
+        return self.outcomes.by_category(len(self.category_ids))
 
     @property
     def num_objects(self) -> IntArray:
@@ -88,6 +95,18 @@ class PanopticEvaluation:
             }
             for name, group in groups.items()
         }
+
+    def values(self) -> dict[str, float]:
+        """The summary by MMDetection's names: ``PQ``, ``PQ_th``, ``PQ_st``, ``SQ``, ..."""
+        return {
+            measure + SUFFIXES[group]: numbers[measure]
+            for group, numbers in self.summary.items()
+            for measure in MEASURES
+        }
+
+    def resampled(self, times: IntArray) -> 'PanopticEvaluation':
+        """The evaluation if image i occurs ``times[i]`` times. Shape (``num_images``,), int64."""
+        return replace(self, num_images=int(times.sum()), outcomes=self.outcomes.repeat(times))
 
     def to_dict(self) -> dict[str, Any]:
         """Summary and values by category, ready for JSON: NaN becomes None.
@@ -179,13 +198,13 @@ def evaluate_overlaps(
     """
     at = locate(truth.segments, results.segments, overlaps)
     check_pixels(truth, results, overlaps, at)
-    counts = match(truth.segments, results.segments, overlaps, at, len(categories.ids))
+    outcomes = match(truth.segments, results.segments, overlaps, at, len(categories.ids))
     return PanopticEvaluation(
         category_ids=categories.ids,
         category_names=categories.names,
         isthing=np.array(categories.isthing, dtype=np.bool_),
         num_images=len(truth.image_ids),
-        counts=counts,
+        outcomes=outcomes,
     )
 
 

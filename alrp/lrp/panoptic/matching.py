@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..types import BoolArray, FloatArray, IntArray
+from ..types import FloatArray, IntArray
 from .segments import VOID, Overlaps, Segments
+
+TP, FP, FN = range(3)
 
 
 class Located(NamedTuple):
@@ -29,6 +31,31 @@ class Counts(NamedTuple):
     fp: IntArray
     fn: IntArray
     iou_sum: FloatArray
+
+
+class Outcomes(NamedTuple):
+    """The true positives, false positives and false negatives, one by one, by ascending IoU.
+
+    ``image`` and ``category``, positions, and ``kind``, which is ``TP``, ``FP`` or ``FN``, are
+    int64. ``iou``, float64, is 0 without a match. All have shape (M,).
+    """
+
+    image: IntArray
+    category: IntArray
+    kind: IntArray
+    iou: FloatArray
+
+    def by_category(self, num_categories: int) -> Counts:
+        """Count by category. As the IoUs ascend, their sums do not depend on the order of files."""
+        place = self.kind * num_categories + self.category
+        tp, fp, fn = np.bincount(place, minlength=3 * num_categories).reshape(3, num_categories)
+        iou_sum = np.bincount(self.category, self.iou, num_categories)
+        return Counts(tp, fp, fn, iou_sum.astype(np.float64))
+
+    def repeat(self, times: IntArray) -> 'Outcomes':
+        """The outcomes if image i occurs ``times[i]`` times. ``times`` has shape (N,), int64."""
+        rows = np.repeat(np.arange(len(self.image)), times[self.image])
+        return Outcomes(self.image[rows], self.category[rows], self.kind[rows], self.iou[rows])
 
 
 def locate(truth: Segments, results: Segments, overlaps: Overlaps) -> Located:
@@ -86,8 +113,8 @@ def match(
     overlaps: Overlaps,
     at: Located,
     num_categories: int,
-) -> Counts:
-    """Count matches by category.
+) -> Outcomes:
+    """Match predictions with objects.
 
     A crowd never matches. A prediction without a match is ignored if more than half of it lies
     on VOID and on the crowd of its category; of several such crowds in an image, only the last
@@ -101,7 +128,7 @@ def match(
         num_categories (int): K.
 
     Returns:
-        Counts: The sums of IoUs do not depend on the order of images or segments.
+        Outcomes: Of the objects but crowds, and of the predictions but ignored ones.
     """
     pairs, ious = ious_of(truth, results, overlaps, at)
     pairs, ious = pairs[ious > 0.5], ious[ious > 0.5]
@@ -112,19 +139,17 @@ def match(
     ignored = _ignored_pixels(truth, results, overlaps, at, num_categories)
     false &= ~(2 * ignored > pixels_of(at.result, overlaps.pixels, len(results.id)))
 
-    def by_category(segments: Segments, chosen: IntArray | BoolArray) -> IntArray:
-        return np.bincount(segments.category[chosen], minlength=num_categories)
-
-    category = truth.category[at.truth[pairs]]
-    # Added up from the smallest, so that the last digit does not depend on the order of the file.
-    order = np.lexsort([ious, category])
-    iou_sum = np.bincount(category[order], weights=ious[order], minlength=num_categories)
-    return Counts(
-        tp=by_category(truth, at.truth[pairs]),
-        fp=by_category(results, false),
-        fn=by_category(truth, missed),
-        iou_sum=iou_sum.astype(np.float64),
-    )
+    found = [
+        (truth, at.truth[pairs], TP),
+        (results, np.flatnonzero(false), FP),
+        (truth, np.flatnonzero(missed), FN),
+    ]
+    image = np.concatenate([segments.image[rows] for segments, rows, _ in found])
+    category = np.concatenate([segments.category[rows] for segments, rows, _ in found])
+    kind = np.concatenate([np.full(len(rows), kind) for _, rows, kind in found])
+    iou = np.append(ious, np.zeros(len(kind) - len(ious)))
+    order = np.argsort(iou, kind='stable')
+    return Outcomes(image[order], category[order], kind[order], iou[order])
 
 
 def _ignored_pixels(

@@ -81,18 +81,18 @@ def summary_rows(evaluations: dict[str, PanopticEvaluation]) -> list[list[Any]]:
 
     Returns:
         list[list]: Of one evaluation, a row per value with a column per group. Of two, a row per
-        group and value with a column for each, and the difference, the second minus the first.
+        value and group, such as ``PQ_th``, with a column for each, and the difference, the second
+        minus the first.
     """
-    first, *others = (evaluation.summary for evaluation in evaluations.values())
-    names = [*MEASURES, 'n']
-    if not others:
+    if len(evaluations) == 1:
+        (summary,) = (evaluation.summary for evaluation in evaluations.values())
+        names = [*MEASURES, 'n']
         return [
-            ['', *first],
-            *([name, *(group[name] for group in first.values())] for name in names),
+            ['', *summary],
+            *([name, *(group[name] for group in summary.values())] for name in names),
         ]
-    rows: list[list[Any]] = [['', *evaluations, 'difference']]
-    for group in first:
-        for name in names:
-            values = [first[group][name], *(other[group][name] for other in others)]
-            rows.append([f'{group} {name}', *values, values[1] - values[0]])
-    return rows
+    first, second = (evaluation.values() for evaluation in evaluations.values())
+    return [
+        ['', *evaluations, 'difference'],
+        *([name, first[name], second[name], second[name] - first[name]] for name in first),
+    ]

@@ -1,7 +1,9 @@
 """The report about panoptic segmentation."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from ..bootstrap import Difference, check_comparable
 from ..curve import TAU
 from ..panoptic import PanopticEvaluation
 from ..panoptic.table import class_rows
@@ -22,13 +24,18 @@ CARDS = {  # by title: the leading value, and what to call the others
 }
 
 
-def make_panoptic_report(evaluations: dict[str, PanopticEvaluation], ground_truth: str = '') -> str:
+def make_panoptic_report(
+    evaluations: dict[str, PanopticEvaluation],
+    ground_truth: str = '',
+    differences: Mapping[str, Difference] | None = None,
+) -> str:
     """A self-contained HTML page about one or two panoptic results.
 
     Args:
         evaluations (dict[str, PanopticEvaluation]): One evaluation by name, or two on the same
             ground truth. The first is shown in full, the second in comparison.
         ground_truth (str): Name of the ground truth.
+        differences (Mapping[str, Difference], optional): Of the two evaluations.
 
     Returns:
         str: HTML.
@@ -38,15 +45,9 @@ def make_panoptic_report(evaluations: dict[str, PanopticEvaluation], ground_trut
         ValueError: If there are more than two evaluations, or if two differ in their ground truth.
     """
     check_number(evaluations)
-    names, (first, *others) = list(evaluations), evaluations.values()
+    first, *others = evaluations.values()
     for other in others:
-        if (
-            other.category_ids != first.category_ids
-            or (other.num_objects != first.num_objects).any()
-        ):
-            raise ValueError(
-                f'cannot compare {names[0]} and {names[1]}: they differ in ground truth'
-            )
+        check_comparable(first, other)
     both = [first, *others]
     rows = class_rows(both)
     for row in rows:
@@ -55,6 +56,7 @@ def make_panoptic_report(evaluations: dict[str, PanopticEvaluation], ground_trut
         'panoptic.html',
         evaluations,
         ['table.js'],
+        differences=differences,
         ground_truth=ground_truth,
         num_objects=int(first.num_objects.sum()),
         num_predictions=[int(e.num_predictions.sum()) for e in both],
