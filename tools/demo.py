@@ -5,6 +5,7 @@ Usage: ``python tools/demo.py``, or ``make demo``. It takes a few minutes on a C
 
 import argparse
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -65,8 +66,11 @@ def run(title: str, tool: str, *args) -> str:
         step, numbers = re.search(STEP, line), re.findall(NUMBERS, line)
         if step and numbers:
             print(f'  {step[0]}', *numbers, sep='  ', flush=True)
-    if process.wait() != 0:
-        sys.exit(''.join(lines[-40:]) + f'\nerror: command failed: {" ".join(map(str, command))}')
+    code = process.wait()
+    if code != 0:
+        how = f'killed by {signal.Signals(-code).name}' if code < 0 else f'exit code {code}'
+        text = ' '.join(map(str, command))
+        sys.exit(''.join(lines[-40:]) + f'\nerror: command failed ({how}): {text}')
     print(f'  {time.monotonic() - started:.0f} s', flush=True)
     return ''.join(lines)
 
