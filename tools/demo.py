@@ -35,7 +35,8 @@ def main():
     results = dict(re.findall(r'coco/bbox_(mAP\w*|oLRP\w*): (-?[\d.]+)', report))
     print('\nResults on the 100 validation images:')
     for name, key in dict(AP='', AP50='_50', AP75='_75', APs='_s', APm='_m', APl='_l').items():
-        print(f'  {name:5s}{100 * float(results["mAP" + key]):5.1f}')
+        value = float(results['mAP' + key])
+        print(f'  {name:5s}' + (f'{100 * value:5.1f}' if value >= 0 else '    - (no such objects)'))
     print(f'  oLRP {100 * float(results["oLRP"]):5.1f} (an error: lower is better)')
     print(f'Detections:  {detections}\nCurves:      {curves}\nCheckpoint:  {checkpoint}')
     print('Next: train on your own data, see docs/own_data.md.')
