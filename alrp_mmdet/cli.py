@@ -20,7 +20,7 @@ from alrp.text import describe_error
 from .config_file import ConfigError, explain_unknown_type, read_config
 from .config_types import normalise_types
 from .datasets.check import AnnotationError, check_datasets
-from .datasets.palettes import extend_palettes
+from .datasets.palettes import set_palettes
 from .datasets.setting_types import missing_settings
 from .deploy.thresholds import ThresholdsError
 from .errors import (
@@ -112,7 +112,7 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
         raise ConfigError(f'{problem}: choose another --work-dir')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     check_datasets(cfg, splits)
-    extend_palettes(cfg)
+    set_palettes(cfg)
     # Not earlier: other processes wait here until the launcher ends them if the data have errors.
     if args.launcher == 'pytorch' and not torch.cuda.is_available():
         _distribute_on_cpu(cfg)

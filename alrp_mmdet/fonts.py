@@ -40,10 +40,6 @@ def use_fonts_for(texts: Iterable[str]) -> None:
         added.append(best)
         missing -= covered[best]
     matplotlib.rcParams['font.family'] = ['sans-serif', *added]
-    complete = [name for name in added if covered[name] == needed]
-    if complete:  # MMEngine's Visualizer takes the first sans-serif font only
-        others = [name for name in matplotlib.rcParams['font.sans-serif'] if name != complete[0]]
-        matplotlib.rcParams['font.sans-serif'] = [complete[0], *others]
     if missing:
         warnings.filterwarnings('ignore', 'Glyph .* missing from', UserWarning)
         print_log(

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import mmcv
@@ -12,12 +12,14 @@ from mmdet.apis import DetInferencer
 from mmdet.registry import DATASETS
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 
 from alrp.text import describe_error, format_list
 
 from ..config_types import normalise_types
 from ..datasets.check import heads_of
-from ..datasets.palettes import full_palette
+from ..datasets.palettes import full_palette, set_palettes
+from ..drawing import class_colours, detections_picture
 from ..transfer.fine_tuning import check_fits
 from .inputs import InputError
 
@@ -47,7 +49,7 @@ def find_work_dir_config(checkpoint: str) -> str:
 
 
 class Detector(DetInferencer):
-    """A detector whose checkpoint fits completely and whose visualizer writes no files.
+    """A detector whose checkpoint fits completely, and which draws detections itself.
 
     Args:
         cfg (Config): The config, with a ``test_dataloader``.
@@ -62,9 +64,7 @@ class Detector(DetInferencer):
     def __init__(self, cfg: Config, checkpoint: str, device: str | None = None):
         self.checkpoint = checkpoint
         cfg = normalise_types(cfg.copy())
-        # The backends of the config could create folders, or start a run on a server.
-        cfg.visualizer = dict(cfg.get('visualizer') or dict(type='DetLocalVisualizer'))
-        cfg.visualizer['vis_backends'] = None
+        set_palettes(cfg)
         with _input_errors(device):
             super().__init__(cfg, checkpoint, device, show_progress=False)
 
@@ -99,9 +99,20 @@ class Detector(DetInferencer):
 
     def draw(self, image: np.ndarray, sample: DetDataSample) -> np.ndarray:
         """Draw all detections on a copy of an image, (H, W, 3), uint8, BGR."""
+        if 'pred_instances' not in sample:
+            return image.copy()
+        found = sample.pred_instances.cpu().numpy()
         rgb = np.ascontiguousarray(image[..., ::-1])
-        self.visualizer.add_datasample('', rgb, sample, draw_gt=False, pred_score_thr=-1)
-        return np.ascontiguousarray(self.visualizer.get_image()[..., ::-1])
+        colours = class_colours(self.model.dataset_meta['palette'])
+        return np.ascontiguousarray(
+            detections_picture(rgb, found, self.classes, colours)[..., ::-1]
+        )
+
+    def _init_visualizer(self, cfg: Config) -> None:
+        """Build none: its backends could create folders, or start a run on a server."""
+
+    def _init_collate(self, cfg: Config) -> Callable:
+        return pseudo_collate  # MMEngine looks for it in a registry that MMDetection does not have
 
     def _load_weights_to_model(self, model, checkpoint, cfg) -> None:
         check_fits(model, checkpoint, self.checkpoint)

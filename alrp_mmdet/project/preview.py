@@ -8,12 +8,12 @@ import mmcv
 from matplotlib.lines import Line2D
 
 from ..datasets.masks import decode, encode
-from ..drawing import class_colours, draw_box, image_grid, paint_mask
+from ..datasets.palettes import distinct_colours
+from ..drawing import class_colours, draw_box, draw_labels, image_grid, paint_mask
 from ..fonts import use_fonts_for
 from .formats import Split
 
 NUM_IMAGES, COLUMNS = 12, 4
-MAX_LABELLED_BOXES = 15  # with more boxes in an image, class names would hide them
 MAX_LEGEND_CLASSES = 24
 NUM_DOUBTFUL = 4  # images that are shown because their annotations may be wrong
 
@@ -29,35 +29,37 @@ def draw_annotations(split: Split, masks: bool = False) -> bytes:
         bytes: A PNG file.
     """
     categories = split.content['categories']
-    palette = class_colours('random', len(categories))
-    if len(categories) <= 20:
-        palette = plt.get_cmap('tab10' if len(categories) <= 10 else 'tab20').colors
+    palette = class_colours(distinct_colours(len(categories)))
     labels = {category['id']: i for i, category in enumerate(categories)}
     by_image = split.annotations_by_image()
     chosen = _choose_images(split, by_image)
     use_fonts_for([*split.classes, *(image['file_name'] for image in chosen)])
-    figure, axes = image_grid([(image['width'], image['height']) for image in chosen], COLUMNS)
+    sizes = [(image['width'], image['height']) for image in chosen]
+    figure, axes = image_grid(sizes, COLUMNS, title=0.2, legend=0.8)
     drawn = set()
     for axis, image in zip(axes, chosen):
         pixels = mmcv.imread(str(split.image_path(image)), channel_order='rgb')
         axis.set_title(image['file_name'], fontsize=7)
         annotations = by_image[image['id']]
+        boxes, colours, names = [], [], []
         for annotation in annotations:
             x, y, w, h = annotation['bbox']
             i = labels[annotation['category_id']]
-            text = categories[i]['name'] if len(annotations) <= MAX_LABELLED_BOXES else None
             style = '--' if annotation['iscrowd'] else '-'
-            draw_box(axis, (x, y, x + w, y + h), palette[i], text, linewidth=1.5, linestyle=style)
+            boxes.append((x, y, x + w, y + h))
+            colours.append(palette[i])
+            names.append(categories[i]['name'])
+            draw_box(axis, boxes[-1], palette[i], linewidth=1.5, linestyle=style)
             drawn.add(i)
             if masks:
                 rle = encode(annotation['segmentation'], *pixels.shape[:2])
                 paint_mask(pixels, decode(rle), palette[i], fill=not annotation['iscrowd'])
         axis.imshow(pixels)
+        draw_labels(axis, boxes, colours, names)
     legend = [
         Line2D([], [], color=palette[i], label=categories[i]['name'])
         for i in sorted(drawn)[:MAX_LEGEND_CLASSES]
     ]
-    figure.tight_layout(rect=(0, 0.06, 1, 1))
     figure.legend(handles=legend, loc='lower center', ncol=8, frameon=False, fontsize=8)
     png = io.BytesIO()
     figure.savefig(png, dpi=100)

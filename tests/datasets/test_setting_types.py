@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 
 from alrp_mmdet.datasets import AnnotationError, check_datasets
-from alrp_mmdet.datasets.palettes import extend_palettes
+from alrp_mmdet.datasets.palettes import set_palettes
 from alrp_mmdet.datasets.setting_types import missing_settings
 
 CONTENT = dict(
@@ -43,7 +43,7 @@ def check(config, change):
     change(config, config['train_dataloader']['dataset'])
     config = Config(config)
     check_datasets(config, ('train', 'val'))
-    extend_palettes(config)
+    set_palettes(config)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,14 @@ from alrp_mmdet.datasets.masks import decode, encode  # noqa: E402
 from alrp_mmdet.deploy import Detector, InputError  # noqa: E402
 from alrp_mmdet.deploy.calibration import apply_calibration, read_calibration  # noqa: E402
 from alrp_mmdet.deploy.thresholds import apply_thresholds, read_thresholds  # noqa: E402
-from alrp_mmdet.drawing import class_colours, draw_box, image_grid, paint_mask  # noqa: E402
+from alrp_mmdet.drawing import (  # noqa: E402
+    class_colours,
+    draw_box,
+    draw_detections,
+    image_grid,
+    paint_mask,
+    paint_masks,
+)
 from alrp_mmdet.fonts import use_fonts_for  # noqa: E402
 
 
@@ -53,16 +60,6 @@ def parse_args():
     return parser.parse_args()
 
 
-def paint_masks(image, instances: list[dict], detections, palette: list) -> None:
-    """Fill the masks of detections, and outline those of the ground truth in white."""
-    for mask, label in zip(detections.masks, detections.labels):
-        paint_mask(image, mask, palette[label])
-    for instance in instances:
-        if 'mask' in instance:
-            rle = encode(instance['mask'], *image.shape[:2])
-            paint_mask(image, decode(rle), 'white', fill=False)
-
-
 def main():
     args = parse_args()
     with exit_on_error():
@@ -86,28 +83,27 @@ def main():
             meaning = f'{meaning}; calibrated scores' if score_thr == 0 else f'calibrated {meaning}'
         elif args.thresholds is None:
             apply_thresholds(model, [score_thr] * len(classes))
-    palette = class_colours(model.dataset_meta['palette'], len(classes))
+    colours = class_colours(model.dataset_meta['palette'])
 
     infos = [dataset.get_data_info(i) for i in range(min(args.num_images, len(dataset)))]
     use_fonts_for(classes)
     figure, axes = image_grid([(info['width'], info['height']) for info in infos], args.columns)
     for axis, info in zip(axes, infos):
         image = mmcv.imread(info['img_path'], channel_order='rgb')
+        detections = inference_detector(model, info['img_path']).pred_instances.cpu().numpy()
+        paint_masks(image, detections, colours)
         for instance in info['instances']:
             draw_box(axis, instance['bbox'], 'white', linestyle=(0, (2, 2)), linewidth=1.2)
-        detections = inference_detector(model, info['img_path']).pred_instances.cpu().numpy()
-        if 'masks' in detections:
-            paint_masks(image, info['instances'], detections, palette)
+            if 'masks' in detections and 'mask' in instance:
+                rle = encode(instance['mask'], *image.shape[:2])
+                paint_mask(image, decode(rle), 'white', fill=False)
         axis.imshow(image)
-        for box, score, label in zip(detections.bboxes, detections.scores, detections.labels):
-            text = f'{classes[label]} {score:.2f}'
-            draw_box(axis, box, palette[label], text, linewidth=1.8)
+        draw_detections(axis, detections, classes, colours)
     legend = [
         Line2D([], [], color='black', label=f'detection, {meaning}'),
         Line2D([], [], color='grey', linestyle=(0, (2, 2)), label='ground truth'),
     ]
     figure.legend(handles=legend, loc='lower center', ncol=2, frameon=False)
-    figure.tight_layout(rect=(0, 0.03, 1, 1))
     figure.savefig(args.out, dpi=100)
     print(f'Wrote {args.out}')
 
