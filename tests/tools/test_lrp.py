@@ -249,6 +249,10 @@ def test_report(main, files):
     assert shown['no object']['of_sets'][0]['optimum']['threshold'] is None
     lead = [text.strip() for text in page.texts['span', None]]
     assert f'{evaluation.summary["oLRP"]:.3f}' in lead and f'{evaluation.summary["AP"]:.3f}' in lead
+    rows = page.texts['th', None]
+    components = {f'1 \N{MINUS SIGN} {name}' for name in ('IoU', 'precision', 'recall')}
+    assert components <= set(rows)  # apart from the names of parts of oLRP
+    assert not {'localisation', 'false positives', 'missed objects'} & set(rows)
 
 
 def test_report_of_two(main, files):

@@ -119,6 +119,7 @@ def test_confusion_matrix_of_the_report(main, files):
         ['background', '1', '', '', ''],
     ]
     assert 'img' not in page.tags
+    assert '(1, 50.0 %)' in page.text  # of the two zebras
     assert set(PARTS.values()) <= {line.strip() for line in page.text.split('\n')}
 
 

@@ -6,11 +6,13 @@ const two = data.sets.length === 2;
 // Okabe and Ito's colours, which are distinct for all kinds of colour vision.
 const INK = '#1b2430', SOFT = '#5b6673', GRID = '#e8ebee';
 const SETS = ['#2f5d8a', '#c96a12'];
-const PARTS = [
+const PARTS = [ // of oLRP
   { key: 'loc', name: 'localisation', colour: '#0072b2' },
   { key: 'fp', name: 'false positives', colour: '#e69f00' },
   { key: 'fn', name: 'missed objects', colour: '#009e73' },
 ];
+
+const COMPONENTS = { loc: `1 − ${data.measure}`, fp: '1 − precision', fn: '1 − recall' }; // not parts: they do not add up
 
 // Plotly renders some tags in text as markup, and a class name may contain any text.
 const plain = text => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
@@ -36,7 +38,7 @@ function drawCurves(index) {
   chosen.of_sets.forEach(({ curve, optimum }, s) => {
     const dash = s ? 'dot' : 'solid';
     const of = two ? ` ${short(data.sets[s])}` : '';
-    const lines = [{ key: 'error', name: 'LRP error', colour: INK }, ...PARTS];
+    const lines = [{ key: 'error', name: 'LRP error', colour: INK }, ...PARTS.map(p => ({ ...p, name: COMPONENTS[p.key] }))];
     for (const { key, name, colour } of lines) {
       traces.push({
         x: curve.score, y: curve[key], name, legendgroup: key, showlegend: s === 0,
@@ -77,11 +79,11 @@ function describe(chosen) {
     const strong = document.createElement('b');
     const advice = o.threshold === null
       ? `No threshold for ${chosen.name}`
-      : `Keep ${chosen.name} from a score of ${Number(o.threshold.toPrecision(3))}`;
+      : `Best score threshold for ${chosen.name}: ${Number(o.threshold.toPrecision(3))}`;
     strong.textContent = two ? `${data.sets[s]}. ${advice}` : advice;
     const objects = `${chosen.objects.toLocaleString('en')} object${chosen.objects === 1 ? '' : 's'}`;
     line.append(strong, o.threshold === null ? ` (${objects})` :
-      `: oLRP ${number(o.oLRP)}, mean 1 − ${data.measure} ${number(o.oLRP_loc)}, ` +
+      `, with oLRP ${number(o.oLRP)}, mean 1 − ${data.measure} ${number(o.oLRP_loc)}, ` +
       `${number(100 * o.oLRP_fp, 1)} % of detections false, ${number(100 * o.oLRP_fn, 1)} % of ${objects} missed`);
     return line;
   }));
@@ -90,9 +92,8 @@ function describe(chosen) {
 function drawWorst() {
   const worst = data.classes.filter(c => c.of_sets[0].optimum.oLRP !== null).slice(0, 12).reverse();
   const y = worst.map((_, i) => i);
-  if (worst.length < 12) document.getElementById('worst-chart').style.height = `${140 + 25 * worst.length}px`;
   draw('worst-chart', PARTS.map(({ name, colour }, p) => ({
-    type: 'bar', orientation: 'h', name, y, x: worst.map(c => c.of_sets[0].parts[p]), width: .68,
+    type: 'bar', orientation: 'h', name, y, x: worst.map(c => c.of_sets[0].parts[p]), width: Math.min(.68, worst.length / 9),
     marker: { color: colour }, customdata: worst.map(c => [plain(c.name), c.objects, number(c.of_sets[0].optimum.oLRP)]),
     hovertemplate: `%{customdata[0]}: %{x:.3f} by ${name}<br>oLRP %{customdata[2]}, %{customdata[1]:,} objects<extra></extra>`,
   })), {

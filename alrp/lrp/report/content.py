@@ -10,7 +10,6 @@ from ..evaluate import Evaluation
 from ..summary import defined
 from ..tasks import AT_THRESHOLD, LRP_COMPONENTS
 
-COMPONENTS = dict(oLRP_loc='localisation', oLRP_fp='false positives', oLRP_fn='missed objects')
 COLUMNS = dict(oLRP_loc='Loc', oLRP_fp='FP', oLRP_fn='FN')  # shorter names in the table
 CALIBRATION = dict(LaECE_0='Calibration error', LaACE_0='without bins')
 POINTS = 100  # of a curve
@@ -23,7 +22,9 @@ def cards(evaluations: list[Evaluation]) -> list[dict[str, Any]]:
     groups = {
         'Localisation, recall, precision': {
             'oLRP': 'Optimal LRP error',
-            **COMPONENTS,
+            'oLRP_loc': f'1 \N{MINUS SIGN} {task.measure}',
+            'oLRP_fp': '1 \N{MINUS SIGN} precision',
+            'oLRP_fn': '1 \N{MINUS SIGN} recall',
             **{f'oLRP{suffix}': name for suffix, name in task.parts.items()},
         },
         'Average precision': {

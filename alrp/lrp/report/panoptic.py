@@ -12,9 +12,9 @@ from .frame import check_number, render
 CARDS = {  # by title: the leading value, and what to call the others
     'Localisation, recall, precision': {
         'LRP': 'LRP error',
-        'LRP_loc': 'localisation',
-        'LRP_fp': 'false positives',
-        'LRP_fn': 'missed objects',
+        'LRP_loc': '1 \N{MINUS SIGN} IoU',
+        'LRP_fp': '1 \N{MINUS SIGN} precision',
+        'LRP_fn': '1 \N{MINUS SIGN} recall',
     },
     'Panoptic quality': {
         'PQ': 'Panoptic quality',
