@@ -18,8 +18,9 @@ FOLDERS = '.', 'analysis', 'checkpoints'
 
 
 def find_tools() -> dict[str, Path]:
-    """The script of each subcommand by name, ``new_project`` for example."""
-    return {path.stem: path for folder in FOLDERS for path in sorted(TOOLS.glob(f'{folder}/*.py'))}
+    """The script of each subcommand by name: ``new-project`` runs ``new_project.py``."""
+    paths = [path for folder in FOLDERS for path in sorted(TOOLS.glob(f'{folder}/*.py'))]
+    return {path.stem.replace('_', '-'): path for path in paths}
 
 
 def first_sentence(script: Path) -> str:
@@ -62,11 +63,11 @@ def main(argv: list[str] | None = None) -> None:
     if name == '--version':
         print(__version__)
         return
-    tool = tools.get(name.replace('-', '_'))
-    if tool is None:
+    name = name.replace('_', '-')
+    if name not in tools:
         print(_unknown(name, tools), file=sys.stderr)
         sys.exit(2)
-    _run(tool, f'alrp {tool.stem}', arguments)
+    _run(tools[name], f'alrp {name}', arguments)
 
 
 def _run(script: Path, command: str, arguments: list[str]) -> None:
@@ -81,7 +82,7 @@ def _run(script: Path, command: str, arguments: list[str]) -> None:
 def _unknown(name: str, tools: dict[str, Path]) -> str:
     if not name:
         return help_text(tools)
-    close = get_close_matches(name.replace('-', '_'), tools)
+    close = get_close_matches(name, tools)
     hint = f'Did you mean {" or ".join(close)}?' if close else f'Commands: {", ".join(tools)}'
     return f"error: unknown command {name!r}. {hint}. Run 'alrp --help' for a list"
 

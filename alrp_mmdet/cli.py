@@ -3,7 +3,9 @@
 import argparse
 import contextlib
 import os
+import re
 import sys
+import traceback
 import warnings
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from mmengine.dist import is_main_process
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+import alrp
 from alrp.files import output_problem
 from alrp.lrp.calibration import CalibrationError
 from alrp.text import describe_error
@@ -33,12 +36,14 @@ from .errors import (
     tell_torchrun,
 )
 from .hooks import FineTuneHook, ImageErrorHook, MicroBatchHook, ResumeHook
+from .models.loss_checks import check_losses
 from .optional_packages import check_packages
 from .transfer.safe_loading import CheckpointError
 
 # MMEngine triggers it for each file that a config inherits as 'alrp_mmdet::...'.
 warnings.filterwarnings('ignore', 'pkg_resources is deprecated', UserWarning)
 
+OUR_FOLDERS = Path(alrp.__file__).parent, Path(__file__).parent
 # Added to every run, because configs of users may not have them.
 NEEDED_HOOKS = FineTuneHook, ImageErrorHook, MicroBatchHook, ResumeHook
 
@@ -100,13 +105,14 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
 
     Raises:
         AnnotationError: If the data of these splits cannot be used.
-        ConfigError: If the config needs a package that is not installed, or the work dir cannot be
-            written.
+        ConfigError: If the config needs a package that is not installed, a class is built with a
+            wrong setting, or the work dir cannot be written.
     """
     missing = [] if 'runner_type' in cfg else missing_settings(cfg, splits)
     if missing:
         raise ConfigError('; '.join(missing))
     check_packages(cfg, splits)
+    check_losses(cfg.model)
     problem = output_problem(Path(cfg.work_dir, 'log'))
     if problem is not None:
         raise ConfigError(f'{problem}: choose another --work-dir')
@@ -122,6 +128,10 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
         raise ConfigError(
             f'cannot import something that {args.config} needs: {describe_error(error)}'
         ) from error
+    except (TypeError, ValueError) as error:
+        if not _is_of_settings(error):
+            raise  # a defect: the traceback tells more
+        raise ConfigError(f'{args.config}: {error}') from error
     for hook_type in NEEDED_HOOKS:
         if not any(isinstance(hook, hook_type) for hook in runner.hooks):
             runner.register_hook(hook_type())
@@ -168,6 +178,14 @@ def exit_on_error(*others: type[Exception]):
         # A defect: the traceback tells more.
         tell_torchrun(f'error: {describe_error(error)}')
         raise
+
+
+def _is_of_settings(error: TypeError | ValueError) -> bool:
+    """Whether a class was built with a wrong setting: an unknown one, or one that ours refuse."""
+    if isinstance(error, TypeError):
+        return re.search(r'__init__\(\) (got an unexpected|missing)', str(error)) is not None
+    raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+    return any(folder in raised_in.parents for folder in OUR_FOLDERS)
 
 
 def _distribute_on_cpu(cfg: Config) -> None:

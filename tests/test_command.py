@@ -20,7 +20,7 @@ def test_all_tools_are_subcommands():
     scripts = (ROOT / 'tools').rglob('*.py')
     scripts = {path for path in scripts if not {'dev', 'launch'} & {*path.parts}}
     assert {path.resolve() for path in find_tools().values()} == scripts
-    assert {'train', 'new_project', 'lrp', 'convert_published'} <= {*find_tools()}
+    assert {'train', 'new-project', 'lrp', 'convert-published'} <= {*find_tools()}
 
 
 def test_help_lists_them_with_a_line_each(capsys):
@@ -49,12 +49,12 @@ def test_no_command_is_an_error_with_the_list(capsys):
     with pytest.raises(SystemExit) as error:
         main([])
     assert error.value.code == 2
-    assert 'plot_curves' in capsys.readouterr().err
+    assert 'plot-curves' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     'name, named',
-    [('trian', 'train'), ('new-projekt', 'new_project'), ('qqq', 'convert_published')],
+    [('trian', 'train'), ('new-projekt', 'new-project'), ('qqq', 'convert-published')],
 )
 def test_unknown_command_is_an_error_with_similar_names(name, named, capsys):
     with pytest.raises(SystemExit) as error:
@@ -84,7 +84,7 @@ def test_a_hyphen_may_replace_an_underscore(name, monkeypatch):
     monkeypatch.setattr('alrp.__main__._run', lambda *arguments: ran.append(arguments))
     main([name, 'photos', '--out', 'folder'])
     [(script, command, arguments)] = ran
-    assert script.name == 'new_project.py' and command == 'alrp new_project'
+    assert script.name == 'new_project.py' and command == 'alrp new-project'
     assert arguments == ['photos', '--out', 'folder']
 
 

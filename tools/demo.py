@@ -22,7 +22,8 @@ def main():
     argparse.ArgumentParser(description=__doc__.partition('\n')[0]).parse_args()
     work_dir = new_work_dir(Path('work_dirs'), 'demo')
     print(f'Writing to {work_dir}')
-    run('Training (a few minutes)', 'train.py', CONFIG, '--work-dir', work_dir)
+    title = 'Training (a few minutes). The loss first rises, until self_balance has adapted'
+    run(title, 'train.py', CONFIG, '--work-dir', work_dir)
     checkpoint = (work_dir / 'last_checkpoint').read_text().strip()
     thresholds = work_dir / 'thresholds.json'
     options = '--cfg-options', f'test_evaluator.thresholds_file={thresholds}'

@@ -21,7 +21,7 @@ from alrp_mmdet.deploy.tta import use_tta  # noqa: E402
 
 def parse_args():
     parser = make_parser(__doc__.partition('\n')[0])
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('checkpoint', nargs='+', help='checkpoint file')
     parser.add_argument('--out', help='write the predictions to this .pkl file')
     parser.add_argument(
         '--thresholds',
@@ -45,7 +45,11 @@ def parse_args():
         'use tta_model and tta_pipeline of the config',
     )
     parser.add_argument('--wait-time', type=float, default=2, help='seconds to show each image')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if len(args.checkpoint) > 1:  # a pattern of the shell that more than one file matches
+        parser.error(f'one checkpoint at a time, got {" ".join(args.checkpoint)}')
+    (args.checkpoint,) = args.checkpoint
+    return args
 
 
 def use_hook(cfg: Config, path: str, **hook: str) -> None:

@@ -14,7 +14,7 @@ from mmengine.config import Config  # noqa: E402
 
 from alrp_mmdet.cli import build_runner, exit_on_error, load_config, make_parser  # noqa: E402
 from alrp_mmdet.config_file import ConfigError  # noqa: E402
-from alrp_mmdet.errors import say_how_to_resume  # noqa: E402
+from alrp_mmdet.errors import rank, say_how_to_resume  # noqa: E402
 from alrp_mmdet.optim import use_amp_of_device  # noqa: E402
 from alrp_mmdet.transfer.latest_checkpoint import latest_checkpoint  # noqa: E402
 from alrp_mmdet.transfer.pretrained import check_pretrained  # noqa: E402
@@ -61,6 +61,12 @@ def main():
             checkpoint = checkpoint_to_resume(resume, cfg.work_dir)
             cfg.resume = checkpoint is not None
             cfg.load_from = checkpoint or cfg.get('load_from')
+        elif rank() == 0 and (last := latest_checkpoint(cfg.work_dir)) is not None:
+            print(
+                f'warning: {cfg.work_dir} has checkpoints of an earlier run, such as {last}. They '
+                'are overwritten if names are equal. To go on from them, use --resume; to keep '
+                'them, another --work-dir'
+            )
         load_from = cfg.get('load_from')
         if load_from and '://' not in load_from and not Path(load_from).is_file():
             raise ConfigError(f'load_from names {load_from}, but there is no such file')

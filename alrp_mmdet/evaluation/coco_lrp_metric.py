@@ -269,6 +269,7 @@ class CocoLRPMetric(CocoMetric):
     def _write_thresholds(self, evaluation: Evaluation) -> None:
         text = thresholds_json(evaluation, self.ann_file, _lrp_limit(evaluation))
         write_atomically(self.thresholds_file, text.encode())
+        MMLogger.get_current_instance().info(f'Wrote {self.thresholds_file}')
 
 
 def _lrp_limit(evaluation: Evaluation) -> int:

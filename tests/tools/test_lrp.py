@@ -136,6 +136,16 @@ def test_table_of_classes_is_printed_and_written(main, files, capsys):
         assert cells[1] == line['objects'] == str(expected[line['class']]['objects'])
 
 
+@pytest.mark.parametrize('num_images, warned', [(1, True), (2, False)])
+def test_few_images_with_detections_are_warned_of(main, files, capsys, num_images, warned):
+    results = json.loads(Path('results.json').read_text())
+    Path('few.json').write_text(json.dumps([r for r in results if r['image_id'] < num_images]))
+    main(['gt.json', 'few.json'])
+    warning = capsys.readouterr().err
+    assert ('few.json' in warning and '1 of the 4 images' in warning) == warned
+    assert bool(warning) == warned
+
+
 @pytest.mark.parametrize(
     'column, descending',
     [('oLRP', True), ('AP', False), ('threshold', True), ('oLRP_loc', True), ('difference', True)],

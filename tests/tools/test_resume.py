@@ -103,6 +103,16 @@ def test_run_killed_while_writing_a_checkpoint_resumes(tmp_path, config, tool, c
     assert checkpoints(tmp_path / 'run') == ['epoch_3.pth']
 
 
+@pytest.mark.slow
+def test_checkpoints_of_an_earlier_run_are_warned_of(tmp_path, config, tool, capsys):
+    one = ('train_cfg.max_epochs=1',)
+    tool('train.py', config, '--work-dir', 'run', options=one)
+    assert 'warning: run' not in capsys.readouterr().out
+    tool('train.py', config, '--work-dir', 'run', options=one)
+    [line] = [line for line in capsys.readouterr().out.splitlines() if 'warning: run' in line]
+    assert 'epoch_1.pth' in line and '--resume' in line
+
+
 def test_resume_without_a_checkpoint_starts_from_scratch(tmp_path, config, tool, capsys):
     one = ('train_cfg.max_epochs=1',)
     tool('train.py', config, '--work-dir', 'run', '--resume', options=one)

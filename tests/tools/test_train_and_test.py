@@ -230,6 +230,13 @@ def test_bad_annotations_are_reported_before_anything_runs(tmp_path, config, too
     assert not (tmp_path / 'run').exists()
 
 
+def test_two_checkpoints_are_an_error_message(config, tool, capsys):
+    with pytest.raises(SystemExit):
+        tool('test.py', config, 'best_epoch_1.pth', 'best_epoch_2.pth')
+    message = capsys.readouterr().err
+    assert 'one checkpoint' in message and 'best_epoch_1.pth best_epoch_2.pth' in message
+
+
 def test_damaged_checkpoint_is_an_error_message(tmp_path, config, tool):
     (tmp_path / 'damaged.pth').write_bytes(b'PK\x03\x04 and so on')
     with pytest.raises(SystemExit, match=r'error: .*damaged\.pth'):
@@ -237,15 +244,23 @@ def test_damaged_checkpoint_is_an_error_message(tmp_path, config, tool):
 
 
 @pytest.mark.parametrize(
-    'change, message',
+    'change, facts',
     [
-        ('model.bbox_head.loss_cls.delta=0', 'delta'),
-        ('model.bbox_head.loss_cls.tau=1.0', 'tau'),
+        (['model.bbox_head.loss_cls.delta=0'], ['delta']),
+        (['model.bbox_head.loss_cls.tau=1.0'], ['tau', '1.0']),
+        (['model.bbox_head.anchors=2'], ['AnchorHead', "'anchors'"]),
+        (['model.bbox_head.loss_bbox.type=L1Loss'], ['aLRPLoss', 'L1Loss', 'GIoULoss']),
+        (['model.bbox_head.loss_cls.type=FocalLoss'], ['ALRPRetinaHead', 'FocalLoss']),
+        (['model.bbox_head.type=RetinaHead'], ['RetinaHead', 'aLRPLoss', 'ALRPRetinaHead']),
+        (['model.bbox_head.type=GFLHead'], ['GFLHead', 'aLRPLoss', 'another loss_cls']),
     ],
 )
-def test_wrong_loss_settings_are_reported_before_training(config, tool, change, message):
-    with pytest.raises(ValueError, match=message):
-        tool('train.py', config, '--work-dir', 'run', options=(change,))
+def test_wrong_settings_are_an_error_message_before_training(config, tool, change, facts):
+    with pytest.raises(SystemExit) as error:
+        tool('train.py', config, '--work-dir', 'run', options=change)
+    message = str(error.value)
+    assert message.startswith('error: ') and '\n' not in message
+    assert all(fact in message for fact in facts), message
 
 
 def metrics(pattern: Path) -> dict:

@@ -100,9 +100,25 @@ def evaluate_detections(
             bool(args.calibration),
             path,
         )
-        if not len(evaluation.matches.score):
-            warnings.warn(f'{path} has no detections: AP is 0 and oLRP is 1', stacklevel=1)
+        problem = few_images(evaluation)
+        if problem is not None:
+            warnings.warn(f'{path} has {problem}', stacklevel=1)
         yield evaluation
+
+
+def few_images(evaluation: Evaluation) -> str | None:
+    """What is missing if most images with objects have no detections."""
+    if not len(evaluation.matches.score):
+        return 'no detections: AP is 0 and oLRP is 1'
+    truth = evaluation.truth
+    with_objects = {*truth.image[~truth.ignored].tolist()}
+    found = with_objects & {*evaluation.matches.image.tolist()}
+    if 2 * len(found) >= len(with_objects):
+        return None
+    return (
+        f'detections in only {len(found):,} of the {len(with_objects):,} images with objects. Are '
+        'they of another data set?'
+    )
 
 
 def evaluate_panoptic(

@@ -29,21 +29,34 @@ def models() -> list[dict]:
 
 
 def table(entries: list[dict]) -> str:
-    """The models as a Markdown table."""
+    """The models as a Markdown table, published figures first, and a list of those without any."""
     rows = [
         '| config | evaluated on | box AP | box oLRP | mask AP | mask oLRP | figures |',
         '|---|---|---|---|---|---|---|',
     ]
-    for model in entries:
-        results = {result['Task']: result for result in model.get('Results', [])}
-        [dataset] = {result['Dataset'] for result in results.values()} or ['']
-        cells = [f'[{model["Name"]}](../{model["Config"]})', dataset]
+    figures = ('published', 'measured')
+    known = [model for model in entries if model['Metadata']['Figures'] in figures]
+    for model in sorted(known, key=lambda model: figures.index(model['Metadata']['Figures'])):
+        results = {result['Task']: result for result in model['Results']}
+        [dataset] = {result['Dataset'] for result in results.values()}
+        cells = [link(model), dataset]
         for task, name in (('Object Detection', 'box AP'), ('Instance Segmentation', 'mask AP')):
             metrics = results.get(task, {}).get('Metrics', {})
             cells += [metrics.get(name, ''), metrics.get('oLRP', '')]
         cells.append(model['Metadata']['Figures'])
         rows.append(f'| {" | ".join(map(str, cells))} |')
+    rows += ['', 'The tests build and run these configs, too, but nobody has trained them yet:', '']
+    folders = {}
+    for model in entries:
+        if model not in known:
+            folders.setdefault(Path(model['Config']).parts[1], []).append(link(model))
+    rows += [f'- {", ".join(links)}' for links in folders.values()]
     return '\n'.join(rows) + '\n'
+
+
+def link(model: dict) -> str:
+    """A link to the config of a model."""
+    return f'[{model["Name"]}](../{model["Config"]})'
 
 
 def written(page: str, new_table: str) -> str:
