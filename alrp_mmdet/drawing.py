@@ -86,9 +86,9 @@ def draw_labels(axis, boxes, colours: Sequence[Colour], texts: Sequence[str]) ->
     """
     axis.apply_aspect()
     to_pixels = axis.transData.inverted()
-    image_width, image_height = axis.get_xlim()[1], axis.get_ylim()[0]
     pad = PAD * axis.figure.dpi / 72
-    boxes = np.reshape(boxes, (-1, 4))
+    size = axis.get_xlim()[1], axis.get_ylim()[0]
+    boxes = np.clip(np.reshape(boxes, (-1, 2, 2)), 0, size).reshape(-1, 4)
     taken = np.tile(boxes[:, :2] + boxes[:, 2:], 2) / 2  # the middles, as boxes without extent
     for (x1, y1, x2, y2), colour, text in reversed(list(zip(boxes, colours, texts))):
         red, green, blue = colour
@@ -108,10 +108,10 @@ def draw_labels(axis, boxes, colours: Sequence[Colour], texts: Sequence[str]) ->
             (x2 - width, y2),
             (x2 - width, y2 - height),
         ):
-            x = max(min(x, image_width - width), 0)
+            x = max(min(x, size[0] - width), 0)
             place = np.array([x, y, x + width, y + height])
             apart = (place[2:] <= taken[:, :2]) | (taken[:, 2:] <= place[:2])
-            if 0 <= y <= image_height - height and apart.any(axis=1).all():
+            if 0 <= y <= size[1] - height and apart.any(axis=1).all():
                 label.set_position((x + margin, y + height - margin))
                 taken = np.vstack([taken, place])
                 break

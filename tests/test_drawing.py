@@ -56,6 +56,12 @@ def test_the_highest_score_is_on_top_and_has_a_label(axis):
     assert texts == [f'bolt {0.89 - 0.01 * i:.2f}' for i in range(len(texts))]
 
 
+def test_a_box_beyond_the_image_has_a_label(axis):
+    draw_detections(axis, detections([[-30, -20, 400, 300]], [0.5]), CLASSES, COLOURS)
+    [label] = extents(axis)
+    assert label.xmin > -1 and label.xmax < 320.5 and label.y1 > -1
+
+
 @pytest.mark.parametrize('size', [(97, 131), (901, 640)])
 def test_pictures_have_the_size_of_the_image(size):
     image = np.random.default_rng(0).integers(0, 255, (*size, 3), dtype=np.uint8)
