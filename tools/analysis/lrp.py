@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+
 ROOT = Path(__file__).resolve().parents[2]
 if (ROOT / 'alrp').is_dir():  # a clone, which need not be installed
     sys.path.insert(0, str(ROOT))
@@ -111,13 +113,15 @@ def few_images(evaluation: Evaluation) -> str | None:
     if not len(evaluation.matches.score):
         return 'no detections: AP is 0 and oLRP is 1'
     truth = evaluation.truth
-    with_objects = {*truth.image[~truth.ignored].tolist()}
-    found = with_objects & {*evaluation.matches.image.tolist()}
-    if 2 * len(found) >= len(with_objects):
+    has_objects, has_detections = np.zeros((2, evaluation.num_images), dtype=np.bool_)
+    has_objects[truth.image[~truth.ignored]] = True
+    has_detections[evaluation.matches.image] = True
+    num_images, num_found = has_objects.sum(), (has_objects & has_detections).sum()
+    if 2 * num_found >= num_images:
         return None
     return (
-        f'detections in only {len(found):,} of the {len(with_objects):,} images with objects. Are '
-        'they of another data set?'
+        f'detections in only {num_found:,} of the {num_images:,} images with objects. Are they of '
+        'another data set?'
     )
 
 
