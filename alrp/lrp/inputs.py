@@ -206,7 +206,8 @@ def read_detections(results: object, truth: GroundTruth, task: Task, where: str)
     if detections is not None:
         return detections
     results = list(results) if isinstance(results, Rows) else results
-    references = dict.fromkeys(REFERENCES, ANYTHING)
+    # An unknown category of LVIS is no error, unlike others, but it must be an id.
+    references = dict(image_id=ANYTHING, category_id=ID if task.federated else ANYTHING)
     fields = Fields({**references, 'score': NUMBER, region.key: ANYTHING})
     entries = read_results(results, fields, where)
     entries = match_ids(entries, truth.images, truth.categories, where)

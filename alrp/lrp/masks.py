@@ -84,7 +84,7 @@ def masks_from(segmentations: list[Any], sizes: list[tuple[int, int]], where: st
     for i, (segmentation, size) in enumerate(zip(segmentations, sizes)):
         try:
             rles.append(to_rle(segmentation, size))
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
             problem = (
                 f'the segmentation of entry {i} (counted from 0) is malformed ({error}). Expected '
                 'a list of polygons [x1, y1, x2, y2, x3, y3, ...] or run lengths with the keys '
@@ -113,8 +113,8 @@ def to_rle(segmentation: Any, size: tuple[int, int]) -> Rle:
         size (tuple[int, int]): Height and width of the image.
 
     Raises:
-        TypeError, ValueError, KeyError, AttributeError: If the mask is malformed or has another
-            size.
+        TypeError, ValueError, KeyError, AttributeError, OverflowError: If the mask is malformed or
+            has another size.
     """
     from pycocotools import mask
 

@@ -221,6 +221,12 @@ def test_masks_without_size_of_image(data):
     assert 'image 3' in message and "'height'" in message and 'the ground truth' in message
 
 
+def test_masks_of_an_image_too_large_for_pycocotools(data):
+    pytest.importorskip('pycocotools')
+    data[0]['images'][0]['height'] = 2**70
+    assert 'the ground truth' in refused(*data, 'segm')
+
+
 def test_masks_that_are_missing(data):
     pytest.importorskip('pycocotools')
     del data[1][4]['segmentation']
