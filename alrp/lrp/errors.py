@@ -159,7 +159,8 @@ def _parts(evaluation: Evaluation, outcomes: Outcomes) -> tuple[IntArray, IntArr
     lost[outcomes.object[hit]] = False
     best = claims(evaluation, outcomes, outcomes.kept)[lost]
     to_fn = np.array([FN_TYPES.index(t) if t in FN_TYPES else NONE for t in FP_TYPES])
-    of_lost = np.where(best == NONE, FN_TYPES.index('Miss'), to_fn[outcomes.type[best]])
+    of_lost = np.full(len(best), FN_TYPES.index('Miss'))
+    of_lost[best != NONE] = to_fn[outcomes.type[best[best != NONE]]]
     fn = _count(truth.category[lost], of_lost, (size, len(FN_TYPES)))
     loc = np.bincount(matches.category[hit], 1 - outcomes.iou[hit], size) / (1 - TAU)
     parts = np.column_stack([loc, fp, np.zeros(size)])
