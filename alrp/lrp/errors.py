@@ -1,13 +1,10 @@
 """Why a detector errs: how much of oLRP and AP each type of error costs."""
 
-import os
 import warnings
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ..coco import describe_source
 from .curve import TAU
@@ -22,8 +19,8 @@ from .error_types import (
     find_outcomes,
     missed_objects,
 )
-from .evaluate import Evaluation
-from .inputs import Detections, read_detections
+from .evaluation import Evaluation
+from .inputs import Detections, Results, read_detections
 from .types import FloatArray, IntArray
 
 PARTS = dict(Box='localisation of true positives') | TYPES
@@ -92,7 +89,7 @@ class Errors:
 
 def find_errors(
     evaluation: Evaluation,
-    results: str | os.PathLike[str] | Sequence[dict[str, Any]] | Mapping[str, ArrayLike],
+    results: Results,
 ) -> Errors:
     """Find out the type of each error.
 

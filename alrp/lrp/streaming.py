@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 from .average_precision import IOU_THRESHOLDS
 from .boxes import Boxes
 from .checked import checked_limits, checked_thresholds
-from .evaluate import Evaluation, evaluate_arrays
+from .evaluate import evaluate_arrays
+from .evaluation import Evaluation
 from .inputs import Detections, GroundTruth
 from .iou_types import Regions
 from .masks import Masks
