@@ -104,7 +104,7 @@ class Evaluation:
         return values
 
     def values(self) -> dict[str, float]:
-        """The summary, as ``PanopticEvaluation`` has it."""
+        """The numbers of the summary, by name."""
         return self.summary
 
     def has_ground_truth_of(self, other: object) -> bool:
