@@ -9,6 +9,7 @@ from ..coco import CocoFormatError
 from .types import BoolArray, FloatArray, IntArray
 
 BATCH = 4096  # masks whose run lengths are added up at once
+MOST_PIXELS = 2**32 - 1  # a run length of pycocotools has 32 bits
 
 Rle = dict[str, Any]
 
@@ -84,7 +85,7 @@ def masks_from(segmentations: list[Any], sizes: list[tuple[int, int]], where: st
     for i, (segmentation, size) in enumerate(zip(segmentations, sizes)):
         try:
             rles.append(to_rle(segmentation, size))
-        except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
             problem = (
                 f'the segmentation of entry {i} (counted from 0) is malformed ({error}). Expected '
                 'a list of polygons [x1, y1, x2, y2, x3, y3, ...] or run lengths with the keys '
@@ -113,11 +114,13 @@ def to_rle(segmentation: Any, size: tuple[int, int]) -> Rle:
         size (tuple[int, int]): Height and width of the image.
 
     Raises:
-        TypeError, ValueError, KeyError, AttributeError, OverflowError: If the mask is malformed or
-            has another size.
+        TypeError, ValueError, KeyError, AttributeError: If the mask is malformed or has another
+            size, or if the image is too large for pycocotools.
     """
     from pycocotools import mask
 
+    if size[0] * size[1] > MOST_PIXELS:
+        raise ValueError(f'pycocotools cannot hold a mask of {size[0]} x {size[1]} pixels')
     if isinstance(segmentation, list):
         if not segmentation:
             raise ValueError('it has no polygon')
