@@ -2,6 +2,7 @@
 
 import re
 from functools import wraps
+from math import inf
 
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 
@@ -13,6 +14,16 @@ LRP = re.compile(r'(.*[/_])?(oLRP(_(loc|fp|fn|s|m|l|r|c|f))?|LRP(_(loc|fp|fn))?(
 def is_lrp(key: str) -> bool:
     """Whether a number that our metrics log is an LRP error or one of its components."""
     return LRP.fullmatch(key) is not None
+
+
+def is_lower(value: float, other: float) -> bool:
+    """Whether an LRP error is lower than another one. -1, undefined, is never lower.
+
+    Before the first true positive, the components are undefined. ``EarlyStoppingHook`` subtracts
+    its ``min_delta`` first, so everything up to -1 counts as undefined.
+    """
+    value, other = (inf if x <= -1 else x for x in (value, other))
+    return value < other
 
 
 def install_metric_rules() -> None:
@@ -27,7 +38,10 @@ def install_metric_rules() -> None:
 
     @wraps(infer)
     def infer_one(self, monitor):
-        return 'less' if is_lrp(monitor) else infer(self, monitor)
+        if not is_lrp(monitor):
+            return infer(self, monitor)
+        self.rule_map = dict(self.rule_map, less=is_lower)
+        return 'less'
 
     infer_all = CheckpointHook._init_rule
 
@@ -40,6 +54,9 @@ def install_metric_rules() -> None:
             for rule, key in zip(rules, key_indicators)
         ]
         infer_all(self, rules, key_indicators)
+        for key, rule in zip(key_indicators, rules):
+            if is_lrp(key) and rule == 'less':
+                self.is_better_than[key] = is_lower
 
     EarlyStoppingHook._init_rule = infer_one
     CheckpointHook._init_rule = infer_several
