@@ -250,7 +250,10 @@ def test_checkpoint_without_class_names(infer, checkpoint, tmp_path):
         (['0.png', 'run/epoch_1.pth', '--config', 'broken.py'], 'config broken.py .*SyntaxError'),
         (['0.png', 'run/epoch_1.pth', '--config', 'none.py'], 'none.py .*model'),
         (['0.png', 'run/epoch_1.pth', '--config', 'odd.py'], 'cannot build the model.*NoSuchNet'),
-        (['0.png', 'run/epoch_1.pth', '--config', 'wrong.py'], 'cannot build the model.*delta.* -1'),
+        (
+            ['0.png', 'run/epoch_1.pth', '--config', 'wrong.py'],
+            'cannot build the model.*delta.* -1',
+        ),
         (['0.png', 'run/epoch_1.pth', '--config', 'deep.py'], 'epoch_1.pth .*cls_convs'),
         (['0.png', '1.png', '--config', 'tiny.py'], 'Cannot read .*1.png'),
         (['0.png', 'cut.pth', '--config', 'tiny.py'], 'Cannot read .*cut.pth'),
