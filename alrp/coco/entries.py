@@ -109,7 +109,7 @@ class Entries:
         if not lost:
             return []
         text = self.problem(key, [positions[i] for i in lost], f'is not in {where}')
-        return [f'{text}. Known ids: {format_list(map(repr, known))}']
+        return [f'{text}. Known ids: {format_list(map(repr, known)) or "none"}']
 
     def malformed_boxes(self) -> list[str]:
         """Boxes other than ``[x, y, width, height]`` of finite numbers."""

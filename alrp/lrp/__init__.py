@@ -12,7 +12,8 @@ and pycocotools for masks.
 from .bootstrap import Difference, compare
 from .curve import LRPCurve, LRPError, OptimalLRP, lrp_curve, lrp_error, mean_over_classes
 from .errors import Errors, find_errors
-from .evaluate import Evaluation, evaluate_lrp
+from .evaluate import evaluate_lrp
+from .evaluation import Evaluation
 from .panoptic import PanopticEvaluation, evaluate_panoptic_lrp
 from .streaming import LRPMetric
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..files import output_problem
 from .by_class import check_unique
+from .class_table import COMPARED
 from .inputs import GroundTruth
 from .panoptic import table as panoptic
 from .panoptic.files import is_panoptic
@@ -15,7 +16,6 @@ from .tasks import IOU_TYPES, RULES, TASKS, Task
 
 OUTPUTS = 'json', 'csv', 'thresholds', 'html'
 COLUMNS = [*dict.fromkeys(column for task in TASKS.values() for column in task.class_columns)]
-COMPARED = 'other_oLRP', 'difference'
 SORTS = *COLUMNS, *COMPARED
 PANOPTIC_SORTS = *panoptic.COLUMNS, *panoptic.COMPARED
 DETECTION_OPTIONS = (

@@ -7,16 +7,34 @@ them.
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from .evaluate import Evaluation
-from .panoptic import PanopticEvaluation
-from .panoptic.matching import FP
-from .resampling import ResampledEvaluation
 from .types import FloatArray, IntArray
 
 CONFIDENCE = 0.95
+
+
+class Comparable(Protocol):
+    """``Evaluation`` or ``PanopticEvaluation``: what the bootstrap needs of an evaluation."""
+
+    @property
+    def num_images(self) -> int:
+        """Images of the ground truth."""
+        ...
+
+    def values(self) -> dict[str, float]:
+        """Numbers by name, -1 or NaN where undefined."""
+        ...
+
+    def has_ground_truth_of(self, other: object) -> bool:
+        """Whether another evaluation is of the same objects by the same rules."""
+        ...
+
+    def resampler(self) -> Callable[[IntArray], dict[str, float]]:
+        """A function that gives some of the values if image i occurs ``times[i]`` times."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -37,8 +55,8 @@ class Difference:
 
 
 def compare(
-    first: Evaluation | PanopticEvaluation,
-    second: Evaluation | PanopticEvaluation,
+    first: Comparable,
+    second: Comparable,
     num_resamples: int = 1000,
     seed: int = 0,
 ) -> dict[str, Difference]:
@@ -66,7 +84,7 @@ def compare(
     if num_resamples < 1:
         raise ValueError(f'num_resamples must be at least 1, got {num_resamples}')
     rng = np.random.default_rng(seed)
-    detectors = _resampler(first), _resampler(second)
+    detectors = first.resampler(), second.resampler()
     num_images = first.num_images
     found: dict[str, list[float]] = {}
     with ThreadPoolExecutor(2) as threads:  # NumPy works in parallel
@@ -77,65 +95,24 @@ def compare(
             for name in one:
                 both = one[name] != -1 and other[name] != -1
                 found.setdefault(name, []).append(other[name] - one[name] if both else np.nan)
-    of_first, of_second = _numbers(first), _numbers(second)
+    of_first, of_second = first.values(), second.values()
     return {
         name: _difference(of_first[name], of_second[name], np.array(values), name)
         for name, values in found.items()
     }
 
 
-def check_comparable(
-    first: Evaluation | PanopticEvaluation, second: Evaluation | PanopticEvaluation
-) -> None:
+def check_comparable(first: Comparable, second: Comparable) -> None:
     """Check that two evaluations are of the same objects by the same rules.
 
     Raises:
         ValueError: If they are not.
     """
-    if isinstance(first, Evaluation) and isinstance(second, Evaluation):
-        same = (
-            first.category_ids == second.category_ids
-            and str(first.task) == str(second.task)
-            and first.task.sigmas == second.task.sigmas
-            and first.max_dets == second.max_dets
-            and list(first.truth.images) == list(second.truth.images)
-            and np.array_equal(first.matches.num_objects, second.matches.num_objects)
-            and np.array_equal(first.iou_thresholds, second.iou_thresholds)
-        )
-    elif isinstance(first, PanopticEvaluation) and isinstance(second, PanopticEvaluation):
-        same = (
-            first.category_ids == second.category_ids
-            and first.num_images == second.num_images
-            and np.array_equal(_objects(first), _objects(second))
-        )
-    else:
-        same = False
-    if not same:
+    if not first.has_ground_truth_of(second):
         raise ValueError(
             'cannot compare two evaluations that differ in ground truth, iou_type, rules, '
             'sigmas, iou_thresholds or max_dets'
         )
-
-
-def _objects(evaluation: PanopticEvaluation) -> IntArray:
-    """One number for image and category of each object, ascending."""
-    image, category, kind, _ = evaluation.outcomes
-    places = image * len(evaluation.category_ids) + category
-    return np.sort(places[kind != FP])
-
-
-def _numbers(evaluation: Evaluation | PanopticEvaluation) -> dict[str, float]:
-    if isinstance(evaluation, PanopticEvaluation):
-        return evaluation.values()
-    return evaluation.summary
-
-
-def _resampler(
-    evaluation: Evaluation | PanopticEvaluation,
-) -> Callable[[IntArray], dict[str, float]]:
-    if isinstance(evaluation, PanopticEvaluation):
-        return lambda times: evaluation.resampled(times).values()
-    return ResampledEvaluation(evaluation).summary
 
 
 def _difference(first: float, second: float, values: FloatArray, name: str) -> Difference:

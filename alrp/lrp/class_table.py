@@ -7,9 +7,11 @@ import numpy as np
 
 from .by_class import check_unique
 from .curve import TAU
-from .evaluate import Evaluation
+from .evaluation import Evaluation
 from .summary import average_precisions, defined, lrp_means
 from .tasks import AT_THRESHOLD
+
+COMPARED = 'other_oLRP', 'difference'
 
 
 def class_table(evaluation: Evaluation, lrp_max_dets: int | None = None) -> list[dict[str, Any]]:
@@ -50,6 +52,28 @@ def class_table(evaluation: Evaluation, lrp_max_dets: int | None = None) -> list
             }
         )
     return rows
+
+
+def class_rows(evaluations: list[Evaluation], sort: str = 'oLRP') -> list[dict[str, Any]]:
+    """The class table, worst first by a column, undefined values last.
+
+    Args:
+        evaluations (list[Evaluation]): One, or two on the same ground truth.
+        sort (str): A column, or with two evaluations one of ``COMPARED``.
+
+    Returns:
+        list[dict]: Rows of the first. With two evaluations also ``other_oLRP`` and ``difference``,
+        the second minus the first.
+    """
+    rows, *others = map(class_table, evaluations)
+    for other in others:
+        for row, theirs in zip(rows, other):
+            row |= zip(COMPARED, (theirs['oLRP'], theirs['oLRP'] - row['oLRP']))
+    ascending = sort.startswith(('class', 'frequency', 'AP', *AT_THRESHOLD))
+    rows.sort(key=lambda row: row['class'])
+    ranked = [row for row in rows if row[sort] == row[sort]]
+    ranked.sort(key=lambda row: row[sort], reverse=not ascending)
+    return ranked + [row for row in rows if row[sort] != row[sort]]
 
 
 def at_threshold(olrp_fp: float, olrp_fn: float) -> dict[str, float]:

@@ -11,7 +11,7 @@ import numpy as np
 from .average_precision import average_precision
 from .counting import TruePositives
 from .error_types import FP_TYPES, NONE, Outcomes, claims, missed_objects
-from .evaluate import Evaluation
+from .evaluation import Evaluation
 from .types import BoolArray, FloatArray, IntArray
 
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .curve import TAU, lrp_curve
-from .evaluate import Evaluation
+from .evaluation import Evaluation
 from .inputs import Detections
 from .pairs import Pairs, find_pairs
 from .types import BoolArray, FloatArray, IntArray

@@ -1,13 +1,10 @@
 """Why a detector errs: how much of oLRP and AP each type of error costs."""
 
-import os
 import warnings
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ..coco import describe_source
 from .curve import TAU
@@ -22,8 +19,8 @@ from .error_types import (
     find_outcomes,
     missed_objects,
 )
-from .evaluate import Evaluation
-from .inputs import Detections, read_detections
+from .evaluation import Evaluation
+from .inputs import Detections, Results, read_detections
 from .types import FloatArray, IntArray
 
 PARTS = dict(Box='localisation of true positives') | TYPES
@@ -92,7 +89,7 @@ class Errors:
 
 def find_errors(
     evaluation: Evaluation,
-    results: str | os.PathLike[str] | Sequence[dict[str, Any]] | Mapping[str, ArrayLike],
+    results: Results,
 ) -> Errors:
     """Find out the type of each error.
 
@@ -159,7 +156,8 @@ def _parts(evaluation: Evaluation, outcomes: Outcomes) -> tuple[IntArray, IntArr
     lost[outcomes.object[hit]] = False
     best = claims(evaluation, outcomes, outcomes.kept)[lost]
     to_fn = np.array([FN_TYPES.index(t) if t in FN_TYPES else NONE for t in FP_TYPES])
-    of_lost = np.where(best == NONE, FN_TYPES.index('Miss'), to_fn[outcomes.type[best]])
+    of_lost = np.full(len(best), FN_TYPES.index('Miss'))
+    of_lost[best != NONE] = to_fn[outcomes.type[best[best != NONE]]]
     fn = _count(truth.category[lost], of_lost, (size, len(FN_TYPES)))
     loc = np.bincount(matches.category[hit], 1 - outcomes.iou[hit], size) / (1 - TAU)
     parts = np.column_stack([loc, fp, np.zeros(size)])

@@ -1,8 +1,7 @@
-"""AP and LRP of a detector from ground truth and results."""
+"""Evaluates detections: from files, from their content, or from arrays that were checked."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,165 +10,24 @@ from numpy.typing import ArrayLike
 from ..coco import describe_source
 from .accumulation import accumulate
 from .average_precision import IOU_THRESHOLDS
-from .calibration.errors import CalibrationErrors, calibration_errors
+from .calibration.errors import calibration_errors
 from .calibration.matched import match_arrays
 from .checked import checked_limits, checked_thresholds
-from .counting import scores_and_ious
-from .curve import TAU, LRPCurve, OptimalLRP, lrp_curve
+from .curve import TAU
+from .evaluation import Evaluation
 from .ground_truth import open_ground_truth
-from .inputs import Detections, GroundTruth, read_detections
-from .matches import Matches
+from .inputs import Detections, GroundTruth, Results, read_detections
 from .matching import match
-from .summary import per_class, summarize
+from .summary import summarize
 from .tasks import Task
 from .types import FloatArray
 
 STEPS = 'reading the ground truth', 'reading the results', 'matching', 'counting'
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """AP and LRP of a detector.
-
-    K categories by ascending id, A ranges of areas, T IoU thresholds, R recalls, M limits on the
-    detections. -1 means undefined, without an object. ``olrp``, ``olrp_loc``, ``olrp_fp``,
-    ``olrp_fn`` and ``lrp_opt_thr`` are at the largest limit. For keypoints, IoU means OKS.
-
-    Attributes:
-        summary (dict[str, float]): The numbers of the task, means over the categories. For boxes
-            and masks the 12 of COCO and 16 of LRP: ``AP``, ``AP50``, ``AP75``, ``AP_s``, ``AP_m``,
-            ``AP_l``, ``AR1``, ``AR10``, ``AR100``, ``AR_s``, ``AR_m``, ``AR_l``, ``oLRP``,
-            ``oLRP_loc``, ``oLRP_fp``, ``oLRP_fn``, ``oLRP_s``, ..., ``oLRP_loc_s``, ...,
-            ``oLRP_fn_l``.
-        task (Task): What was evaluated, and by which rules.
-        category_ids (list): Ids of the categories.
-        category_names (list[str]): Names of the categories.
-        labels (list): The ids in the order of the file, which is the order of a detector's labels.
-        groups (list[str]): For LVIS, the frequency of each category: ``r``, ``c`` or ``f``. Empty
-            for COCO.
-        num_images (int): Images, including those without objects.
-        max_dets (list[int]): The limits, ascending.
-        iou_thresholds (np.ndarray): Shape (T,), for AP.
-        precision (np.ndarray): Shape (T, R, K, A, M), as in pycocotools.
-        recall (np.ndarray): Shape (T, K, A, M), as in pycocotools.
-        lrp (dict[int, OptimalLRP]): Arrays of shape (K, A) for each limit.
-        matches (Matches): The match of every detection. The first threshold is the one of LRP.
-        truth (GroundTruth): The objects.
-        calibration (CalibrationErrors, optional): If it was asked for.
-    """
-
-    summary: dict[str, float]
-    task: Task
-    category_ids: list[Any]
-    category_names: list[str]
-    labels: list[Any]
-    groups: list[str]
-    num_images: int
-    max_dets: list[int]
-    iou_thresholds: FloatArray = field(repr=False)
-    precision: FloatArray = field(repr=False)
-    recall: FloatArray = field(repr=False)
-    lrp: dict[int, OptimalLRP] = field(repr=False)
-    matches: Matches = field(repr=False)
-    truth: GroundTruth = field(repr=False)
-    calibration: CalibrationErrors | None = field(default=None, repr=False)
-
-    @property
-    def iou_type(self) -> str:
-        """``bbox``, ``segm`` or ``keypoints``."""
-        return self.task.iou_type
-
-    @property
-    def areas(self) -> list[str]:
-        """``all``, ``small``, ``medium``, ``large``, of which keypoints lack ``small``."""
-        return list(self.task.areas)
-
-    @property
-    def olrp(self) -> FloatArray:
-        """Optimal LRP. Shape (K, A)."""
-        return self._at_largest_limit('olrp')
-
-    @property
-    def olrp_loc(self) -> FloatArray:
-        """Localisation component of oLRP. Shape (K, A), NaN without true positives."""
-        return self._at_largest_limit('olrp_loc')
-
-    @property
-    def olrp_fp(self) -> FloatArray:
-        """False positive component of oLRP. Shape (K, A), NaN without true positives."""
-        return self._at_largest_limit('olrp_fp')
-
-    @property
-    def olrp_fn(self) -> FloatArray:
-        """False negative component of oLRP. Shape (K, A)."""
-        return self._at_largest_limit('olrp_fn')
-
-    @property
-    def lrp_opt_thr(self) -> FloatArray:
-        """LRP-optimal score threshold. Shape (K, A), NaN without true positives."""
-        return self._at_largest_limit('lrp_opt_thr')
-
-    def _at_largest_limit(self, name: str) -> FloatArray:
-        values: FloatArray = getattr(self.lrp[self.max_dets[-1]], name)
-        return values
-
-    def curve(self, category_id: Any, area: str = 'all', max_dets: int | None = None) -> LRPCurve:
-        """LRP error and components over the score threshold, for one category.
-
-        Args:
-            category_id (int | str): Its id.
-            area (str): One of ``areas``.
-            max_dets (int, optional): One of ``max_dets``. Defaults to the largest.
-
-        Returns:
-            LRPCurve: One point per detection that is not ignored.
-
-        Raises:
-            ValueError: If there is no such category, area or limit.
-        """
-        max_dets = self.max_dets[-1] if max_dets is None else max_dets
-        known: dict[str, list[Any]] = dict(
-            category_id=self.category_ids, area=self.areas, max_dets=self.max_dets
-        )
-        for name, value in dict(category_id=category_id, area=area, max_dets=max_dets).items():
-            if value not in known[name]:
-                raise ValueError(f'{name} must be one of {known[name]}, got {value!r}')
-        k, a = self.category_ids.index(category_id), self.areas.index(area)
-        scores, ious = scores_and_ious(self.matches, k, a, max_dets)
-        return lrp_curve(scores, ious, int(self.matches.num_objects[k, a]))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Summary and LRP by category, ready for JSON: NaN becomes None.
-
-        The keys are ``summary``, ``category_ids``, ``areas`` and ``per_category``, in which
-        ``olrp``, ``olrp_loc``, ``olrp_fp``, ``olrp_fn`` and ``lrp_opt_thr`` have a list of A values
-        per category, at the largest limit. Keypoints and LVIS have ``ap`` and ``ar`` there, too,
-        and ``iou_thrs``, ``max_dets`` (the largest limit), ``sigmas`` or ``frequency``.
-        """
-        per_category = self.lrp[self.max_dets[-1]]._asdict()
-        settings: dict[str, Any] = {}
-        if self.task.per_class_ap:
-            per_category |= dict(
-                ap=per_class(self.precision[..., -1]), ar=per_class(self.recall[..., -1])
-            )
-            settings = dict(iou_thrs=self.iou_thresholds.tolist(), max_dets=self.max_dets[-1])
-            settings |= dict(sigmas=list(self.task.sigmas)) if self.task.sigmas else {}
-            settings |= dict(frequency=list(self.groups)) if self.groups else {}
-        return dict(
-            summary=dict(self.summary),
-            category_ids=list(self.category_ids),
-            areas=self.areas,
-            **settings,
-            per_category={
-                name: [[None if x != x else x for x in row] for row in values.tolist()]
-                for name, values in per_category.items()
-            },
-        )
-
-
 def evaluate_lrp(
     ground_truth: str | os.PathLike[str] | dict[str, Any],
-    results: str | os.PathLike[str] | Sequence[dict[str, Any]] | Mapping[str, ArrayLike],
+    results: Results,
     iou_type: str | None = 'bbox',
     max_dets: Sequence[int] | None = None,
     iou_thresholds: ArrayLike = IOU_THRESHOLDS,
@@ -214,20 +72,49 @@ def evaluate_lrp(
     """
     thresholds = checked_thresholds(iou_thresholds)
     limits = checked_limits(max_dets)
-    read_truth, read_results, *_ = STEPS
-    on_step(read_truth)
+    on_step(STEPS[0])
     truth, task = open_ground_truth(ground_truth, results, iou_type, rules, sigmas)
-    on_step(read_results)
-    results_name = describe_source(results, 'the results')
+    return evaluate_results(results, truth, task, limits, thresholds, on_step, calibration)
+
+
+def evaluate_results(
+    results: Results,
+    truth: GroundTruth,
+    task: Task,
+    limits: list[int],
+    thresholds: FloatArray,
+    on_step: Callable[[str], object] = lambda step: None,
+    calibration: bool = False,
+) -> Evaluation:
+    """Evaluate results on a ground truth that was read already.
+
+    Args:
+        results (str | os.PathLike | list[dict] | dict[str, ArrayLike]): As in ``evaluate_lrp``.
+        truth (GroundTruth): G objects.
+        task (Task): The rules.
+        limits (list[int]): Limits on detections, ascending. Empty for the defaults of the task.
+        thresholds (np.ndarray): Shape (T,), float64, IoUs for AP.
+        on_step (Callable[[str], object]): As in ``evaluate_lrp``.
+        calibration (bool): As in ``evaluate_lrp``.
+
+    Returns:
+        Evaluation: Summary and per-category values.
+
+    Raises:
+        OSError: If the file cannot be opened.
+        ValueError: If a value is malformed, not finite, negative or unknown.
+    """
+    on_step(STEPS[1])
+    name = describe_source(results, 'the results')
     return evaluate_arrays(
         truth,
-        read_detections(results, truth, task, results_name),
+        read_detections(results, truth, task, name),  # no variable, so that it can be freed
         task,
         limits,
         thresholds,
         on_step,
         calibration,
-        results_name,
+        name,
     )
 
 

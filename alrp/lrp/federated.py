@@ -7,12 +7,12 @@ are not exhaustively annotated in an image have some of their objects there.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from ..coco import CocoFormatError, as_id
+from ..coco import ID, CocoFormatError, as_id
+from ..coco.columns import not_finite, of_wrong_type
 from ..text import format_list
 from .iou_types import Entry
 from .tasks import FREQUENCIES, LVIS_LISTS
@@ -118,7 +118,9 @@ def _codes(
 
 
 def _is_list(value: object) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(x, Real | str) for x in value)
+    if not isinstance(value, list | tuple) or of_wrong_type(value, ID):
+        return False
+    return not not_finite([x for x in value if not isinstance(x, str)])
 
 
 def _is_in(values: IntArray, known: IntArray) -> BoolArray:

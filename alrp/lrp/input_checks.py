@@ -34,7 +34,7 @@ def match_ids(entries: Entries, images: ById, categories: ById, where: str) -> E
                 f'{where}: {len(found)} results with {key!r} written as text, or as a number where '
                 f'{of} of the ground truth have text: read as the same number, as for '
                 f'{entries.label(found[0])}',
-                stacklevel=4,
+                stacklevel=5,
             )
             entries = Entries(changed, entries.name, entries.around)
     return entries

@@ -7,12 +7,13 @@ only half understood look as good as any.
 import os
 import warnings
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..coco import (
     ANYTHING,
@@ -44,6 +45,8 @@ from .input_checks import REFERENCES, flat_boxes_problem, layout_problems, match
 from .iou_types import Entry, Regions
 from .tasks import Task
 from .types import BoolArray, FloatArray, IntArray
+
+Results = str | os.PathLike[str] | Sequence[dict[str, Any]] | Mapping[str, ArrayLike]
 
 SIZE = 'width', 'height'  # needed by masks only
 
@@ -206,7 +209,8 @@ def read_detections(results: object, truth: GroundTruth, task: Task, where: str)
     if detections is not None:
         return detections
     results = list(results) if isinstance(results, Rows) else results
-    references = dict.fromkeys(REFERENCES, ANYTHING)
+    # An unknown category of LVIS is no error, unlike others, but it must be an id.
+    references = dict(image_id=ANYTHING, category_id=ID if task.federated else ANYTHING)
     fields = Fields({**references, 'score': NUMBER, region.key: ANYTHING})
     entries = read_results(results, fields, where)
     entries = match_ids(entries, truth.images, truth.categories, where)
@@ -222,7 +226,7 @@ def read_detections(results: object, truth: GroundTruth, task: Task, where: str)
     raise_problems(where, problems)
     regions = region.read(entries, truth.images, where)
     for text in layout_problems(entries, truth.images, region.key):
-        warnings.warn(f'{where}: {text}', stacklevel=3)
+        warnings.warn(f'{where}: {text}', stacklevel=4)
     return Detections(
         image=_positions(entries, 'image_id', truth.images),
         category=_positions(entries, 'category_id', truth.categories, task.federated),
@@ -247,7 +251,7 @@ def _clean_boxes(results: Any, truth: GroundTruth, task: Task, where: str) -> De
         return None
     if len(boxes.flat):
         text = flat_boxes_problem(Entries(Rows(columns), 'results'), boxes.flat.tolist())
-        warnings.warn(f'{where}: {text}', stacklevel=4)
+        warnings.warn(f'{where}: {text}', stacklevel=5)
     regions = Boxes(boxes.bbox)
     return Detections(boxes.image, boxes.category, boxes.score, regions.areas(), regions)
 

@@ -9,6 +9,7 @@ from ..coco import CocoFormatError
 from .types import BoolArray, FloatArray, IntArray
 
 BATCH = 4096  # masks whose run lengths are added up at once
+MOST_PIXELS = 2**32 - 1  # a run length of pycocotools has 32 bits
 
 Rle = dict[str, Any]
 
@@ -114,10 +115,12 @@ def to_rle(segmentation: Any, size: tuple[int, int]) -> Rle:
 
     Raises:
         TypeError, ValueError, KeyError, AttributeError: If the mask is malformed or has another
-            size.
+            size, or if the image is too large for pycocotools.
     """
     from pycocotools import mask
 
+    if size[0] * size[1] > MOST_PIXELS:
+        raise ValueError(f'pycocotools cannot hold a mask of {size[0]} x {size[1]} pixels')
     if isinstance(segmentation, list):
         if not segmentation:
             raise ValueError('it has no polygon')

@@ -5,16 +5,18 @@ times an image was drawn as the weight of its detections and objects.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .average_precision import tp_for_recall
 from .curve import TAU, mean_over_classes
-from .evaluate import Evaluation
 from .summary import AT_IOUS
 from .tasks import LRP_COMPONENTS
 from .types import Array, BoolArray, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from .evaluation import Evaluation  # which imports this
 
 
 class ResampledEvaluation:
@@ -24,7 +26,7 @@ class ResampledEvaluation:
         evaluation (Evaluation): On I images.
     """
 
-    def __init__(self, evaluation: Evaluation):
+    def __init__(self, evaluation: 'Evaluation'):
         self.evaluation = evaluation
         task, truth, limits = evaluation.task, evaluation.truth, evaluation.max_dets
         area = next(iter(task.areas))
@@ -79,7 +81,7 @@ class ResampledEvaluation:
         return values
 
 
-def _used_thresholds(evaluation: Evaluation) -> IntArray:
+def _used_thresholds(evaluation: 'Evaluation') -> IntArray:
     """Positions of the thresholds in the matches: the one of LRP, and all that differ from it."""
     return np.append(0, 1 + np.flatnonzero(evaluation.iou_thresholds != TAU))
 
@@ -136,7 +138,7 @@ class _Hits:
     ignored_start: IntArray
 
     @classmethod
-    def of(cls, evaluation: Evaluation, limit: int) -> '_Hits':
+    def of(cls, evaluation: 'Evaluation', limit: int) -> '_Hits':
         """The true positives with at most ``limit`` detections."""
         matches = evaluation.matches
         rows, num_categories = matches.rows, len(matches.num_objects)

@@ -1,34 +1,33 @@
 """LRP and AP in your own loop: add detections and objects of images, then compute."""
 
 import sys
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..text import format_list
 from .average_precision import IOU_THRESHOLDS
 from .boxes import Boxes
 from .checked import checked_limits, checked_thresholds
-from .evaluate import Evaluation, evaluate_arrays
+from .evaluate import evaluate_arrays
+from .evaluation import Evaluation
 from .inputs import Detections, GroundTruth
 from .iou_types import Regions
 from .masks import Masks
-from .streaming_checks import BOX_FORMATS, Side, read_side
+from .streaming_checks import (
+    BOX_FORMATS,
+    Image,
+    Side,
+    check_ids,
+    check_mask_sizes,
+    read_image_id,
+    read_side,
+)
 from .tasks import TASKS
 from .types import IntArray
 
 STREAMING_IOU_TYPES = 'bbox', 'segm'
-
-
-class _Image(NamedTuple):
-    """One image: its detections, its objects, and its id, None for the order of updates."""
-
-    id: Any
-    detections: Side
-    objects: Side
 
 
 class LRPMetric:
@@ -84,7 +83,8 @@ class LRPMetric:
         self.max_dets = checked_limits(max_dets)
         self.iou_thresholds = checked_thresholds(iou_thresholds)
         self.sync_on_compute = sync_on_compute
-        self._images: list[_Image] = []
+        self._images: list[Image] = []
+        self._ids: set[Any] = set()
 
     def __len__(self) -> int:
         """Number of images since the last reset, in this process."""
@@ -120,17 +120,18 @@ class LRPMetric:
         num_classes = None if self.classes is None else len(self.classes)
         options = self.box_format, self.iou_type, num_classes
         images = [
-            _Image(
-                _image_id(target, f'targets[{i}]'),
+            Image(
+                read_image_id(target, f'targets[{i}]'),
                 read_side(prediction, f'predictions[{i}]', True, *options),
                 read_side(target, f'targets[{i}]', False, *options),
             )
             for i, (prediction, target) in enumerate(zip(predictions, targets))
         ]
         for i, image in enumerate(images):
-            _check_mask_sizes(image, f'of image {i}')
-        _check_ids(self._images + images)
+            check_mask_sizes(image, f'of image {i}')
+        self._check_new(images)
         self._images += images
+        self._ids |= {image.id for image in images}
 
     def merge_state(self, others: Iterable['LRPMetric']) -> 'LRPMetric':
         """Add the images of other metrics, such as the metrics of other processes.
@@ -155,11 +156,12 @@ class LRPMetric:
                     raise ValueError(f'metrics have different {name}: {mine!r} and {theirs!r}')
             images.append(other._images)
         self._images = _merged(images)
+        self._ids = {image.id for image in self._images}
         return self
 
     def reset(self) -> None:
         """Remove all images."""
-        self._images = []
+        self._images, self._ids = [], set()
 
     def compute(self) -> Evaluation:
         """Evaluate all images.
@@ -181,7 +183,7 @@ class LRPMetric:
         names = self._names(images)
         position = {label: k for k, label in enumerate(names)}
         task = TASKS[self.iou_type, 'coco']
-        mine, theirs = ([getattr(image, s) for image in images] for s in _Image._fields[1:])
+        mine, theirs = ([getattr(image, s) for image in images] for s in Image._fields[1:])
         crowd = _joined([side.crowd for side in theirs], bool)
         truth = GroundTruth(
             images={i if x.id is None else x.id: {} for i, x in enumerate(images)},
@@ -204,7 +206,16 @@ class LRPMetric:
         )
         return evaluate_arrays(truth, detections, task, self.max_dets, self.iou_thresholds)
 
-    def _names(self, images: list[_Image]) -> dict[int, str]:
+    def _check_new(self, images: list[Image]) -> None:
+        """Check the ids of new images. Looks at all images only if something may be wrong."""
+        ids = {image.id for image in images}
+        if ids == {None} and self._ids <= {None}:
+            return
+        mixed = None in ids or None in self._ids
+        if mixed or len(ids) < len(images) or not ids.isdisjoint(self._ids):
+            check_ids(self._images + images)
+
+    def _names(self, images: list[Image]) -> dict[int, str]:
         """Class names by label, labels ascending."""
         if self.classes is not None:
             return dict(enumerate(self.classes))
@@ -213,58 +224,20 @@ class LRPMetric:
         return {label: str(label) for label in labels.tolist()}
 
 
-def _image_id(target: Any, where: str) -> Any:
-    """The image id of a target: a number or text, or None."""
-    image_id: Any = target.get('image_id') if isinstance(target, Mapping) else None
-    if hasattr(image_id, 'tolist'):  # a tensor or an array with one value
-        image_id = image_id.tolist()
-        if isinstance(image_id, list) and len(image_id) == 1:
-            [image_id] = image_id
-    if image_id is not None and not isinstance(image_id, int | str):
-        raise ValueError(f"{where}['image_id']: expected a number or text, got {image_id!r}")
-    return image_id
-
-
-def _check_mask_sizes(image: _Image, which: str) -> None:
-    sizes = {tuple(r['size']) for side in image[1:] for r in side.regions if isinstance(r, dict)}
-    if len(sizes) > 1:
-        text = ' and '.join(f'{height} x {width}' for height, width in sorted(sizes))
-        raise ValueError(
-            f'masks {which} have different heights and widths in predictions and targets: {text}'
-        )
-
-
-def _check_ids(images: list[_Image]) -> None:
-    ids = [image.id for image in images]
-    lacking = ids.count(None)
-    if lacking == len(ids):
-        return
-    if lacking:
-        raise ValueError(
-            f"{lacking} of {len(ids)} targets have no 'image_id': give one to all of them, or none"
-        )
-    repeated = [i for i, count in Counter(ids).items() if count > 1]
-    if repeated:
-        raise ValueError(
-            f'images were added twice, with image_id {format_list(map(repr, repeated))}. Call '
-            'reset before each evaluation'
-        )
-
-
-def _merged(parts: Iterable[list[_Image]]) -> list[_Image]:
+def _merged(parts: Iterable[list[Image]]) -> list[Image]:
     """The images of several processes, without repeated ids."""
     images = [image for part in parts for image in part]
     ids = [image.id for image in images]
     if None in ids:
-        _check_ids(images)
+        check_ids(images)
         return images
-    first: dict[Any, _Image] = {}
+    first: dict[Any, Image] = {}
     for image in images:
         first.setdefault(image.id, image)
     return list(first.values())
 
 
-def _of_all_processes(images: list[_Image]) -> list[list[_Image]]:
+def _of_all_processes(images: list[Image]) -> list[list[Image]]:
     """The images of each process, if ``torch.distributed`` is in use."""
     distributed = sys.modules.get('torch.distributed')  # else it cannot be initialised
     if distributed is None or not distributed.is_available() or not distributed.is_initialized():

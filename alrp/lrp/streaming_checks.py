@@ -1,10 +1,12 @@
 """Reads the predictions or targets of an image into arrays, and checks them."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..text import format_list
 from .arrays import as_array
 from .masks import Masks, Rle
 from .types import Array, BoolArray, FloatArray, IntArray
@@ -29,6 +31,14 @@ class Side(NamedTuple):
     scores: FloatArray
     area: FloatArray
     crowd: BoolArray
+
+
+class Image(NamedTuple):
+    """One image: its detections, its objects, and its id, None for the order of updates."""
+
+    id: Any
+    detections: Side
+    objects: Side
 
 
 def read_side(
@@ -89,6 +99,54 @@ def read_side(
     if entry.get('iscrowd') is not None:
         crowd = _not_negative(entry['iscrowd'], f"{where}['iscrowd']", count) != 0
     return Side(regions, labels, np.zeros(0), areas, crowd)
+
+
+def read_image_id(target: Any, where: str) -> Any:
+    """The image id of a target: a number or text, or None."""
+    image_id: Any = target.get('image_id') if isinstance(target, Mapping) else None
+    if hasattr(image_id, 'tolist'):  # a tensor or an array with one value
+        image_id = image_id.tolist()
+        if isinstance(image_id, list) and len(image_id) == 1:
+            [image_id] = image_id
+    if image_id is not None and not isinstance(image_id, int | str):
+        raise ValueError(f"{where}['image_id']: expected a number or text, got {image_id!r}")
+    return image_id
+
+
+def check_mask_sizes(image: Image, which: str) -> None:
+    """Check that all masks of an image have the same size.
+
+    Raises:
+        ValueError: If not. ``which`` is what to call the image.
+    """
+    sizes = {tuple(r['size']) for side in image[1:] for r in side.regions if isinstance(r, dict)}
+    if len(sizes) > 1:
+        text = ' and '.join(f'{height} x {width}' for height, width in sorted(sizes))
+        raise ValueError(
+            f'masks {which} have different heights and widths in predictions and targets: {text}'
+        )
+
+
+def check_ids(images: list[Image]) -> None:
+    """Check that all images have an id, or none, and that no two have the same.
+
+    Raises:
+        ValueError: If not.
+    """
+    ids = [image.id for image in images]
+    lacking = ids.count(None)
+    if lacking == len(ids):
+        return
+    if lacking:
+        raise ValueError(
+            f"{lacking} of {len(ids)} targets have no 'image_id': give one to all of them, or none"
+        )
+    repeated = [i for i, count in Counter(ids).items() if count > 1]
+    if repeated:
+        raise ValueError(
+            f'images were added twice, with image_id {format_list(map(repr, repeated))}. Call '
+            'reset before each evaluation'
+        )
 
 
 def _shaped(array: Array, where: str, count: int, *shape: int) -> Array:

@@ -258,7 +258,7 @@ def find_iou_type(ground_truth: object, results: object) -> str:
     detections = list_of_dicts(dict(results=results), 'results')
     if isinstance(results, dict):
         detections = list_of_dicts(results, 'annotations')
-    keys = set(detections[0]) if detections else {'bbox', 'keypoints'}
+    keys = set().union(*detections) if detections else {'bbox', 'keypoints'}
     if 'keypoints' in keys and any('keypoints' in annotation for annotation in annotations):
         return 'keypoints'
     return 'segm' if 'bbox' not in keys and 'segmentation' in keys else 'bbox'

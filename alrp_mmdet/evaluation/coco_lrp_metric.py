@@ -16,7 +16,8 @@ from mmengine.logging import MMLogger
 from alrp.files import write_atomically
 from alrp.lrp.class_table import class_table, thresholds_json
 from alrp.lrp.curve import mean_over_classes
-from alrp.lrp.evaluate import Evaluation, evaluate_lrp
+from alrp.lrp.evaluate import evaluate_lrp
+from alrp.lrp.evaluation import Evaluation
 from alrp.lrp.summary import BOXES, LRP_COLUMNS, SIZES, average_precisions, lrp_means
 from alrp.lrp.tasks import AT_THRESHOLD
 from alrp.text import format_table

@@ -7,7 +7,8 @@ from mmdet.evaluation import eval_recalls
 from mmdet.registry import METRICS
 from mmengine.logging import MMLogger
 
-from alrp.lrp.evaluate import Evaluation, evaluate_lrp
+from alrp.lrp.evaluate import evaluate_lrp
+from alrp.lrp.evaluation import Evaluation
 from alrp.lrp.tasks import TASKS
 
 from .coco_lrp_metric import CocoLRPMetric

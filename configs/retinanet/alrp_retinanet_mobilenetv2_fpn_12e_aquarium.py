@@ -1,7 +1,7 @@
 # aLRP Loss, for comparison with RS Loss: 12 epochs at 416x320.
 _base_ = [
     '../_base_/models/alrp_retinanet_mobilenetv2_fpn.py',
-    '../_base_/datasets/aquarium_416.py',
+    '../_base_/datasets/aquarium.py',
     '../_base_/schedules/schedule_12e_small_pretrained.py',
     '../_base_/default_runtime.py',
 ]

@@ -221,6 +221,14 @@ def test_masks_without_size_of_image(data):
     assert 'image 3' in message and "'height'" in message and 'the ground truth' in message
 
 
+def test_masks_of_an_image_too_large_for_pycocotools(data):
+    pytest.importorskip('pycocotools')
+    for height in (2**30, 2**70):  # pycocotools would read 2**30 * 64 as 0
+        data[0]['images'][0]['height'] = height
+        message = refused(*data, 'segm')
+        assert 'the ground truth' in message and f'{height} x 64' in message
+
+
 def test_masks_that_are_missing(data):
     pytest.importorskip('pycocotools')
     del data[1][4]['segmentation']

@@ -110,7 +110,7 @@ def test_other_keypoints_of_the_same_number():
 
 
 @pytest.mark.parametrize('key', ['neg_category_ids', 'not_exhaustive_category_ids'])
-@pytest.mark.parametrize('value', [None, 5, 'text', {}, [[1]]])
+@pytest.mark.parametrize('value', [None, 5, 'text', {}, [[1]], [1, NAN], [True]])
 def test_lists_of_lvis(key, value):
     data = lvis_data(0)
     data[0]['images'][1][key] = value
@@ -133,6 +133,20 @@ def test_unknown_image_of_lvis():
     data = lvis_data(0)
     data[1][4]['image_id'] = 99
     assert_names(refused(data, 'bbox'), 'image_id', '99', 'entry 4')
+
+
+@pytest.mark.parametrize('value', [[1], {}, None, NAN, True])
+def test_category_of_lvis_that_is_no_id(value):
+    data = lvis_data(0)
+    data[1][4]['category_id'] = value
+    assert_names(refused(data, 'bbox'), '1 of', 'category_id', f'{value!r} (entry 4')
+
+
+def test_first_result_without_keypoints():
+    """Results are not evaluated as boxes because one of them lacks its keypoints."""
+    data = keypoint_data(0)
+    del data[1][0]['keypoints']
+    assert_names(refused(data, None), '1 of', "'keypoints'", 'entry 0')
 
 
 def test_rules():

@@ -165,6 +165,18 @@ def test_wrong_input():
         find_errors(evaluate_lrp(*data, 'keypoints'), data[1])
 
 
+@pytest.mark.parametrize('make', [mixed_data, lvis_data])
+def test_no_detections(make):
+    truth, _ = make(1)
+    evaluation = evaluate_lrp(truth, [])
+    errors = find_errors(evaluation, [])
+    num_objects = evaluation.matches.num_objects[:, 0]
+    assert num_objects.sum() > 1
+    assert errors.counts[:, -1].tolist() == errors.fn[:, -1].tolist() == num_objects.tolist()
+    assert errors.confusion[:-1, -1].tolist() == num_objects.tolist()
+    assert errors.mean_lrp == dict.fromkeys(PARTS, 0) | dict(Miss=1)
+
+
 def test_nothing_at_all():
     truth = dict(images=[], categories=[], annotations=[])
     errors = find_errors(evaluate_lrp(truth, []), [])

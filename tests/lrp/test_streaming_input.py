@@ -78,6 +78,34 @@ def test_some_images_without_an_id():
         metric.update([GOOD_PREDICTION] * 2, [GOOD_TARGET, dict(**GOOD_TARGET, image_id='a')])
 
 
+def test_ids_of_several_updates():
+    metric = LRPMetric()
+    for image_id in (1, 2):
+        metric.update([GOOD_PREDICTION], [dict(GOOD_TARGET, image_id=image_id)])
+    for target, facts in (
+        (dict(GOOD_TARGET, image_id=1), r'twice.*1'),
+        (GOOD_TARGET, r"1 of 3 .*'image_id'"),
+    ):
+        with pytest.raises(ValueError, match=facts):
+            metric.update([GOOD_PREDICTION], [target])
+    assert len(metric) == 2
+    metric.reset()
+    metric.update([GOOD_PREDICTION], [GOOD_TARGET])
+    with pytest.raises(ValueError, match=r"1 of 2 .*'image_id'"):
+        metric.update([GOOD_PREDICTION], [dict(GOOD_TARGET, image_id=1)])
+
+
+@pytest.mark.parametrize('with_ids', [False, True])
+def test_an_update_does_not_look_at_earlier_images(with_ids, monkeypatch):
+    """Else the time for N images would grow with N squared."""
+    monkeypatch.setattr('alrp.lrp.streaming.check_ids', None)
+    metric = LRPMetric()
+    for image_id in range(3):
+        target = dict(GOOD_TARGET, image_id=image_id) if with_ids else GOOD_TARGET
+        metric.update([GOOD_PREDICTION], [target])
+    assert len(metric) == 3
+
+
 def test_images_without_anything():
     """No detections: AP 0, LRP 1. Neither detections nor objects: undefined."""
     nothing = dict(boxes=[], scores=[], labels=[])

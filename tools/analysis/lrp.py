@@ -20,23 +20,21 @@ if (ROOT / 'alrp').is_dir():  # a clone, which need not be installed
 
 from alrp.files import write_atomically  # noqa: E402
 from alrp.lrp import Evaluation, PanopticEvaluation, evaluate_panoptic_lrp  # noqa: E402
-from alrp.lrp.arguments import COMPARED, check_files, check_task, parse_args  # noqa: E402
+from alrp.lrp.arguments import check_files, check_task, parse_args  # noqa: E402
 from alrp.lrp.average_precision import IOU_THRESHOLDS  # noqa: E402
 from alrp.lrp.bootstrap import CONFIDENCE, Difference, compare  # noqa: E402
 from alrp.lrp.checked import checked_limits  # noqa: E402
-from alrp.lrp.class_table import class_table, thresholds_json  # noqa: E402
+from alrp.lrp.class_table import COMPARED, class_rows, thresholds_json  # noqa: E402
 from alrp.lrp.error_table import COLUMNS as ERROR_COLUMNS  # noqa: E402
 from alrp.lrp.error_table import class_rows as error_class_rows  # noqa: E402
 from alrp.lrp.error_table import type_rows  # noqa: E402
 from alrp.lrp.errors import Errors, find_errors  # noqa: E402
-from alrp.lrp.evaluate import STEPS, evaluate_arrays  # noqa: E402
+from alrp.lrp.evaluate import STEPS, evaluate_results  # noqa: E402
 from alrp.lrp.ground_truth import open_ground_truth  # noqa: E402
-from alrp.lrp.inputs import read_detections  # noqa: E402
 from alrp.lrp.panoptic import table as panoptic  # noqa: E402
 from alrp.lrp.panoptic.evaluate import STEPS as PANOPTIC_STEPS  # noqa: E402
 from alrp.lrp.report import make_panoptic_report, make_report  # noqa: E402
 from alrp.lrp.summary import defined  # noqa: E402
-from alrp.lrp.tasks import AT_THRESHOLD  # noqa: E402
 from alrp.text import format_table  # noqa: E402
 
 Differences = dict[str, Difference]
@@ -83,24 +81,15 @@ def evaluate(
 def evaluate_detections(
     args: argparse.Namespace, paths: list[str], on_step: Callable[[str], None]
 ) -> Iterator[Evaluation]:
-    read_truth, read_results, *_ = STEPS
     limits = checked_limits(args.max_dets)
-    on_step(read_truth)
+    on_step(STEPS[0])
     truth, task = open_ground_truth(
         args.ground_truth, args.results, args.iou_type, args.rules, args.sigmas
     )
     check_task(args, task, truth)
     for path in paths:
-        on_step(read_results)
-        evaluation = evaluate_arrays(
-            truth,
-            read_detections(path, truth, task, path),
-            task,
-            limits,
-            IOU_THRESHOLDS,
-            on_step,
-            bool(args.calibration),
-            path,
+        evaluation = evaluate_results(
+            path, truth, task, limits, IOU_THRESHOLDS, on_step, bool(args.calibration)
         )
         problem = few_images(evaluation)
         if problem is not None:
@@ -141,22 +130,6 @@ def messages_of(caught: list[warnings.WarningMessage]) -> list[str]:
 def print_warnings(messages: list[str]) -> None:
     for message in messages:
         print(f'warning: {message}', file=sys.stderr)
-
-
-def class_rows(evaluations: dict[str, Evaluation], sort: str) -> list[dict]:
-    """The class table, worst first; of two, with the other's oLRP and the difference."""
-    rows, *others = map(class_table, evaluations.values())
-    for other in others:
-        for row, theirs in zip(rows, other):
-            row |= zip(COMPARED, (theirs['oLRP'], theirs['oLRP'] - row['oLRP']))
-    descending = not sort.startswith(('class', 'frequency', 'AP', *AT_THRESHOLD))
-
-    def defined(row: dict) -> bool:
-        return row[sort] == row[sort]
-
-    rows.sort(key=lambda row: row['class'])
-    ranked = sorted(filter(defined, rows), key=lambda row: row[sort], reverse=descending)
-    return ranked + [row for row in rows if not defined(row)]
 
 
 def print_panoptic_tables(
@@ -286,7 +259,7 @@ def main(argv: list[str] | None = None):
         if args.panoptic:
             rows = panoptic.class_rows([*evaluations.values()], args.sort)
         else:
-            rows = class_rows(evaluations, args.sort)
+            rows = class_rows([*evaluations.values()], args.sort)
         contents, differences, errors = {}, {}, None
         try:
             if args.bootstrap:

@@ -1,18 +1,16 @@
 """The score of each detection, and its IoU with the object that it matches."""
 
 import os
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ...coco import describe_source
 from ..by_class import check_unique
 from ..curve import lrp_curve
 from ..ground_truth import open_ground_truth
-from ..inputs import Detections, GroundTruth, read_detections
+from ..inputs import Detections, GroundTruth, Results, read_detections
 from ..matching import match
 from ..tasks import Task
 from ..types import BoolArray, FloatArray, IntArray
@@ -104,7 +102,7 @@ class MatchedScores:
 
 def match_scores(
     ground_truth: str | os.PathLike[str] | dict[str, Any],
-    results: str | os.PathLike[str] | Sequence[dict[str, Any]] | Mapping[str, ArrayLike],
+    results: Results,
     iou_type: str | None = None,
     max_dets: int | None = None,
     *,

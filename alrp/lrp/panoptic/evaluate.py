@@ -19,7 +19,7 @@ from ..types import BoolArray, FloatArray, IntArray
 from .checks import check_pixels
 from .files import PanopticFile, Source, read_results, read_truth
 from .masks import available_cores, read_overlaps
-from .matching import Counts, Outcomes, locate, match
+from .matching import FP, Counts, Outcomes, locate, match
 from .segments import Categories, Overlaps
 
 STEPS = 'reading the ground truth', 'reading the results', 'reading the PNGs', 'matching'
@@ -104,9 +104,28 @@ class PanopticEvaluation:
             for measure in MEASURES
         }
 
+    def has_ground_truth_of(self, other: object) -> bool:
+        """Whether another evaluation is of the same objects."""
+        return (
+            isinstance(other, PanopticEvaluation)
+            and self.category_ids == other.category_ids
+            and self.num_images == other.num_images
+            and np.array_equal(self._objects(), other._objects())
+        )
+
+    def _objects(self) -> IntArray:
+        """One number for image and category of each object, ascending."""
+        image, category, kind, _ = self.outcomes
+        places = image * len(self.category_ids) + category
+        return np.sort(places[kind != FP])
+
     def resampled(self, times: IntArray) -> 'PanopticEvaluation':
         """The evaluation if image i occurs ``times[i]`` times. Shape (``num_images``,), int64."""
         return replace(self, num_images=int(times.sum()), outcomes=self.outcomes.repeat(times))
+
+    def resampler(self) -> Callable[[IntArray], dict[str, float]]:
+        """A function that gives the values if image i occurs ``times[i]`` times."""
+        return lambda times: self.resampled(times).values()
 
     def to_dict(self) -> dict[str, Any]:
         """Summary and values by category, ready for JSON: NaN becomes None.

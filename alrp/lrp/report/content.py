@@ -6,7 +6,7 @@ import numpy as np
 
 from ..class_table import class_table
 from ..curve import TAU, LRPCurve
-from ..evaluate import Evaluation
+from ..evaluation import Evaluation
 from ..summary import defined
 from ..tasks import AT_THRESHOLD, LRP_COMPONENTS
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..bootstrap import Difference, check_comparable
 from ..errors import Errors
-from ..evaluate import Evaluation
+from ..evaluation import Evaluation
 from .content import cards, classes, columns, reliability, rounded
 from .errors import error_content
 from .frame import check_number, render

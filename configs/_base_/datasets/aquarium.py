@@ -5,13 +5,13 @@ metainfo = dict(classes=('fish', 'jellyfish', 'penguin', 'puffin', 'shark', 'sta
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
-    dict(type='Resize', scale=(512, 384), keep_ratio=True),
+    dict(type='Resize', scale=(416, 320), keep_ratio=True),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackDetInputs'),
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(512, 384), keep_ratio=True),
+    dict(type='Resize', scale=(416, 320), keep_ratio=True),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(
         type='PackDetInputs',
