@@ -4,9 +4,11 @@ import argparse
 import contextlib
 import os
 import re
+import shutil
 import sys
 import traceback
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -32,6 +34,7 @@ from .errors import (
     LOST_CONNECTION,
     ImageReadError,
     is_lost_connection,
+    rank,
     stop,
     tell_torchrun,
 )
@@ -46,6 +49,8 @@ warnings.filterwarnings('ignore', 'pkg_resources is deprecated', UserWarning)
 OUR_FOLDERS = Path(alrp.__file__).parent, Path(__file__).parent
 # Added to every run, because configs of users may not have them.
 NEEDED_HOOKS = FineTuneHook, ImageErrorHook, MicroBatchHook, ResumeHook
+# What a run cannot start with.
+REFUSALS = AnnotationError, CalibrationError, CheckpointError, ConfigError, ThresholdsError
 
 
 def make_parser(description: str) -> argparse.ArgumentParser:
@@ -147,15 +152,7 @@ def exit_on_error(*others: type[Exception]):
     """
     try:
         yield
-    except (
-        AnnotationError,
-        CalibrationError,
-        CheckpointError,
-        ConfigError,
-        FloatingPointError,
-        ThresholdsError,
-        *others,
-    ) as error:
+    except (*REFUSALS, FloatingPointError, *others) as error:
         stop(str(error))
     except ImportError as error:  # of a package that an augmentation needs, say
         stop(f'cannot import something that the config needs: {describe_error(error)}')
@@ -177,6 +174,25 @@ def exit_on_error(*others: type[Exception]):
             sys.exit(1)
         # A defect: the traceback tells more.
         tell_torchrun(f'error: {describe_error(error)}')
+        raise
+
+
+@contextlib.contextmanager
+def remove_work_dir_if_refused(work_dir: str) -> Iterator[None]:
+    """Remove a new work dir if the run is refused and has written only its log and config."""
+    folder = Path(work_dir).absolute()
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        yield
+    except (*REFUSALS, KeyError) as error:
+        is_defect = isinstance(error, KeyError) and explain_unknown_type(error) is None
+        written = [path for path in folder.rglob('*') if path.is_file()]
+        has_results = any(path.suffix not in ('.log', '.py') for path in written)
+        if new and rank() == 0 and not (is_defect or has_results):
+            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # a parent is not empty
+                for path in new[1:]:
+                    path.rmdir()
         raise
 
 

@@ -14,7 +14,13 @@ from mmdet.engine.hooks.utils import trigger_visualization_hook  # noqa: E402
 from mmdet.evaluation import DumpDetResults  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 
-from alrp_mmdet.cli import build_runner, exit_on_error, load_config, make_parser  # noqa: E402
+from alrp_mmdet.cli import (  # noqa: E402
+    build_runner,
+    exit_on_error,
+    load_config,
+    make_parser,
+    remove_work_dir_if_refused,
+)
 from alrp_mmdet.config_types import type_name  # noqa: E402
 from alrp_mmdet.deploy.tta import use_tta  # noqa: E402
 
@@ -82,7 +88,7 @@ def main():
     cfg.load_from = args.checkpoint
     if args.show or args.show_dir:
         cfg = trigger_visualization_hook(cfg, args)
-    with exit_on_error():
+    with exit_on_error(), remove_work_dir_if_refused(cfg.work_dir):
         if args.tta:
             use_tta(cfg)
         runner = build_runner(cfg, args, splits=('test',))

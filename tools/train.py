@@ -12,7 +12,13 @@ if (ROOT / 'alrp_mmdet').is_dir():  # run from a clone without installing it
 
 from mmengine.config import Config  # noqa: E402
 
-from alrp_mmdet.cli import build_runner, exit_on_error, load_config, make_parser  # noqa: E402
+from alrp_mmdet.cli import (  # noqa: E402
+    build_runner,
+    exit_on_error,
+    load_config,
+    make_parser,
+    remove_work_dir_if_refused,
+)
 from alrp_mmdet.config_file import ConfigError  # noqa: E402
 from alrp_mmdet.errors import rank, say_how_to_resume  # noqa: E402
 from alrp_mmdet.optim import use_amp_of_device  # noqa: E402
@@ -71,7 +77,7 @@ def main():
         if load_from and '://' not in load_from and not Path(load_from).is_file():
             raise ConfigError(f'load_from names {load_from}, but there is no such file')
         check_pretrained(cfg)
-        with say_how_to_resume(cfg.work_dir):
+        with say_how_to_resume(cfg.work_dir), remove_work_dir_if_refused(cfg.work_dir):
             build_runner(cfg, args, splits=('train', 'val')).train()
 
 

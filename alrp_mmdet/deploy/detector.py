@@ -156,7 +156,9 @@ def _input_errors(device: str | None):
         raise InputError(f'cannot use the device {device}: {describe_error(error)}') from error
     try:
         yield
-    except (KeyError, TypeError, AttributeError, ImportError, AssertionError) as error:
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, ImportError, AssertionError) as error:
         raise InputError(
             f'cannot build the model of this config: {describe_error(error)}'
         ) from error

@@ -39,6 +39,18 @@ def test_candidates_with_nearly_equal_losses():
     assert losses['num_pos'] > 0 and total(losses).isfinite()
 
 
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+@pytest.mark.parametrize('output', [0, 1], ids=['logits', 'boxes'])
+def test_infinite_predictions_reach_the_ranking(output, value):
+    """Which reports them on all processes. The fit would fail on this one only."""
+    head = build('ALRPPAAHead')
+    outputs = head(features())
+    for level in outputs[output]:
+        level.data.fill_(value)
+    with pytest.raises(FloatingPointError, match='NaN or infinite'):
+        head.loss_by_feat(*outputs, *batch(OBJECTS, OTHERS))
+
+
 def test_without_scikit_learn_it_predicts_but_does_not_train(monkeypatch):
     monkeypatch.setattr('alrp_mmdet.models.dense_heads.alrp_paa_head.find_spec', lambda name: None)
     head = build('ALRPPAAHead')

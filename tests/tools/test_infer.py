@@ -250,6 +250,10 @@ def test_checkpoint_without_class_names(infer, checkpoint, tmp_path):
         (['0.png', 'run/epoch_1.pth', '--config', 'broken.py'], 'config broken.py .*SyntaxError'),
         (['0.png', 'run/epoch_1.pth', '--config', 'none.py'], 'none.py .*model'),
         (['0.png', 'run/epoch_1.pth', '--config', 'odd.py'], 'cannot build the model.*NoSuchNet'),
+        (
+            ['0.png', 'run/epoch_1.pth', '--config', 'wrong.py'],
+            'cannot build the model.*delta.* -1',
+        ),
         (['0.png', 'run/epoch_1.pth', '--config', 'deep.py'], 'epoch_1.pth .*cls_convs'),
         (['0.png', '1.png', '--config', 'tiny.py'], 'Cannot read .*1.png'),
         (['0.png', 'cut.pth', '--config', 'tiny.py'], 'Cannot read .*cut.pth'),
@@ -273,6 +277,8 @@ def test_wrong_command(infer, config, checkpoint, tmp_path, args, message):
     (tmp_path / 'none.py').write_text('a = 1')
     base = "_base_ = './tiny.py'\n"
     (tmp_path / 'odd.py').write_text(base + "model = dict(type='NoSuchNet')")
+    wrong = 'model = dict(bbox_head=dict(loss_cls=dict(delta=-1)))'
+    (tmp_path / 'wrong.py').write_text(base + wrong)
     (tmp_path / 'deep.py').write_text(base + 'model = dict(bbox_head=dict(stacked_convs=2))')
     with pytest.raises(SystemExit, match=f'error: .*{message}') as stopped:
         infer('--out', 'out', *args)

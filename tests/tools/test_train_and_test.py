@@ -240,7 +240,8 @@ def test_two_checkpoints_are_an_error_message(config, tool, capsys):
 def test_damaged_checkpoint_is_an_error_message(tmp_path, config, tool):
     (tmp_path / 'damaged.pth').write_bytes(b'PK\x03\x04 and so on')
     with pytest.raises(SystemExit, match=r'error: .*damaged\.pth'):
-        tool('test.py', config, 'damaged.pth', '--work-dir', 'tested')
+        tool('test.py', config, 'damaged.pth', '--work-dir', 'runs/tested')
+    assert not (tmp_path / 'runs').exists()
 
 
 @pytest.mark.parametrize(
@@ -255,12 +256,13 @@ def test_damaged_checkpoint_is_an_error_message(tmp_path, config, tool):
         (['model.bbox_head.type=GFLHead'], ['GFLHead', 'aLRPLoss', 'another loss_cls']),
     ],
 )
-def test_wrong_settings_are_an_error_message_before_training(config, tool, change, facts):
+def test_wrong_settings_are_an_error_message_before_training(tmp_path, config, tool, change, facts):
     with pytest.raises(SystemExit) as error:
         tool('train.py', config, '--work-dir', 'run', options=change)
     message = str(error.value)
     assert message.startswith('error: ') and '\n' not in message
     assert all(fact in message for fact in facts), message
+    assert not (tmp_path / 'run').exists()
 
 
 def metrics(pattern: Path) -> dict:

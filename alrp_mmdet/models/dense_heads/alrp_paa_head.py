@@ -85,9 +85,11 @@ class ALRPPAAHead(ALRPATSSHead, PAAHead):
                 losses = self._candidate_losses(
                     predictions, in_image[pos_inds], labels[pos_inds], boxes[pos_inds]
                 )
-                labels, weights, _, _ = self.paa_reassign(
-                    losses, labels, weights, box_weights, pos_inds, gt_inds, levels
-                )
+                # The ranking reports NaN and infinite predictions, on all processes that it spans.
+                if losses.isfinite().all():
+                    labels, weights, _, _ = self.paa_reassign(
+                        losses, labels, weights, box_weights, pos_inds, gt_inds, levels
+                    )
             all_labels[in_image] = labels.masked_fill(weights == 0, -1)
             all_boxes[in_image] = boxes
         return Targets(all_labels, all_boxes)

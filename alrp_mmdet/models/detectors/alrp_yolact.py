@@ -70,12 +70,13 @@ class ALRPYOLACT(YOLACT):
         predictions = self.bbox_head.flatten(cls_scores, bbox_preds)
         coeffs = flatten_maps(coeff_preds, self.bbox_head.num_protos)
         targets = self.bbox_head.assign(predictions, batch_gt_instances, metas, ignored)
-        positive = (targets.labels >= 0) & (targets.labels < self.bbox_head.num_classes)
+        is_positive = (targets.labels >= 0) & (targets.labels < self.bbox_head.num_classes)
+        pos_inds = is_positive.nonzero()[:, 0]  # once: it waits for the device
         mask_losses = self._mask_losses(
             x,
-            coeffs[positive],
-            predictions.img_inds[positive],
-            targets.gt_inds[positive],
+            coeffs[pos_inds],
+            predictions.img_inds[pos_inds],
+            targets.gt_inds[pos_inds],
             batch_gt_instances,
             batch_inputs.shape[-2:],
         )

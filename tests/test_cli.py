@@ -1,0 +1,32 @@
+"""What the command line of training and testing does to files."""
+
+import pytest
+
+from alrp_mmdet.cli import remove_work_dir_if_refused
+from alrp_mmdet.config_file import ConfigError
+
+
+@pytest.mark.parametrize(
+    'error, other, is_new, removed',
+    [
+        (ConfigError(), None, True, True),
+        (KeyError('Gone is not in the mmdet::model registry'), None, True, True),
+        (KeyError('img'), None, True, False),
+        (FloatingPointError(), None, True, False),
+        (KeyboardInterrupt(), None, True, False),
+        (ConfigError(), 'vis_data/scalars.json', True, False),
+        (ConfigError(), None, False, False),
+    ],
+)
+def test_a_refused_run_leaves_no_new_work_dir(tmp_path, error, other, is_new, removed):
+    run = tmp_path / 'runs' / 'tiny'
+    if not is_new:
+        run.mkdir(parents=True)
+    names = ['20260101/20260101.log', 'vis_data/config.py', 'tiny.py', *([other] if other else [])]
+    with pytest.raises(type(error)), remove_work_dir_if_refused(str(run)):
+        for name in names:
+            (run / name).parent.mkdir(parents=True, exist_ok=True)
+            (run / name).touch()
+        raise error
+    assert [(run / name).exists() for name in names] == [not removed] * len(names)
+    assert (tmp_path / 'runs').exists() != removed and tmp_path.exists()
