@@ -8,6 +8,7 @@ import numpy as np
 from .by_class import check_unique
 from .curve import TAU
 from .evaluation import Evaluation
+from .sorted_rows import sorted_rows
 from .summary import average_precisions, defined, lrp_means
 from .tasks import AT_THRESHOLD
 
@@ -65,15 +66,8 @@ def class_rows(evaluations: list[Evaluation], sort: str = 'oLRP') -> list[dict[s
         list[dict]: Rows of the first. With two evaluations also ``other_oLRP`` and ``difference``,
         the second minus the first.
     """
-    rows, *others = map(class_table, evaluations)
-    for other in others:
-        for row, theirs in zip(rows, other):
-            row |= zip(COMPARED, (theirs['oLRP'], theirs['oLRP'] - row['oLRP']))
     ascending = sort.startswith(('class', 'frequency', 'AP', *AT_THRESHOLD))
-    rows.sort(key=lambda row: row['class'])
-    ranked = [row for row in rows if row[sort] == row[sort]]
-    ranked.sort(key=lambda row: row[sort], reverse=not ascending)
-    return ranked + [row for row in rows if row[sort] != row[sort]]
+    return sorted_rows([*map(class_table, evaluations)], 'oLRP', sort, ascending)
 
 
 def at_threshold(olrp_fp: float, olrp_fn: float) -> dict[str, float]:

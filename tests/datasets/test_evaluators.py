@@ -62,13 +62,6 @@ def refused(config, splits=('train', 'val')) -> str:
     return str(error.value)
 
 
-@pytest.fixture
-def logged(monkeypatch):
-    texts = []
-    monkeypatch.setattr('alrp_mmdet.datasets.check.print_log', lambda text, **_: texts.append(text))
-    return texts
-
-
 def test_a_correct_config_passes(config, logged):
     check_datasets(config, ('train', 'val'))
     config.default_hooks.checkpoint.save_best = 'coco/bbox_oLRP_fp'

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..sorted_rows import sorted_rows
 from .evaluate import MEASURES, PanopticEvaluation
 
 COLUMNS = 'class', 'kind', 'objects', 'predictions', *MEASURES
@@ -62,15 +63,8 @@ def class_rows(evaluations: list[PanopticEvaluation], sort: str = 'LRP') -> list
         list[dict]: Rows of the first. With two evaluations also ``other_LRP`` and ``difference``,
         the second minus the first.
     """
-    rows, *others = map(class_table, evaluations)
-    for other in others:
-        for row, theirs in zip(rows, other):
-            row |= zip(COMPARED, (theirs['LRP'], theirs['LRP'] - row['LRP']))
-    rows.sort(key=lambda row: row['class'])
     ascending = sort in ('class', 'kind', 'PQ', 'SQ', 'RQ')
-    ranked = [row for row in rows if row[sort] == row[sort]]
-    ranked.sort(key=lambda row: row[sort], reverse=not ascending)
-    return ranked + [row for row in rows if row[sort] != row[sort]]
+    return sorted_rows([*map(class_table, evaluations)], 'LRP', sort, ascending)
 
 
 def summary_rows(evaluations: dict[str, PanopticEvaluation]) -> list[list[Any]]:

@@ -94,11 +94,7 @@ def test_supercategory_of_any_type(check, content):
     check(content)
 
 
-def test_root_category_is_warned_about(check, config, content, monkeypatch):
-    logged = []
-    monkeypatch.setattr(
-        'alrp_mmdet.datasets.check.print_log', lambda text, **_: logged.append(text)
-    )
+def test_root_category_is_warned_about(check, config, content, logged):
     content['categories'].insert(0, dict(id=0, name='parts', supercategory='none'))
     for category in content['categories'][1:]:
         category['supercategory'] = 'parts'

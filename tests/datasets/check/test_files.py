@@ -74,11 +74,7 @@ def test_results_in_place_of_annotations(refused):
     assert 'results of a detector' in refused([dict(image_id=1, score=0.5, bbox=[1, 2, 3, 4])])
 
 
-def test_dropped_boxes_and_ignored_categories_are_logged(check, content, monkeypatch):
-    logged = []
-    monkeypatch.setattr(
-        'alrp_mmdet.datasets.check.print_log', lambda text, **_: logged.append(text)
-    )
+def test_dropped_boxes_and_ignored_categories_are_logged(check, content, logged):
     content['annotations'][0]['bbox'] = [2, 3, 0.5, 20]
     content['categories'].append(dict(id=3, name='dust'))
     check(content)
@@ -162,11 +158,7 @@ def test_only_the_first_process_checks(check, monkeypatch):
     check('not JSON')
 
 
-def test_annotation_id_0_is_warned_about_where_it_is_evaluated(check, config, content, monkeypatch):
-    logged = []
-    monkeypatch.setattr(
-        'alrp_mmdet.datasets.check.print_log', lambda text, **_: logged.append(text)
-    )
+def test_annotation_id_0_is_warned_about_where_it_is_evaluated(check, config, content, logged):
     check(content)
     assert not logged  # nothing is evaluated
     config.val_evaluator = dict(type='SomeMetric')
