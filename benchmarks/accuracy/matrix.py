@@ -20,7 +20,7 @@ class Dataset:
 
     Attributes:
         title (str): Name in tables.
-        epochs (int): Chosen so that every data set gets 610 to 670 steps of four images.
+        epochs (int): Chosen so that every data set gets 510 to 560 steps of four images.
         val_interval (int): Epochs between evaluations, for the learning curve.
     """
 
@@ -30,10 +30,10 @@ class Dataset:
 
 
 DATASETS = dict(
-    aquarium=Dataset('Aquarium', 6, 1),
-    chess=Dataset('Chess pieces', 12, 2),
-    boggle=Dataset('Boggle', 10, 2),
-    bccd=Dataset('BCCD', 12, 2),
+    aquarium=Dataset('Aquarium', 5, 1),
+    chess=Dataset('Chess pieces', 10, 2),
+    boggle=Dataset('Boggle', 8, 2),
+    bccd=Dataset('BCCD', 10, 2),
 )
 DETECTORS = dict(retinanet='RetinaNet', atss='ATSS')
 

@@ -98,11 +98,19 @@ def contents(results: Path, rows: list[dict], root: Path) -> tuple[dict, dict]:
 
 
 def scope(rows: list[dict]) -> str:
-    """How much was run. The time of interrupted runs is not known."""
-    seconds = [row['seconds'] for row in rows if not math.isnan(row['seconds'])]
-    each = f' of {mean(seconds) / 60:.1f} minutes on one CPU core' if seconds else ''
+    """How much was run, and on what. The time of interrupted runs is not known."""
+    parts = []
+    for device in sorted({row['device'] for row in rows}):
+        runs = [row for row in rows if row['device'] == device]
+        seconds = [row['seconds'] for row in runs if not math.isnan(row['seconds'])]
+        if device != 'CPU':
+            parts.append(f'{len(runs)} runs on an {device}')
+        elif seconds:
+            parts.append(f'{len(runs)} runs of {mean(seconds) / 60:.1f} minutes on one CPU core')
+        else:
+            parts.append(f'{len(runs)} runs on one CPU core')
     commits = ', '.join(f'`{commit}`' for commit in sorted({row['commit'] for row in rows}))
-    return f'{len(rows)} runs{each}, commit {commits}.\n'
+    return f'{"; ".join(parts)}; commit {commits}.\n'
 
 
 def fill(template: str, blocks: dict[str, str]) -> str:

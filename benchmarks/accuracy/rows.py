@@ -26,10 +26,11 @@ METRICS = dict(  # as logged
     oLRP_fp='oLRP_fp',
     oLRP_fn='oLRP_fn',
 )
-# train_loss: mean of the last 50 steps; seconds: of one core, empty if the run was interrupted.
-COLUMNS = (*RUN_COLUMNS, *METRICS, 'train_loss', 'seconds', 'commit')
+# train_loss: mean of the last 50 steps; seconds: of one core, empty if the run was interrupted;
+# device: 'CPU' or the name of the GPU.
+COLUMNS = (*RUN_COLUMNS, *METRICS, 'train_loss', 'seconds', 'device', 'commit')
 CURVE_COLUMNS = (*RUN_COLUMNS, 'epoch', 'step', *METRICS, 'train_loss', 'grad_norm')
-TEXT = {name for name, kind in RUN_COLUMNS.items() if kind is str} | {'commit'}
+TEXT = {name for name, kind in RUN_COLUMNS.items() if kind is str} | {'device', 'commit'}
 WHOLE = {name for name, kind in RUN_COLUMNS.items() if kind is int} | {'epoch', 'step'}
 
 

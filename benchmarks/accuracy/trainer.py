@@ -16,6 +16,8 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import torch
+
 from .matrix import DATASETS, ROOT, Run
 from .rows import METRICS, add_run, read_rows, run_of
 from .run_config import config_text
@@ -34,12 +36,13 @@ class Trainer:
         data_root (Path): Folder with a folder per data set.
         weights (str): File or URL of the pretrained backbone.
         work_dir (Path): Folder for configs, logs and checkpoints.
-        jobs (int): Runs at a time, each with one thread.
+        jobs (int): Runs at a time, each with one thread. They share the first GPU, if there is one.
     """
 
     def __init__(self, data_root: Path, weights: str, work_dir: Path, jobs: int):
         self.data_root, self.weights, self.work_dir, self.jobs = data_root, weights, work_dir, jobs
         self.commit = _commit()
+        self.device = torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU'
         self.processes: set[subprocess.Popen] = set()
         self.stopping = False
         self.lock = threading.Lock()
@@ -102,6 +105,7 @@ class Trainer:
                 **key,
                 **result,
                 seconds=math.nan if resumed else round(seconds),
+                device=self.device,
                 commit=self.commit,
             )
             with self.lock:

@@ -21,7 +21,7 @@ def row_of(run: Run, ap: float, **others) -> dict:
     metrics = dict.fromkeys(METRICS, 0.5) | dict(AP=ap, oLRP=1 - ap)
     return (
         dict(asdict(run), **metrics)
-        | dict(train_loss=0.75, seconds=300, commit='0123456789')
+        | dict(train_loss=0.75, seconds=300, device='CPU', commit='0123456789')
         | others
     )
 
@@ -31,7 +31,7 @@ def curve_of(run: Run, aps: list[float]) -> list[dict]:
     points = []
     for i, ap in enumerate(aps, start=1):
         row = row_of(run, ap, epoch=2 * i, step=100 * i, grad_norm=5.0)
-        del row['seconds'], row['commit']
+        del row['seconds'], row['device'], row['commit']
         points.append(row)
     return points
 

@@ -294,4 +294,11 @@ def test_contradictions_stop_the_report(results, tmp_path):
 def test_scope_leaves_out_unknown_times():
     rows = [row_of(first_run('rs'), 0.3, seconds=s) for s in (60, math.nan, 240)]
     assert report.scope(rows).startswith('3 runs of 2.5 minutes')
-    assert report.scope(rows[1:2]).startswith('1 runs, commit `0123456789`')
+    assert report.scope(rows[1:2]) == '1 runs on one CPU core; commit `0123456789`.\n'
+
+
+def test_scope_names_the_devices():
+    rows = [row_of(first_run('rs'), 0.3, device=device) for device in ('NVIDIA H100', 'CPU')]
+    assert report.scope(rows).startswith(
+        '1 runs of 5.0 minutes on one CPU core; 1 runs on an NVIDIA H100; commit'
+    )
