@@ -4,14 +4,16 @@ Prints one Markdown table. Losses: a forward and backward pass in float32, besid
 loss and a loop over the positives as in published code. Detectors: a training step of R50
 RetinaNet, ATSS and Faster R-CNN on random images, beside their usual losses, in float32 and mixed
 precision.
-Each row is measured in a fresh process. `/ baseline` compares the fastest pass with that of the
-first row of its group; `memory` is the peak beyond the input or the model and its optimizer.
+`/ baseline` compares the fastest pass with that of the first row of its group; `memory` is the peak
+beyond the input or the model and its optimizer. On a CPU, each row is measured in a fresh process,
+since the peak of a process never falls.
 
     python benchmarks/gpu.py --output benchmarks/gpu_results.md
     python benchmarks/gpu.py --device cpu --small      # tries it out
 """
 
 import argparse
+import gc
 import itertools
 import multiprocessing
 import statistics
@@ -45,7 +47,7 @@ DETECTORS = {
         'faster_rcnn/rs_faster-rcnn_r50_fpn_1x_coco',
     ),
 }
-# Imported once for all processes. Not on a GPU: they may look for it, and then cannot be forked.
+# Imported once for all processes.
 PRELOADED_ON_CPU = ['torch._dynamo', 'mmdet.models', 'mmengine.optim']
 NOT_ON_CPU = 'GPU only: CPUs may emulate bfloat16, and NMS of MMCV lacks it'
 NUM_CLASSES = 80
@@ -137,6 +139,9 @@ def make_batch(batch_size, height, width):
 def timed(run, device, repeat):
     """Seconds of each of several runs after the first, and the peak memory on top of what is there
     before them, in bytes."""
+    if device == 'cuda':
+        gc.collect()  # what the row before has left
+        torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated() if device == 'cuda' else peak_memory(device)
     seconds = []
     for _ in range(repeat + 1):
@@ -148,6 +153,10 @@ def timed(run, device, repeat):
         if sum(seconds) > 10 * ranking_losses.ENOUGH:
             break
     return seconds[1:] or seconds, peak_memory(device) - before
+
+
+def measure(function, job, device):
+    return function(*job) if device == 'cuda' else in_fresh_process(*job, function=function)
 
 
 def groups(args):
@@ -187,7 +196,7 @@ def table(args):
             if args.device == 'cpu' and name.endswith('mixed precision'):
                 yield f'| {name} | {NOT_ON_CPU} | | | |'
                 continue
-            seconds, memory = in_fresh_process(*job, function=function)
+            seconds, memory = measure(function, job, args.device)
             baseline = baseline or min(seconds)
             cells = [
                 name,

@@ -7,7 +7,6 @@ import pytest
 import torch
 from head_helpers import HEADS
 from micro_batch_helpers import assert_equal_steps, make_batch, step, tiny
-from mmcv.ops.nms import NMSop
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
 from process_helpers import run_processes
@@ -64,17 +63,6 @@ def test_objects_in_no_image():
     loss, _ = detector.parse_losses(detector.loss(images, samples))
     loss.backward()
     assert loss == 0 and all(value.grad is not None for value in detector.parameters())
-
-
-@pytest.fixture
-def nms_of_doubles(monkeypatch):
-    """MMCV's NMS on the CPU takes float32 only."""
-    apply = NMSop.apply
-
-    def apply_to_floats(boxes, scores, *args):
-        return apply(boxes.float(), scores.float(), *args)
-
-    monkeypatch.setattr(NMSop, 'apply', apply_to_floats)
 
 
 FAMILIES = ['retinanet', 'atss', 'fovea', 'faster-rcnn', 'mask-rcnn', 'solov2']
