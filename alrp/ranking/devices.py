@@ -10,9 +10,14 @@ WITHOUT_FLOAT64 = {'mps'}
 SERIAL = {'cpu'}  # add one value after another
 
 
+def has_float64(device: torch.device) -> bool:
+    """Whether a device can rank."""
+    return device.type not in WITHOUT_FLOAT64
+
+
 def to_ranking_device(x: Tensor) -> Tensor:
     """Detached, on the device where it can be ranked."""
-    return x.detach().cpu() if x.device.type in WITHOUT_FLOAT64 else x.detach()
+    return x.detach() if has_float64(x.device) else x.detach().cpu()
 
 
 def to_float64(x: Tensor) -> Tensor:

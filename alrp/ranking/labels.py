@@ -1,15 +1,32 @@
 """Which logits are positives, negatives or ignored."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from .devices import avoids_atomics, to_ranking_device
+from .devices import avoids_atomics, has_float64, to_ranking_device
 
 
 class NonFiniteLogitsError(FloatingPointError):
     """A logit is NaN or infinite, so the logits cannot be ranked."""
+
+
+class Positives(NamedTuple):
+    """What ``Labels.positives`` finds.
+
+    Attributes:
+        inds (Tensor): Shape (P,), int64, ascending.
+        no_ignored (bool): Whether all other logits are negatives.
+        num_near (int, optional): On a GPU with float64: number of logits that are at most delta
+            below a positive, and so may count for one.
+    """
+
+    inds: Tensor
+    no_ignored: bool
+    num_near: int | None = None
 
 
 @dataclass(frozen=True)
@@ -76,17 +93,14 @@ class Labels:
             [positive * self.row + labels[positive], (ignored * self.row + classes).flatten()]
         )
 
-    def positives(self, logits: Tensor) -> tuple[Tensor, bool]:
+    def positives(self, logits: Tensor, delta: float) -> Positives:
         """Check labels and logits, and find the positives.
 
         Waits for the device twice, with ``num_classes`` once.
 
         Args:
             logits (Tensor): Shape (M,).
-
-        Returns:
-            tuple: Ascending indices of the positives, shape (P,), int64. Whether all others are
-            negatives.
+            delta (float): Half the width of the smoothed step, > 0.
 
         Raises:
             ValueError: If shapes, dtypes or labels are not as described.
@@ -94,16 +108,26 @@ class Labels:
         """
         self._check_types(logits)
         if logits.numel() == 0:
-            return torch.zeros(0, dtype=torch.long, device=logits.device), True
+            return Positives(torch.zeros(0, dtype=torch.long, device=logits.device), True)
+        logits = logits.detach()
         if self.num_classes is None:
-            least, _ = self._check_values(logits)
-            return _few_nonzero(self.values > 0), least >= 0
+            inds = _few_nonzero(self.values > 0)
+            near = _num_near(logits, delta, lambda: logits[inds])
+            least, counts = self._check_values(logits, *near)
+            return Positives(inds, least >= 0, *counts)
         is_positive = (self.values >= 0) & (self.values < self.row)
-        least, num_pos = self._check_values(logits, is_positive.sum())
+        near = _num_near(logits, delta, lambda: self._logits_of_classes(logits, is_positive))
+        least, (num_pos, *counts) = self._check_values(logits, is_positive.sum(), *near)
         # Row of the i-th positive: nonzero() would wait for the device to know their number.
         count = torch.arange(1, num_pos + 1, device=logits.device)
         rows = torch.searchsorted(is_positive.cumsum(0), count)
-        return rows * self.row + self.values[rows].long(), least >= 0
+        return Positives(rows * self.row + self.values[rows].long(), least >= 0, *counts)
+
+    def _logits_of_classes(self, logits: Tensor, is_positive: Tensor) -> Tensor:
+        """The logit of each row's class, infinity in place of those that are not positives."""
+        classes = self.values.clamp(0, self.row - 1).long()
+        of_classes = logits.view(-1, self.row).gather(1, classes[:, None])[:, 0]
+        return of_classes.masked_fill(~is_positive, float('inf'))
 
     def _check_types(self, logits: Tensor) -> None:
         labels = self.values
@@ -117,15 +141,15 @@ class Labels:
         if not self.soft and (labels.is_floating_point() or labels.is_complex()):
             raise ValueError(f'labels must be integers, got {labels.dtype}')
 
-    def _check_values(self, logits: Tensor, *counts: Tensor) -> tuple[float, int]:
+    def _check_values(self, logits: Tensor, *counts: Tensor) -> tuple[float, list[int]]:
         """Check all values in one transfer from the device.
 
         Returns:
-            tuple: The least label, and the sum of the counts.
+            tuple: The least label, and the counts.
         """
-        dtype = torch.promote_types(logits.dtype, torch.float32)
-        extremes = [*logits.detach().aminmax(), *self.values.aminmax(), *counts]
-        low, high, least, most, *count = torch.stack([x.to(dtype) for x in extremes]).cpu().tolist()
+        dtype = torch.float64 if has_float64(logits.device) else torch.float32
+        extremes = [*logits.aminmax(), *self.values.aminmax(), *counts]
+        low, high, least, most, *ints = torch.stack([x.to(dtype) for x in extremes]).cpu().tolist()
         if not -float('inf') < low <= high < float('inf'):
             bad = (~logits.isfinite()).nonzero()[:, 0]
             raise NonFiniteLogitsError(
@@ -140,7 +164,18 @@ class Labels:
             raise ValueError(
                 f'labels must be {meaning} or -1 (ignored), got values from {least:g} to {most:g}'
             )
-        return least, int(sum(count))
+        return least, [int(x) for x in ints]
+
+
+def _num_near(logits: Tensor, delta: float, pos_logits: Callable[[], Tensor]) -> list[Tensor]:
+    """The number of logits that are at most delta below a positive, if they are ranked on a GPU."""
+    if not (avoids_atomics(logits.device) and has_float64(logits.device)):
+        return []
+    positives = pos_logits()
+    if len(positives) == 0:
+        return []
+    lowest = (positives.amin().double() - delta).to(logits.dtype)
+    return [(logits >= lowest).sum()]
 
 
 def _few_nonzero(mask: Tensor) -> Tensor:

@@ -6,9 +6,12 @@ from torch import Tensor
 from .devices import avoids_atomics
 from .running_sums import running_sums
 
-# Up to this many positives, comparing all pairs is faster (measured on a CPU).
+# Up to this many positives, comparing all pairs is faster. Measured on a CPU. On a GPU, launching
+# kernels takes the time: 60 for each bit of the number of positives, or 6 for a million pairs.
 MAX_PAIRWISE = 800
+MAX_PAIRWISE_ON_GPU = 8192
 MAX_PAIRS_AT_ONCE = 1 << 16  # to stay in cache
+MAX_PAIRS_AT_ONCE_ON_GPU = 1 << 20  # 25 MiB
 
 
 def lower_target_sums(logits: Tensor, targets: Tensor, delta: float, weights: Tensor) -> Tensor:
@@ -25,14 +28,17 @@ def lower_target_sums(logits: Tensor, targets: Tensor, delta: float, weights: Te
     Returns:
         Tensor: Shape (W, P), float64.
     """
-    if len(logits) <= MAX_PAIRWISE:
+    on_gpu = avoids_atomics(logits.device)
+    if len(logits) <= (MAX_PAIRWISE_ON_GPU if on_gpu else MAX_PAIRWISE):
         return _by_pairs(logits, targets, delta, weights)
     return _by_bits(logits, targets, delta, weights)
 
 
 def _by_pairs(logits: Tensor, targets: Tensor, delta: float, weights: Tensor) -> Tensor:
     out = torch.empty_like(weights)
-    width = max(MAX_PAIRS_AT_ONCE // max(len(logits), 1), 1)
+    on_gpu = avoids_atomics(logits.device)
+    pairs = MAX_PAIRS_AT_ONCE_ON_GPU if on_gpu else MAX_PAIRS_AT_ONCE
+    width = max(pairs // max(len(logits), 1), 1)
     for start in range(0, len(logits), width):
         part = slice(start, start + width)
         above = ((logits[:, None] - logits[part]) / (2 * delta)).add_(0.5).clamp_(0, 1)

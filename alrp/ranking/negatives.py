@@ -44,16 +44,18 @@ class Negatives:
     Args:
         labels (Labels): Labels of M logits.
         steps (Steps): Steps of the positives.
+        num_near (int, optional): On a GPU: number of logits that are not below all steps, to find
+            them without waiting for it.
     """
 
-    def __init__(self, labels: Labels, steps: Steps) -> None:
+    def __init__(self, labels: Labels, steps: Steps, num_near: int | None = None) -> None:
         self.steps = steps
         self._labels = labels
+        self._num_near = num_near
         self._kept: list[Part] = []  # the first parts
 
     def parts(self, logits: Tensor) -> Iterator[Part]:
-        """Negatives of each part, without indices if they are many. A GPU would have to wait for
-        their number, and processes all logits.
+        """Negatives of each part, without indices if they are many.
 
         Args:
             logits (Tensor): Shape (M,), on a device with float64. The same in every call.
@@ -63,6 +65,10 @@ class Negatives:
         labels, device = self._labels, logits.device
         below = torch.finfo(logits.dtype).min
         if avoids_atomics(device):
+            if self._num_near is not None and self._num_near * VERY_FEW <= len(logits):
+                self._kept = self._kept or [self._near(logits, self._num_near)]
+                yield self._kept[0]
+                return
             for part in chunks(len(logits), device, labels.row):
                 yield Part(part, None, logits[part].masked_fill(~labels.negatives(part), below))
             return
@@ -86,6 +92,18 @@ class Negatives:
             if number == len(self._kept) and self._has_room(found):
                 self._kept.append(found)
             yield found
+
+    def _near(self, logits: Tensor, num: int) -> Part:
+        """The logits that are not below all steps, as a single part."""
+        is_near = logits >= self.steps.knots[0].to(logits.dtype)
+        try:
+            inds = torch.nonzero_static(is_near, size=num)[:, 0]
+        except NotImplementedError:  # on a GPU, before torch 2.7
+            inds = is_near.nonzero()[:, 0]
+        whole = slice(0, len(logits))
+        others = ~self._labels.negatives(whole, inds)
+        values = logits.index_select(0, inds)
+        return Part(whole, inds, values.masked_fill_(others, torch.finfo(logits.dtype).min))
 
     def _has_room(self, part: Part) -> bool:
         num = sum(len(kept.values) for kept in self._kept) + len(part.values)

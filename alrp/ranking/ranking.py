@@ -82,15 +82,16 @@ class Ranking:
         group: 'dist.ProcessGroup | None' = None,
         pos_values: Callable[[Tensor], dict[str, Tensor]] | None = None,
     ) -> None:
-        labels = labels if isinstance(labels, Labels) else Labels(labels)
+        labelled = labels if isinstance(labels, Labels) else Labels(labels)
         self.logits = logits
         self.delta = delta
         self.self_count = self_count
         no_ignored = True
+        num_near: int | None = None
 
         def of_this_process() -> dict[str, Tensor]:
-            nonlocal no_ignored
-            self.pos_inds, no_ignored = labels.positives(logits)
+            nonlocal no_ignored, num_near
+            self.pos_inds, no_ignored, num_near = labelled.positives(logits, delta)
             values = {} if pos_values is None else pos_values(self.pos_inds)
             _check_lengths(values, len(self.pos_inds))
             return {**values, 'logits': logits.detach()[self.pos_inds]}
@@ -101,7 +102,10 @@ class Ranking:
         self._pos_double = to_float64(self.pos_logits)
         self._steps = Steps(self._pos_double, delta)
         known_others = self.pos_inds if no_ignored else None
-        self._negatives = Negatives(labels.on_ranking_device(known_others), self._steps)
+        if self._processes.size > 1:  # a positive of another process may be lower
+            num_near = None
+        labelled = labelled.on_ranking_device(known_others)
+        self._negatives = Negatives(labelled, self._steps, num_near)
         self.false_positives = self._steps.collect(
             (part.values, None) for part in self._negatives.parts(to_ranking_device(logits))
         )

@@ -1,5 +1,7 @@
 """Training steps of whole detectors in mixed precision: bfloat16 on the CPU, float16 on a GPU."""
 
+import math
+
 import pytest
 import torch
 from detector_batches import detector_batch
@@ -62,7 +64,10 @@ def test_float16_trains_like_float32(family, loss):
     # A small scale: at the usual one, the first steps are skipped.
     half, moved = train(family, loss, AmpOptimWrapper, 'cuda', dtype='float16', loss_scale=8.0)
     assert all(x.isfinite() for x in moved) and sum(bool(x) for x in moved) > len(moved) / 2
-    for name in (name for name in exact[0] if 'loss' in name):
+    # The second stage of an R-CNN sees the proposals of the first, which rounding may exchange.
+    first_stage = 'rpn_loss' if family == 'faster-rcnn' else 'loss'
+    for name in (name for name in exact[0] if name.startswith(first_stage)):
         assert half[0][name] == pytest.approx(exact[0][name], rel=0.1), name
+    assert all(math.isfinite(value) for value in half[1].values())
     assert half[0] != exact[0]
     assert half[1] != half[0]

@@ -25,7 +25,7 @@ def gpu_path():
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setattr('alrp.ranking.chunking.GPU_CHUNK', (1 << 9, 1 << 13))
+    monkeypatch.setattr('alrp.ranking.chunking.GPU_CHUNK', 1 << 9)
 
 
 def on_the_cpu_path(run):
@@ -70,6 +70,39 @@ def test_many_chunks_match_the_cpu_path(small_chunks, spread, dtype):
     for ours, theirs in zip(run(), on_the_cpu_path(run)):
         atol = 1e-12 * np.abs(theirs).max()
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=atol)
+
+
+@pytest.mark.parametrize('torch_2_6', [False, True])
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64, torch.bfloat16])
+def test_few_negatives_near_the_positives_match_the_cpu_path(dtype, torch_2_6, monkeypatch):
+    rng = np.random.default_rng(0)
+    logits, labels, errors = random_ranking(rng, 300, 12_000)
+    logits = logits + 5 * labels
+    logits[rng.uniform(size=len(labels)) < 0.02] += 5  # some negatives as well
+    labels = np.where(labels == 0, rng.choice([0, 0, 0, -1], len(labels)), labels)
+    targets = labels.astype(float)
+    targets[labels == 1] = errors / 2
+    sizes = []
+
+    def nonzero_static(mask, *, size):
+        sizes.append(size)
+        if torch_2_6:
+            raise NotImplementedError
+        return original(mask, size=size)
+
+    original = torch.nonzero_static
+    monkeypatch.setattr(torch, 'nonzero_static', nonzero_static)
+
+    def run():
+        return [
+            *run_alrp(logits, labels, errors, dtype=dtype),
+            *run_ap(logits, labels, dtype=dtype),
+            *run_rank_sort(logits, targets, dtype=dtype),
+        ]
+
+    for ours, theirs in zip(run(), on_the_cpu_path(run)):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12 * np.abs(theirs).max())
+    assert len(sizes) == 3 and all(300 < size < len(logits) / 16 for size in sizes)
 
 
 @pytest.mark.parametrize('spread', [1e-3, 1.0, 1e4])
@@ -133,7 +166,7 @@ def test_a_gpu_is_waited_for_three_times_at_most(num_pos, small_chunks):
     targets = labels.double()
     targets[labels == 1] = errors / 2
     logits.requires_grad_()
-    of_the_ranking = ['cpu', 'nonzero']  # are labels and logits in range; where the positives are
+    of_the_ranking = ['nonzero', 'cpu']  # where the positives are; are labels and logits in range
     for loss, of_the_loss in (
         (lambda: ap_loss(logits, labels), []),
         (lambda: sum(alrp_loss(logits, labels, errors)), ['_local_scalar_dense']),  # all finite?
