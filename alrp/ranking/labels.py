@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .chunking import chunks
 from .devices import avoids_atomics, has_float64, to_ranking_device
 
 
@@ -175,7 +176,9 @@ def _num_near(logits: Tensor, delta: float, pos_logits: Callable[[], Tensor]) ->
     if len(positives) == 0:
         return []
     lowest = (positives.amin().double() - delta).to(logits.dtype)
-    return [(logits >= lowest).sum()]
+    # In parts: a GPU adds up booleans only after it has made 8-byte integers of them.
+    counts = [(logits[part] >= lowest).sum() for part in chunks(len(logits), logits.device)]
+    return [torch.stack(counts).sum()]
 
 
 def _few_nonzero(mask: Tensor) -> Tensor:
