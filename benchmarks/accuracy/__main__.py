@@ -11,6 +11,7 @@ interruption. benchmarks/README.md describes the method.
 
 import argparse
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -29,7 +30,7 @@ from benchmarks.accuracy.matrix import (  # noqa: E402
     matrix,
     supports,
 )
-from benchmarks.accuracy.rows import read_rows  # noqa: E402
+from benchmarks.accuracy.rows import curves_of, read_rows  # noqa: E402
 from benchmarks.accuracy.trainer import Trainer  # noqa: E402
 from benchmarks.accuracy.tuning import stages, tuned_run  # noqa: E402
 from benchmarks.accuracy.variants import VARIANTS, parse_variant, variant_runs  # noqa: E402
@@ -109,8 +110,11 @@ def parse_seeds(text: str) -> list[int]:
     """Seeds such as ``0-4`` or ``0,2,5-7``."""
     seeds = []
     for part in text.split(','):
-        first, _, last = part.partition('-')
-        seeds += range(int(first), int(last or first) + 1)
+        found = re.fullmatch(r'(\d+)(?:-(\d+))?', part)
+        numbers = found and range(int(found[1]), int(found[2] or found[1]) + 1)
+        if not numbers:
+            raise argparse.ArgumentTypeError(f'expected seeds such as 0-4 or 0,2, got {text!r}')
+        seeds += numbers
     return seeds
 
 
@@ -120,6 +124,7 @@ def main(argv: list[str] | None = None) -> None:
         report.main(args.results, args.check)
         return
     check_inputs(args)
+    check_results(args.results)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit('error: stopped'))
     trainer = Trainer(args.data_root, args.weights, args.work_dir.resolve(), args.jobs)
     tuning = args.results / 'tuning.csv'
@@ -143,8 +148,9 @@ def main(argv: list[str] | None = None) -> None:
 
 def check_inputs(args: argparse.Namespace) -> None:
     """Exit if data, weights or a detector's base config are missing, or an option is wrong."""
-    if args.jobs < 1:
-        sys.exit(f'error: --jobs must be at least 1, got {args.jobs}')
+    for option, value in (('--jobs', args.jobs), ('--epochs', args.epochs)):
+        if value is not None and value < 1:
+            sys.exit(f'error: {option} must be at least 1, got {value}')
     if args.command == 'run' and TUNING_SEED in args.seeds:
         sys.exit(f'error: --seeds has {TUNING_SEED}, which the settings were chosen with')
     if '://' not in args.weights:
@@ -162,6 +168,16 @@ def check_inputs(args: argparse.Namespace) -> None:
                 sys.exit(f'error: the detector {detector} needs {base_model(detector, loss)}')
             if args.losses != list(LOSSES) and not supports(detector, loss):
                 sys.exit(f'error: {detector} cannot be trained with {loss}')
+
+
+def check_results(folder: Path) -> None:
+    """Exit if a file of results is damaged: new runs could not be added to it."""
+    try:
+        for name in ('tuning', 'runs', 'variants'):
+            read_rows(folder / f'{name}.csv')
+            read_rows(curves_of(folder / f'{name}.csv'))
+    except ValueError as error:
+        sys.exit(f'error: {error}')
 
 
 def chosen_variants(args: argparse.Namespace) -> list:

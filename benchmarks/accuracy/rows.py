@@ -40,20 +40,34 @@ def curves_of(path: Path) -> Path:
 
 
 def read_rows(path: Path) -> list[dict]:
-    """The rows of a file, empty if it does not exist. Numbers are numbers; empty cells are NaN."""
+    """The rows of a file, empty if it does not exist. Numbers are numbers; empty cells are NaN.
+
+    Raises:
+        ValueError: If the file has other columns, or a row is damaged, by a merge for example.
+            Names the file and the line.
+    """
     if not path.exists():
         return []
+    rows = []
     with path.open(newline='', encoding='utf-8') as file:
-        return [
-            {name: _parsed(name, value) for name, value in row.items()}
-            for row in csv.DictReader(file)
-        ]
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) not in (COLUMNS, CURVE_COLUMNS):
+            raise ValueError(f'{path}, line 1: expected the columns {", ".join(COLUMNS)}')
+        for row in reader:
+            try:
+                rows.append({name: _parsed(name, value) for name, value in row.items()})
+            except (TypeError, ValueError):
+                text = ','.join(str(value) for value in row.values())
+                raise ValueError(f'{path}, line {reader.line_num}: not a run: {text}') from None
+    return rows
 
 
-def _parsed(name: str, value: str) -> str | int | float:
+def _parsed(name: str, value: str | None) -> str | int | float:
+    if value is None:
+        raise ValueError('the row is too short')
     if name in TEXT:
         return value
-    return int(value) if name in WHOLE else float(value or 'nan')
+    return int(value) if name in WHOLE else float('nan' if value == '' else value)
 
 
 def run_of(row: dict) -> Run:

@@ -3,6 +3,8 @@
 import json
 import math
 import multiprocessing
+import re
+from argparse import ArgumentTypeError
 from dataclasses import replace
 
 import pytest
@@ -63,6 +65,12 @@ def test_data_sets_get_as_many_steps():
 )
 def test_seeds(text, seeds):
     assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize('text', ['4-0', 'a', '1-', '', '0,,1', '-1'])
+def test_wrong_seeds_are_refused(text):
+    with pytest.raises(ArgumentTypeError, match=re.escape(repr(text))):
+        parse_seeds(text)
 
 
 @pytest.fixture(scope='module')
