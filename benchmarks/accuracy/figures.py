@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -30,23 +31,35 @@ def dots(groups: Groups, detector: str) -> dict:
 def curves(groups: Groups, rows: list[dict], detector: str) -> dict:
     """Steps and mean AP over the seeds in percent, by data set and loss.
 
-    Only runs that diverged lack evaluations: these count as AP 0.
+    A run that diverged counts as AP 0 in the evaluations that it lacks.
+
+    Raises:
+        ValueError: If an evaluation of another run is missing. Names the run.
     """
-    points = defaultdict(lambda: defaultdict(list))
+    found = defaultdict(dict)
     for row in rows:
         if row['detector'] == detector:
-            points[row['dataset'], row['loss']][row['step']].append(100 * row['AP'])
+            found[row['dataset']][row['step'], row['loss'], row['seed']] = 100 * row['AP']
+    shown = {}
+    for (name, dataset, loss), runs in groups.items():
+        if name != detector:
+            continue
+        aps = found[dataset]
+        steps = sorted({step for step, *_ in aps})
+        for seed, run in runs.items():
+            diverged = math.isnan(run['train_loss'])
+            if not diverged and not (steps and all((step, loss, seed) in aps for step in steps)):
+                raise ValueError(
+                    f'the learning curve of {detector}, {dataset}, {loss}, seed {seed} is '
+                    f'incomplete: delete the row of this run and repeat it'
+                )
+        shown[dataset, loss] = [
+            [step, mean(aps.get((step, loss, seed), 0.0) for seed in runs)] for step in steps
+        ]
     return {
-        dataset: {
-            loss: [
-                [step, sum(found[step]) / len(groups[detector, dataset, loss])]
-                for step in sorted(found)
-            ]
-            for loss in LOSSES
-            if (found := points.get((dataset, loss)))
-        }
+        dataset: {loss: shown[dataset, loss] for loss in LOSSES if shown.get((dataset, loss))}
         for dataset in DATASETS
-        if any((dataset, loss) in points for loss in LOSSES)
+        if any(shown.get((dataset, loss)) for loss in LOSSES)
     }
 
 
@@ -99,7 +112,9 @@ def draw_curves(numbers: dict, detector: str, path: Path) -> None:
         panel.set_xlabel('steps', fontsize=9)
         panel.set_ylim(bottom=0)
     panels[0].set_ylabel(f'{DETECTORS[detector]}: val AP', fontsize=9)
-    panels[0].legend(fontsize=7, frameon=False)
+    lines = {x.get_label(): x for panel in panels for x in panel.lines}  # no panel may have all
+    titles = [loss.title for loss in LOSSES.values() if loss.title in lines]
+    panels[0].legend([lines[title] for title in titles], titles, fontsize=7, frameon=False)
     _save(figure, numbers, path)
 
 
