@@ -2,21 +2,25 @@
 
 import math
 from collections import defaultdict
+from collections.abc import Collection
 from statistics import mean, stdev
 
 from scipy.special import stdtrit
 
-from .matrix import BASELINE
+from .matrix import BASELINE, DATASETS, LOSSES, Run
 
 # Runs by detector, data set and loss, then by seed.
 Groups = dict[tuple[str, str, str], dict[int, dict]]
+# Differences below this, in points, are rounding errors: AP is logged to 0.1 points.
+EQUAL = 1e-6
 
 
 def group(rows: list[dict]) -> Groups:
     """Group the runs of the matrix.
 
     Raises:
-        ValueError: If a run was made twice with different settings. Names it.
+        ValueError: If a run was made twice, or the runs of a loss differ in more than the seed.
+            Names them.
     """
     groups = defaultdict(dict)
     for row in rows:
@@ -27,7 +31,40 @@ def group(rows: list[dict]) -> Groups:
                 f'{row["seed"]}: remove the one with the wrong settings'
             )
         runs[row['seed']] = row
+    for (detector, dataset, loss), runs in groups.items():
+        for name in ('lr', 'setting', 'epochs'):
+            found = {row[name] for row in runs.values()}
+            if len(found) > 1:
+                raise ValueError(
+                    f'the runs of {detector}, {dataset}, {loss} differ in {name}: '
+                    f'{", ".join(map(str, sorted(found)))}; remove those with the wrong settings'
+                )
     return dict(groups)
+
+
+def check_fairness(groups: Groups, tuned: dict[str, Run]) -> None:
+    """Check that losses were trained equally long and with the tuned settings.
+
+    Args:
+        groups (Groups): Runs.
+        tuned (dict[str, Run]): The best tuning run of each loss; losses may be missing.
+
+    Raises:
+        ValueError: If they were not. Names the runs.
+    """
+    epochs = {}
+    for (detector, dataset, loss), runs in groups.items():
+        row = next(iter(runs.values()))
+        name = f'{detector}, {dataset}, {loss}'
+        other, usual = epochs.setdefault((detector, dataset), (loss, row['epochs']))
+        if row['epochs'] != usual:
+            raise ValueError(f'{name} has {row["epochs"]} epochs, {other} has {usual}')
+        best = tuned.get(loss)
+        if best and (row['lr'], row['setting']) != (best.lr, best.setting):
+            raise ValueError(
+                f'{name} has the learning rate {row["lr"]:g} and {row["setting"]}, but the tuning '
+                f'chose {best.lr:g} and {best.setting}'
+            )
 
 
 def values(groups: Groups, detector: str, dataset: str, loss: str, metric: str) -> list[float]:
@@ -36,11 +73,35 @@ def values(groups: Groups, detector: str, dataset: str, loss: str, metric: str) 
     return [100 * runs[seed][metric] for seed in sorted(runs)]
 
 
-def differences(groups: Groups, detector: str, dataset: str, loss: str) -> list[float]:
-    """AP minus the AP of the baseline with the same seed, in points, in the order of seeds."""
+def differences(groups: Groups, detector: str, dataset: str, loss: str) -> dict[int, float]:
+    """AP minus the AP of the baseline with the same seed, in points, by seed."""
     runs = groups.get((detector, dataset, loss), {})
     base = groups.get((detector, dataset, BASELINE), {})
-    return [100 * (runs[s]['AP'] - base[s]['AP']) for s in sorted(runs.keys() & base.keys())]
+    return {s: 100 * (runs[s]['AP'] - base[s]['AP']) for s in sorted(runs.keys() & base.keys())}
+
+
+def compared_datasets(groups: Groups, detector: str) -> list[str]:
+    """The data sets on which some loss can be compared with the baseline."""
+    others = [loss for loss in LOSSES if loss != BASELINE]
+    return [d for d in DATASETS if any(differences(groups, detector, d, x) for x in others)]
+
+
+def mean_differences(groups: Groups, detector: str, loss: str) -> dict[int, float]:
+    """The mean over all compared data sets, by seed; of the seeds that all of them have."""
+    datasets = compared_datasets(groups, detector)
+    found = [differences(groups, detector, dataset, loss) for dataset in datasets]
+    seeds = set.intersection(*map(set, found)) if found else set()
+    return {seed: mean(numbers[seed] for numbers in found) for seed in sorted(seeds)}
+
+
+def count_ahead(numbers: Collection[float]) -> int:
+    """How many differences are positive. A draw is not."""
+    return sum(number > EQUAL for number in numbers)
+
+
+def signed(number: float) -> str:
+    """A difference with its sign and one digit; never ``-0.0``."""
+    return f'{round(number, 1) + 0.0:+.1f}'
 
 
 def mean_and_deviation(numbers: list[float]) -> str:
@@ -60,12 +121,18 @@ def confidence_interval(numbers: list[float]) -> tuple[float, float]:
     return mean(numbers) - half, mean(numbers) + half
 
 
-def describe_differences(numbers: list[float]) -> str:
+def has_interval(numbers: list[float]) -> bool:
+    """Whether the numbers have an interval. Equal ones do not: they are equal by rounding."""
+    return len(numbers) > 1 and max(numbers) - min(numbers) > EQUAL
+
+
+def describe_differences(differences: dict[int, float]) -> str:
     """Mean, 95 % interval, and in how many seeds the difference is positive."""
+    numbers = list(differences.values())
     if not numbers:
         return ''
-    ahead = f'{sum(number > 0 for number in numbers)}/{len(numbers)}'
-    if len(numbers) == 1:
-        return f'{numbers[0]:+.1f}, {ahead}'
-    low, high = confidence_interval(numbers)
-    return f'{mean(numbers):+.1f} ({low:+.1f} to {high:+.1f}), {ahead}'
+    interval = ''
+    if has_interval(numbers):
+        low, high = confidence_interval(numbers)
+        interval = f' ({signed(low)} to {signed(high)})'
+    return f'{signed(mean(numbers))}{interval}, {count_ahead(numbers)}/{len(numbers)}'

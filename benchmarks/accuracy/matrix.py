@@ -125,6 +125,10 @@ class Run:
         return '_'.join([*parts, value, f'{self.epochs}e', *filter(None, [self.variant])])
 
 
+# What the report expects: the losses and seeds of each detector, on all data sets.
+PLAN = dict(retinanet=(tuple(LOSSES), SEEDS), atss=((BASELINE, 'alrp', 'rs'), SEEDS[:3]))
+
+
 def first_run(loss: str, epochs: int | None = None) -> Run:
     """The first run of a loss's tuning. All other runs differ from it in some fields."""
     return Run(

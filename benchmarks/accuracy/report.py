@@ -1,15 +1,15 @@
 """Writes docs/results.md, its figures and the README's table from the CSV files, or checks them."""
 
-import math
+import contextlib
 import re
 import sys
 from pathlib import Path
-from statistics import mean
 
 from . import figures
-from .comparison import group
-from .matrix import DETECTORS, ROOT
+from .comparison import check_fairness, group
+from .matrix import DETECTORS, LOSSES, ROOT, Run
 from .rows import curves_of, read_rows, run_of
+from .summary import coverage, scope, tuning_notes, verdict
 from .tables import (
     differences_table,
     overview_table,
@@ -17,6 +17,7 @@ from .tables import (
     tuning_table,
     variants_table,
 )
+from .tuning import tuned_run
 
 TEMPLATE = Path(__file__).with_name('page.md')
 MARKERS = '<!-- accuracy -->\n', '<!-- end of accuracy -->'
@@ -31,15 +32,16 @@ def main(results: Path, check: bool, root: Path = ROOT) -> None:
         check (bool): Whether to check instead of writing.
         root (Path): Folder with README.md and docs.
     """
-    rows = [row for row in read_rows(results / 'runs.csv') if row['detector'] in DETECTORS]
+    try:
+        rows = [row for row in read_rows(results / 'runs.csv') if row['detector'] in DETECTORS]
+        texts, drawings = contents(results, rows, root) if rows else ({}, {})
+    except ValueError as error:
+        sys.exit(f'error: {results}: {error}')
     if not rows:
         if check and (root / 'docs' / 'results.md').exists():
             sys.exit(f'error: docs/results.md has no source: there are no runs in {results}')
+        print(f'{results / "runs.csv"} has no runs of {", ".join(DETECTORS)}: nothing to report')
         return
-    try:
-        texts, drawings = contents(results, rows, root)
-    except ValueError as error:
-        sys.exit(f'error: {results}: {error}')
     if check:
         stale = [path for path, text in texts.items() if _read(path) != text]
         stale += [
@@ -65,16 +67,22 @@ def contents(results: Path, rows: list[dict], root: Path) -> tuple[dict, dict]:
         ValueError: If runs contradict each other, or README.md lacks the second marker.
     """
     groups = group(rows)
+    tuning, variants = (read_rows(results / f'{name}.csv') for name in ('tuning', 'variants'))
+    tuned = tuned_runs(tuning)
+    check_fairness(groups, tuned)
     done = {run_of(row) for row in rows}  # a row may have been deleted to repeat its run
     curve_rows = [r for r in read_rows(curves_of(results / 'runs.csv')) if run_of(r) in done]
     blocks = dict(
-        scope=scope(rows),
-        tuning=tuning_table(read_rows(results / 'tuning.csv')),
-        variants=variants_table(read_rows(results / 'variants.csv')),
+        coverage=coverage(groups, variants),
+        scope=scope(rows, tuning),
+        tuning=tuning_table(tuning),
+        tuning_notes=tuning_notes(tuned),
+        variants=variants_table(variants),
     )
     drawings = {}
     for detector in DETECTORS:
         blocks[f'{detector} results'] = results_table(groups, detector)
+        blocks[f'{detector} verdict'] = verdict(groups, detector)
         blocks[f'{detector} differences'] = differences_table(groups, detector)
         for kind, draw, numbers in (
             ('accuracy', figures.draw_dots, figures.dots(groups, detector)),
@@ -97,20 +105,13 @@ def contents(results: Path, rows: list[dict], root: Path) -> tuple[dict, dict]:
     return texts, drawings
 
 
-def scope(rows: list[dict]) -> str:
-    """How much was run, and on what. The time of interrupted runs is not known."""
-    parts = []
-    for device in sorted({row['device'] for row in rows}):
-        runs = [row for row in rows if row['device'] == device]
-        seconds = [row['seconds'] for row in runs if not math.isnan(row['seconds'])]
-        if device != 'CPU':
-            parts.append(f'{len(runs)} runs on an {device}')
-        elif seconds:
-            parts.append(f'{len(runs)} runs of {mean(seconds) / 60:.1f} minutes on one CPU core')
-        else:
-            parts.append(f'{len(runs)} runs on one CPU core')
-    commits = ', '.join(f'`{commit}`' for commit in sorted({row['commit'] for row in rows}))
-    return f'{"; ".join(parts)}; commit {commits}.\n'
+def tuned_runs(tuning: list[dict]) -> dict[str, Run]:
+    """The best run of each loss whose tuning is finished."""
+    tuned = {}
+    for loss in LOSSES:
+        with contextlib.suppress(LookupError):
+            tuned[loss] = tuned_run(loss, tuning)
+    return tuned
 
 
 def fill(template: str, blocks: dict[str, str]) -> str:

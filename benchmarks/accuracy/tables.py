@@ -1,10 +1,17 @@
 """The tables of docs/results.md, in Markdown; empty if there are no runs."""
 
 import math
-from statistics import mean
 
-from .comparison import Groups, describe_differences, differences, mean_and_deviation, values
-from .matrix import BASELINE, DATASETS, LOSSES
+from .comparison import (
+    Groups,
+    compared_datasets,
+    describe_differences,
+    differences,
+    mean_and_deviation,
+    mean_differences,
+    values,
+)
+from .matrix import BASELINE, DATASETS, LOSSES, first_run
 from .rows import run_of
 from .tuning import tuned_run
 
@@ -29,26 +36,20 @@ def results_table(groups: Groups, detector: str) -> str:
 
 def differences_table(groups: Groups, detector: str) -> str:
     """AP of each loss minus the AP of the baseline, paired by seed."""
+    datasets = compared_datasets(groups, detector)
     losses = [
         loss
         for loss in LOSSES
-        if loss != BASELINE and any(differences(groups, detector, d, loss) for d in DATASETS)
+        if loss != BASELINE and any(differences(groups, detector, d, loss) for d in datasets)
     ]
     rows = []
-    for dataset in DATASETS:
-        cells = [describe_differences(differences(groups, detector, dataset, x)) for x in losses]
-        if any(cells):
-            rows.append([DATASETS[dataset].title, *cells])
+    for dataset in datasets:
+        found = [differences(groups, detector, dataset, loss) for loss in losses]
+        rows.append([DATASETS[dataset].title, *map(describe_differences, found)])
     if len(rows) > 1:
-        rows.append(['mean', *(mean_difference(groups, detector, loss) for loss in losses)])
+        means = [mean_differences(groups, detector, loss) for loss in losses]
+        rows.append([f'mean of the {len(rows)}', *map(describe_differences, means)])
     return markdown(['data set', *(LOSSES[loss].title for loss in losses)], rows)
-
-
-def mean_difference(groups: Groups, detector: str, loss: str) -> str:
-    """The mean over the data sets of the mean difference."""
-    per_dataset = [differences(groups, detector, dataset, loss) for dataset in DATASETS]
-    means = [mean(numbers) for numbers in per_dataset if numbers]
-    return f'{mean(means):+.1f}' if means else ''
 
 
 def overview_table(groups: Groups, detector: str) -> str:
@@ -60,20 +61,27 @@ def overview_table(groups: Groups, detector: str) -> str:
             mean_and_deviation(values(groups, detector, dataset, loss, 'AP')) for loss in losses
         ]
         if any(cells):
-            rows.append([DATASETS[dataset].title, *cells])
-    return markdown(['AP', *(LOSSES[loss].title for loss in losses)], rows)
+            rows.append([DATASETS[dataset].title, seeds(groups, detector, dataset), *cells])
+    return markdown(['AP', 'seeds', *(LOSSES[loss].title for loss in losses)], rows)
+
+
+def seeds(groups: Groups, detector: str, dataset: str) -> str:
+    """How many seeds the losses have, such as ``2 to 3``."""
+    numbers = {len(groups.get((detector, dataset, loss), ())) for loss in LOSSES} - {0}
+    return ' to '.join(map(str, sorted({min(numbers), max(numbers)})))
 
 
 def tuning_table(rows: list[dict]) -> str:
     """All tuning runs; the chosen one of each loss is bold."""
     cells = []
     for loss in LOSSES:
-        runs = [row for row in rows if row['loss'] == loss]
+        epochs = first_run(loss).epochs
+        runs = [row for row in rows if (row['loss'], row['epochs']) == (loss, epochs)]
         try:
             chosen = tuned_run(loss, rows)
         except LookupError:  # not finished
             chosen = None
-        for row in sorted(runs, key=lambda row: (row['setting'], row['lr'])):
+        for row in sorted(runs, key=lambda row: (_value(row['setting']), row['lr'])):
             line = [LOSSES[loss].title, f'{row["lr"]:g}', f'`{row["setting"]}`']
             line += [percent(row['AP']), percent(row['AP75']), percent(row['oLRP'])]
             cells.append([f'**{x}**' for x in line] if run_of(row) == chosen else line)
@@ -101,7 +109,7 @@ def variants_table(rows: list[dict]) -> str:
         seeds = [key[4] for key in found if key[:4] == (dataset, loss, variant, overrides)]
         runs = [found[dataset, loss, variant, overrides, seed] for seed in sorted(seeds)]
         pairs = [(run, found.get((dataset, loss, '', '', run['seed']))) for run in runs]
-        gains = [100 * (run['AP'] - base['AP']) for run, base in pairs if base]
+        gains = {run['seed']: 100 * (run['AP'] - base['AP']) for run, base in pairs if base}
         cells.append(
             [
                 DATASETS[dataset].title,
@@ -111,11 +119,15 @@ def variants_table(rows: list[dict]) -> str:
                 describe_differences(gains) if variant else '',
             ]
         )
-    order = {title: i for i, title in enumerate(x.title for x in [*DATASETS.values()])}
+    order = {dataset.title: i for i, dataset in enumerate(DATASETS.values())}
     losses = {loss.title: i for i, loss in enumerate(LOSSES.values())}
     cells.sort(key=lambda row: (order[row[0]], losses[row[1]]))
     header = ['data set', 'loss', 'variant', *SHOWN[:4], 'gain in AP']
     return markdown(header, cells, text_columns=3)
+
+
+def _value(setting: str) -> float:
+    return float(setting.partition('=')[2])
 
 
 def percent(value: float) -> str:
