@@ -8,8 +8,8 @@ from .devices import avoids_atomics
 
 # Values are processed in chunks, so that temporaries take little memory. On a CPU they stay in its
 # cache. On a GPU, launching the 30 kernels of a chunk takes 0.3 ms (on an H200), as long as to
-# process a million values. So many values take 16 chunks, which keeps temporaries (40 bytes per
-# value of a chunk) smaller than float32 logits.
+# process a million values. Two million values or more take 16 chunks, which keeps temporaries (40
+# bytes per value of a chunk) smaller than float32 logits.
 CPU_CHUNK = 1 << 16
 GPU_CHUNK = 1 << 17  # the smallest
 

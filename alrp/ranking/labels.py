@@ -87,7 +87,7 @@ class Labels:
         labels = self.values[part.start // self.row : part.stop // self.row]
         if self.num_classes is None:
             return (labels != 0).nonzero()[:, 0]
-        positive = ((labels >= 0) & (labels < self.row)).nonzero()[:, 0]
+        positive = self._has_class(labels).nonzero()[:, 0]
         ignored = (labels < 0).nonzero()
         classes = torch.arange(self.row, device=labels.device)
         return torch.cat(
@@ -116,7 +116,7 @@ class Labels:
             near = _num_near(logits, delta, lambda: logits[inds])
             least, counts = self._check_values(logits, *near)
             return Positives(inds, least >= 0, *counts)
-        is_positive = (self.values >= 0) & (self.values < self.row)
+        is_positive = self._has_class(self.values)
         near = _num_near(logits, delta, lambda: self._logits_of_classes(logits, is_positive))
         least, (num_pos, *counts) = self._check_values(logits, is_positive.sum(), *near)
         # Row of the i-th positive: nonzero() would wait for the device to know their number.
@@ -124,17 +124,23 @@ class Labels:
         rows = torch.searchsorted(is_positive.cumsum(0), count)
         return Positives(rows * self.row + self.values[rows].long(), least >= 0, *counts)
 
+    def _has_class(self, labels: Tensor) -> Tensor:
+        return (labels >= 0) & (labels.long() < self.row)  # C may be more than their dtype holds
+
     def _logits_of_classes(self, logits: Tensor, is_positive: Tensor) -> Tensor:
         """The logit of each row's class, infinity in place of those that are not positives."""
-        classes = self.values.clamp(0, self.row - 1).long()
+        classes = self.values.long().clamp(0, self.row - 1)
         of_classes = logits.view(-1, self.row).gather(1, classes[:, None])[:, 0]
         return of_classes.masked_fill(~is_positive, float('inf'))
 
     def _check_types(self, logits: Tensor) -> None:
         labels = self.values
-        if logits.dim() != 1 or labels.shape != (len(logits) // self.row,):
+        if logits.dim() != 1 or labels.dim() != 1 or len(logits) != len(labels) * self.row:
+            lengths = (
+                'and equally long' if self.num_classes is None else f'with {self.row} per label'
+            )
             raise ValueError(
-                'logits and labels must be one-dimensional and equally long, got shapes '
+                f'logits and labels must be one-dimensional {lengths}, got shapes '
                 f'{tuple(logits.shape)} and {tuple(labels.shape)}'
             )
         if not logits.is_floating_point():

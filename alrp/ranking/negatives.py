@@ -21,6 +21,7 @@ FEW_PARTS = 8  # parts to be processed together, since their temporaries are sma
 # hardly matters.
 KEPT = 1 << 16
 VERY_FEW = 16
+BELOW = -float('inf')  # all steps. The lowest number may be within the step of a low float16
 
 
 class Part(NamedTuple):
@@ -28,9 +29,8 @@ class Part(NamedTuple):
 
     Attributes:
         place (slice): The logits.
-        inds (Tensor, optional): Indices of the negatives in the part.
-        values (Tensor): Logits of the negatives. Without ``inds``: all logits of the part, with a
-            value below all steps in place of those that are not negatives.
+        inds (Tensor, optional): Indices of these logits in the part. Without it, they are all.
+        values (Tensor): The logits, minus infinity in place of those that are not negatives.
     """
 
     place: slice
@@ -63,14 +63,13 @@ class Negatives:
         if len(self.steps.knots) == 0:
             return
         labels, device = self._labels, logits.device
-        below = torch.finfo(logits.dtype).min
         if avoids_atomics(device):
             if self._num_near is not None and self._num_near * VERY_FEW <= len(logits):
                 self._kept = self._kept or [self._near(logits, self._num_near)]
                 yield self._kept[0]
                 return
             for part in chunks(len(logits), device, labels.row):
-                yield Part(part, None, logits[part].masked_fill(~labels.negatives(part), below))
+                yield Part(part, None, logits[part].masked_fill(~labels.negatives(part), BELOW))
             return
         # Rounding to the dtype of the logits can only let in negatives that count nothing.
         lowest = self.steps.knots[0].to(logits.dtype)
@@ -78,7 +77,7 @@ class Negatives:
         if int((sample >= lowest).sum()) >= len(sample) * FEW:
             for part in chunks(len(logits), device, labels.row):
                 yield Part(
-                    part, None, logits[part].clone().index_fill_(0, labels.others(part), below)
+                    part, None, logits[part].clone().index_fill_(0, labels.others(part), BELOW)
                 )
             return
         for number, part in enumerate(chunks(len(logits), device, labels.row, FEW_PARTS)):
@@ -99,11 +98,10 @@ class Negatives:
         try:
             inds = torch.nonzero_static(is_near, size=num)[:, 0]
         except NotImplementedError:  # on a GPU, before torch 2.7
-            inds = is_near.nonzero()[:, 0]
+            inds = logits.topk(num, sorted=False).indices
         whole = slice(0, len(logits))
         others = ~self._labels.negatives(whole, inds)
-        values = logits.index_select(0, inds)
-        return Part(whole, inds, values.masked_fill_(others, torch.finfo(logits.dtype).min))
+        return Part(whole, inds, logits.index_select(0, inds).masked_fill_(others, BELOW))
 
     def _has_room(self, part: Part) -> bool:
         num = sum(len(kept.values) for kept in self._kept) + len(part.values)

@@ -96,7 +96,7 @@ class Steps:
 
         Args:
             parts (Iterable): Parts of the values, any floating-point dtype, with their weights:
-                shape (V,) each, or None as weights for 1.
+                shape (V,) each, or None as weights for 1. Then a value may be minus infinity.
 
         Returns:
             Tensor: Shape (P,), float64.
@@ -118,8 +118,8 @@ class Steps:
             weights (Tensor): Shape (P,).
 
         Returns:
-            Callable: Takes values of shape (V,), any floating-point dtype. Returns their sums,
-            shape (V,), float64.
+            Callable: Takes values of shape (V,), any floating-point dtype, or minus infinity.
+            Returns their sums, shape (V,), float64.
         """
         weights = weights.double()
         bend = torch.zeros_like(self.knots)
@@ -137,6 +137,7 @@ class Steps:
                 return torch.zeros_like(values, dtype=torch.float64)
             interval, above_knot = self._locate(values)
             start = height.index_select(0, interval)
+            above_knot.clamp_(min=0)  # infinity below the bottom knot, where the slope is zero
             return start.addcmul_(slope.index_select(0, interval), above_knot)
 
         return sums

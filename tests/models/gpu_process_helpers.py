@@ -1,5 +1,7 @@
 """A step of one of several processes that share a GPU. Gloo takes tensors of GPUs as well."""
 
+import signal
+
 import torch
 import torch.distributed as dist
 from micro_batch_helpers import make_batch, step, tiny
@@ -7,6 +9,7 @@ from micro_batch_helpers import make_batch, step, tiny
 
 def global_step(rank: int, meeting: str, loss: str, parts: list, results) -> None:
     """Put the logged values and gradients of a step on some images into a queue."""
+    signal.alarm(200)  # kills this process if the test was killed
     torch.cuda.set_device(0)
     dist.init_process_group(
         'gloo', init_method=f'file://{meeting}', rank=rank, world_size=len(parts)

@@ -14,7 +14,7 @@ from tiny_detectors import tiny_detector
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 LOSSES = ('aLRPLoss', 'APLoss', 'RankSortLoss')
-# MMDetection computes their targets in float32.
+# MMDetection computes targets of FoveaBox in float32, and ALRPSOLOV2Head the IoU of masks.
 IN_FLOAT32 = {'ALRPFoveaHead', 'fovea', 'solov2'}
 FAMILIES = ['retinanet', 'atss', 'fovea', 'faster-rcnn', 'mask-rcnn', 'solov2', 'yolact']
 
@@ -65,7 +65,7 @@ def test_micro_batches(family, nms_of_doubles):
     detector = small_detector(family).double()
     whole = step_on('cuda', detector, shape=(96, 128))
     parts = step_on('cuda', detector, 2, shape=(96, 128))
-    assert_equal_steps(whole, parts, tolerance(family))
+    assert_equal_steps(whole, parts, 1e-8)
 
 
 @pytest.mark.parametrize('family', FAMILIES)
@@ -80,10 +80,14 @@ def test_scores_of_detections(family):
         found = model.predict(images.float().to(device), [x.to(device) for x in samples])
         return [x.pred_instances.scores.cpu().sort().values for x in found]
 
-    with torch.backends.cudnn.flags(allow_tf32=False):  # which convolutions use by default
+    # Convolutions use TF32 by default.
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         pairs = list(zip(scores_on('cpu'), scores_on('cuda')))
+    # Rounding moves pixels across the threshold of a mask, and its score is a mean over the mask.
+    rtol = 1e-2 if family == 'solov2' else 1e-3
     for on_cpu, on_gpu in pairs:
-        torch.testing.assert_close(on_cpu, on_gpu, rtol=1e-3, atol=1e-5)
+        assert len(on_cpu) > 0
+        torch.testing.assert_close(on_gpu, on_cpu, rtol=rtol, atol=1e-5)
 
 
 @pytest.mark.parametrize('loss', LOSSES)

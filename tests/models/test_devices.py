@@ -1,12 +1,18 @@
 """What a GPU is waited for in a training step. On the CPU, operations are counted instead."""
 
+import warnings
+from pathlib import Path
+
 import pytest
 import torch
 from head_helpers import OBJECTS, OTHERS, batch, build, features, total
 from helpers_torch import HostReads
 
+import alrp_mmdet
 from alrp.ranking import devices
 
+# Where waits are counted: not in MMDetection and autograd.
+PACKAGES = str(Path(devices.__file__).parents[1]), str(Path(alrp_mmdet.__file__).parent)
 LOSSES = {
     'APLoss': dict(type='APLoss'),
     'aLRPLoss': dict(type='aLRPLoss', self_balance=dict(interval=100)),
@@ -42,6 +48,7 @@ def test_cuda_waits_three_times_in_a_step(loss, recwarn):
     head = build('ALRPRetinaHead', loss_cls=LOSSES[loss]).cuda()
     gt, metas = batch(OBJECTS, OTHERS)
     gt = [x.to('cuda') for x in gt]
+    warnings.simplefilter('always')  # a line may wait more than once
     for mode in ('default', 'warn'):  # the first step allocates memory
         predictions = head.flatten(*head([x.cuda() for x in features()]))
         targets = head.assign(predictions, gt, metas)
@@ -50,5 +57,5 @@ def test_cuda_waits_three_times_in_a_step(loss, recwarn):
             total(head.rank(predictions, targets)).backward()
         finally:
             torch.cuda.set_sync_debug_mode('default')
-    ours = [x for x in recwarn if 'synchroniz' in str(x.message) and 'alrp' in x.filename]
-    assert len(ours) <= 3
+    waits = [x.filename for x in recwarn if 'synchroniz' in str(x.message)]
+    assert 1 <= sum(name.startswith(PACKAGES) for name in waits) <= 3, waits

@@ -6,7 +6,7 @@ import reference
 import torch
 from helpers import DEVICES, random_ranking, run_alrp, run_ap
 
-from alrp.ranking import NonFiniteLogitsError, alrp_loss, ap_loss
+from alrp.ranking import Labels, NonFiniteLogitsError, Ranking, alrp_loss, ap_loss
 
 INF = float('inf')
 NAN = float('nan')
@@ -168,3 +168,37 @@ def test_gradient_scales_and_adds_up(ranking):
     assert torch.equal(once, again)
     (more,) = torch.autograd.grad(3 * loss - loss / 2, logits)
     torch.testing.assert_close(more, 2.5 * once)
+
+
+@pytest.fixture(params=[{'cpu'}, set()], ids=['cpu', 'gpu'])
+def path(request, monkeypatch):
+    monkeypatch.setattr('alrp.ranking.devices.SERIAL', request.param)
+
+
+@pytest.mark.parametrize('num_neg', [3, 3000])
+@pytest.mark.parametrize('lowest, delta', [(-65504, 1.0), (-40_000, 1e5)])
+def test_only_negatives_count_at_the_end_of_the_range(lowest, delta, num_neg, path):
+    """A step of a positive begins below the lowest float16."""
+    labels = torch.tensor([1, 1, -1] + [0] * num_neg)
+    logits = torch.where(labels == 0, 0, lowest).half().requires_grad_()
+    above = min(-lowest / (2 * delta) + 0.5, 1)
+    ranking = Ranking(logits, labels, delta)
+    assert ranking.false_positives.tolist() == pytest.approx([num_neg * above] * 2)
+    alrp_loss(logits, labels, torch.ones(2), delta)[0].backward()
+    assert logits.grad.isfinite().all() and logits.grad[2] == 0 and logits.grad[:2].all()
+
+
+@pytest.mark.parametrize('dtype', [torch.bool, torch.uint8, torch.int8, torch.int32])
+def test_classes_in_any_dtype(dtype, path):
+    classes = torch.tensor([1, 0, 1]).to(dtype)
+    for num_classes in (2, 300, 1203):  # more than an int8 holds
+        logits = torch.zeros(3 * num_classes)
+        found = Ranking(logits, Labels(classes, num_classes))
+        assert found.pos_inds.tolist() == [1, num_classes, 2 * num_classes + 1]
+        assert found.false_positives.tolist() == [(len(logits) - 3) / 2] * 3
+
+
+@pytest.mark.parametrize('num, classes', [(5, [0]), (7, [3, 0]), (3, [0, 1]), (0, [0])])
+def test_rows_of_another_length_are_refused(num, classes, path):
+    with pytest.raises(ValueError, match=rf'3 per label.* \({num},\) and \({len(classes)},\)'):
+        Ranking(torch.zeros(num), Labels(torch.tensor(classes), 3))
