@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field, replace
 
-LOSSES = dict(alrp='aLRP Loss', rs='RS Loss', ap='AP Loss')
-DEFAULT_LOSS = 'alrp'
+LOSSES = dict(rs='RS Loss', alrp='aLRP Loss', ap='AP Loss')
+DEFAULT_LOSS = 'rs'  # the best of the three on small datasets: docs/models.md
 SMALL_DETECTOR = 'retinanet-small'  # for machines without a GPU
 
 
@@ -76,7 +76,7 @@ class Recipe:
     schedule: Schedule = SCHEDULE_1X
     max_scale: tuple[int, int] = (1344, 800)
     masks: bool = False
-    loss: str = 'alrp'
+    loss: str = DEFAULT_LOSS
 
     @property
     def model_config(self) -> str:

@@ -173,7 +173,7 @@ def test_config_loads_a_checkpoint(new_project, source, tmp_path, load_from):
             new_project(source, '--out', 'mine', '--load-from', load_from)
         Path(load_from).touch()
     new_project(source, '--out', 'mine', '--load-from', load_from)
-    cfg = Config.fromfile('mine/alrp_atss_mine.py')
+    cfg = Config.fromfile('mine/rs_atss_mine.py')
     assert cfg.load_from == (load_from if '://' in load_from else str(tmp_path / load_from))
     assert cfg.model.backbone.init_cfg is None
     assert cfg.model.backbone.depth == 50 and cfg.model.bbox_head.num_classes == 3
@@ -188,7 +188,7 @@ def mobilenet() -> dict:
 
 def test_small_detector_starts_from_pretrained_weights(new_project, source):
     new_project(source, '--out', 'mine', '--detector', 'retinanet-small')
-    cfg = Config.fromfile('mine/alrp_retinanet-small_mine.py')
+    cfg = Config.fromfile('mine/rs_retinanet-small_mine.py')
     assert cfg.model.backbone.type == 'MobileNetV2'
     assert cfg.model.backbone.init_cfg.type == 'Pretrained'
     assert cfg.model.backbone.init_cfg.checkpoint.startswith('https://')
@@ -211,7 +211,7 @@ def test_weights_from_a_file(new_project, source, tmp_path, mobilenet, wrap):
     torch.save(wrap(mobilenet), 'backbone.pth')
     given = '--out', 'mine', '--detector', 'retinanet-small', '--weights', 'backbone.pth'
     new_project(source, *given)
-    cfg = Config.fromfile('mine/alrp_retinanet-small_mine.py')
+    cfg = Config.fromfile('mine/rs_retinanet-small_mine.py')
     file = str(tmp_path / 'backbone.pth')
     assert cfg.model.backbone.init_cfg == dict(type='Pretrained', checkpoint=file)
     model = MODELS.build({**cfg.model, '_scope_': 'mmdet'})
@@ -269,7 +269,7 @@ def test_other_formats_are_converted(new_project, source, write, tmp_path, capsy
     expected = by_file(content)
     assert found == expected if write is write_voc else found.keys() == expected.keys()
     assert {path: path.read_bytes() for path in before} == before
-    assert Path('a project!', 'alrp_atss_a_project_.py').is_file()
+    assert Path('a project!', 'rs_atss_a_project_.py').is_file()
     output = capsys.readouterr().out
     assert {'voc': 'Pascal VOC', 'yolo': 'YOLO'}[write.__name__[6:]] in output
 
@@ -297,7 +297,7 @@ def test_small_images_are_trained_on(new_project, source, tmp_path):
     source.write_text(json.dumps(content))
     val = write_coco(tmp_path, make_coco(tmp_path, seed=1), 'val')
     new_project(source, '--val', val, '--out', 'mine', '--detector', 'retinanet-small')
-    cfg = Config.fromfile('mine/alrp_retinanet-small_mine.py')
+    cfg = Config.fromfile('mine/rs_retinanet-small_mine.py')
     dataset = DATASETS.build({**cfg.train_dataloader.dataset, '_scope_': 'mmdet'})
     with_objects = {a['image_id'] for a in content['annotations'] if not a['iscrowd']}
     assert len(dataset) == len(with_objects)
@@ -307,10 +307,10 @@ def test_coco_stays_where_it_is(new_project, source, tmp_path, capsys):
     val = write_coco(tmp_path, make_coco(tmp_path, seed=1), 'val')
     new_project(source, '--val', val, '--out', 'mine')
     assert sorted(path.name for path in Path('mine').rglob('*')) == [
-        'alrp_atss_mine.py',
+        'rs_atss_mine.py',
         'annotations.png',
     ]
-    cfg = Config.fromfile('mine/alrp_atss_mine.py')
+    cfg = Config.fromfile('mine/rs_atss_mine.py')
     assert cfg.train_dataloader.dataset.ann_file == str(source.resolve())
     # The printed commands can be run.
     commands = [shlex.split(line, comments=True) for line in capsys.readouterr().out.split('\n')]

@@ -14,8 +14,8 @@ from mmengine.config import Config
 def test_nothing_is_overwritten(new_project, source, tmp_path):
     new_project(source, '--out', 'mine')
     before = {path: path.read_bytes() for path in Path('mine').rglob('*') if path.is_file()}
-    config = Path('mine/alrp_atss_mine.py')
-    with pytest.raises(SystemExit, match=r'error: mine/alrp_atss_mine\.py .*--force'):
+    config = Path('mine/rs_atss_mine.py')
+    with pytest.raises(SystemExit, match=r'error: mine/rs_atss_mine\.py .*--force'):
         new_project(source, '--out', 'mine')
     config.unlink()
     with pytest.raises(SystemExit, match=r'error: mine/annotations\.png .*--force'):
@@ -72,7 +72,7 @@ def test_validation_images_are_searched_in_the_given_folder_first(new_project, t
     train, val = sources
     out = tmp_path / 'mine'
     new_project(train, '--val', val, '--images', tmp_path / 'given', '--out', out)
-    cfg = Config.fromfile(out / 'alrp_atss_mine.py')
+    cfg = Config.fromfile(out / 'rs_atss_mine.py')
     folder = tmp_path / ('given' if both else 'val/images')
     assert cfg.val_dataloader.dataset.data_prefix.img == f'{folder}/'
     assert cfg.train_dataloader.dataset.data_prefix.img == f'{tmp_path / "given"}/'
