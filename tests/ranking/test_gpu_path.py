@@ -28,7 +28,7 @@ def gpu_path():
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setattr('alrp.ranking.chunking.GPU_CHUNK', 1 << 9)
+    monkeypatch.setattr('alrp.ranking.chunking.GPU_CHUNK', (1 << 9, 1 << 13))
 
 
 def on_the_cpu_path(run):
