@@ -144,7 +144,7 @@ def test_every_detector_trains_with_every_loss(new_project, source, detector, lo
 def test_learning_rate_warms_up_and_decays(new_project, source, detector, epochs):
     given = [] if epochs is None else ['--epochs', epochs]
     new_project(source, '--out', 'mine', '--detector', detector, *given)
-    cfg = Config.fromfile(f'mine/alrp_{detector}_mine.py')
+    cfg = Config.fromfile(f'mine/rs_{detector}_mine.py')
     epochs = epochs or cfg.train_cfg.max_epochs
     assert cfg.train_cfg.max_epochs == epochs
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
@@ -223,7 +223,7 @@ def test_weights_from_a_file(new_project, source, tmp_path, mobilenet, wrap):
 @pytest.mark.parametrize('detector', ['retinanet-small', 'faster-rcnn'])
 def test_training_from_random_weights(new_project, source, detector):
     new_project(source, '--out', 'mine', '--detector', detector, '--weights', 'none')
-    cfg = Config.fromfile(f'mine/alrp_{detector}_mine.py')
+    cfg = Config.fromfile(f'mine/rs_{detector}_mine.py')
     assert cfg.model.backbone.init_cfg is None
     if cfg.model.backbone.type == 'ResNet':
         use_small_backbone(cfg.model)
@@ -307,8 +307,8 @@ def test_coco_stays_where_it_is(new_project, source, tmp_path, capsys):
     val = write_coco(tmp_path, make_coco(tmp_path, seed=1), 'val')
     new_project(source, '--val', val, '--out', 'mine')
     assert sorted(path.name for path in Path('mine').rglob('*')) == [
-        'rs_atss_mine.py',
         'annotations.png',
+        'rs_atss_mine.py',
     ]
     cfg = Config.fromfile('mine/rs_atss_mine.py')
     assert cfg.train_dataloader.dataset.ann_file == str(source.resolve())
