@@ -39,6 +39,7 @@ OF_ALL = {  # for the baseline as well: a gain of all losses does not favour one
     'clip_off': f'{CLIP}=None',
     'head_lr_half': f'{LR_MULTIPLES}.bbox_head.lr_mult=0.5',
     'head_lr_double': f'{LR_MULTIPLES}.bbox_head.lr_mult=2',
+    'box_lr_2.5': f'{LR_MULTIPLES}.reg.lr_mult=2.5',  # of the layers for boxes only
     'backbone_lr_full': f'{LR_MULTIPLES}.backbone.lr_mult=1',
     'score_0.5': _initial_score(0.5),
     'score_0.1': _initial_score(0.1),
@@ -49,8 +50,11 @@ OF_IOU_LOSSES = {
     'ciou': f'{HEAD}.loss_bbox.type=CIoULoss',
 }
 BALANCE = f'{LOSS}.self_balance'
+# The baseline's learning rate. The tuning chose a lower one for these losses.
+HIGHER_LR = {'lr_0.001': 'optim_wrapper.optimizer.lr=0.001'}
 OF_ONE = {
     'alrp': {
+        **HIGHER_LR,
         'start_2': f'{BALANCE}.start_weight=2',
         'every_step': f'{BALANCE}.interval=1',
         'every_10_steps': f'{BALANCE}.interval=10',
@@ -61,10 +65,12 @@ OF_ONE = {
         'delta_2': f'{LOSS}.delta=2',
     },
     'rs': {
+        **HIGHER_LR,
         'loss_weight_0.5': f'{LOSS}.loss_weight=0.5',
         'loss_weight_2': f'{LOSS}.loss_weight=2',
     },
     'ap': {
+        **HIGHER_LR,
         'delta_0.5': f'{LOSS}.delta=0.5',
         'not_interpolated': f'{LOSS}.interpolate=False',
     },
