@@ -185,5 +185,6 @@ def _check_bounded(loss_cls: str, loss_bbox: dict) -> None:
     if loss_bbox.get('loss_weight', 1.0) != 1.0:
         raise ValueError(
             f'{loss_cls} balances localisation with classification: leave loss_bbox.loss_weight at '
-            f'1, got {loss_bbox["loss_weight"]}. loss_cls.loss_weight scales both losses'
+            f'1, got {loss_bbox["loss_weight"]}. loss_cls.bbox_weight scales the loss of boxes, '
+            'loss_cls.loss_weight both losses'
         )

@@ -69,6 +69,7 @@ class Loss:
 FOCAL = dict(type='FocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=1.0)
 GIOU = dict(type='GIoULoss')
 BOX_WEIGHT = 'loss_bbox.loss_weight'
+BALANCED_BOX_WEIGHT = 'loss_cls.bbox_weight'
 LOSSES = dict(
     focal_giou=Loss('focal + GIoU', FOCAL, GIOU, BOX_WEIGHT, (2.0, 1.0, 4.0), ranks=False),
     # The box coder divides by 0.1 and 0.2, so 0.1 corresponds to MMDetection's weight of 1.
@@ -82,12 +83,9 @@ LOSSES = dict(
         decoded=False,
     ),
     ap=Loss('AP + GIoU', dict(type='APLoss'), GIOU, BOX_WEIGHT, (2.0, 1.0, 4.0)),
-    # These two weight boxes themselves. aLRP Loss leaves the weight of the first epoch to the user,
-    # RS Loss nothing but the width of the step.
-    alrp=Loss(
-        'aLRP', dict(type='aLRPLoss'), GIOU, 'loss_cls.self_balance.start_weight', (50.0, 15.0, 5.0)
-    ),
-    rs=Loss('RS', dict(type='RankSortLoss'), GIOU, 'loss_cls.delta', (0.5, 0.25, 1.0)),
+    # These two balance boxes with classification. Theirs is a weight on top, 1 as published.
+    alrp=Loss('aLRP', dict(type='aLRPLoss'), GIOU, BALANCED_BOX_WEIGHT, (1.0, 2.0, 4.0)),
+    rs=Loss('RS', dict(type='RankSortLoss'), GIOU, BALANCED_BOX_WEIGHT, (1.0, 2.0, 4.0)),
 )
 
 

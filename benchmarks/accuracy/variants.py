@@ -56,6 +56,7 @@ OF_ONE = {
     'alrp': {
         **HIGHER_LR,
         'start_2': f'{BALANCE}.start_weight=2',
+        'start_15': f'{BALANCE}.start_weight=15',
         'every_step': f'{BALANCE}.interval=1',
         'every_10_steps': f'{BALANCE}.interval=10',
         'every_50_steps': f'{BALANCE}.interval=50',
@@ -66,6 +67,8 @@ OF_ONE = {
     },
     'rs': {
         **HIGHER_LR,
+        'delta_0.25': f'{LOSS}.delta=0.25',
+        'delta_1': f'{LOSS}.delta=1',
         'loss_weight_0.5': f'{LOSS}.loss_weight=0.5',
         'loss_weight_2': f'{LOSS}.loss_weight=2',
     },

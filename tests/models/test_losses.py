@@ -48,6 +48,23 @@ def test_alrp_equals_the_core(batch, loss_weight):
     assert results['num_pos'] == len(loc_losses)
 
 
+@pytest.mark.parametrize('loss_type', [aLRPLoss, RankSortLoss])
+def test_weight_of_boxes(batch, loss_type):
+    logits, labels, loc_losses = batch
+    masks = MaskLosses(loc_losses[:5].detach(), torch.arange(5))
+
+    def losses(**kwargs):
+        found = loss_type(**kwargs)(logits, labels, loc_losses, 1 - loc_losses, None, masks)
+        return {name: value.item() for name, value in found.items() if 'loss' in name}
+
+    plain, weighted = losses(), losses(bbox_weight=4)
+    assert weighted.pop('loss_bbox') == pytest.approx(4 * plain.pop('loss_bbox'))
+    assert weighted == plain and plain['loss_mask'] > 0
+    for wrong in (0, -1, float('inf')):
+        with pytest.raises(ValueError, match='bbox_weight'):
+            loss_type(bbox_weight=wrong)
+
+
 def test_ap_equals_the_core_and_averages_localisation(batch):
     logits, labels, loc_losses = batch
     results = APLoss(interpolate=False)(logits, labels, loc_losses)

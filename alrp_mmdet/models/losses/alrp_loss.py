@@ -4,7 +4,7 @@ from torch import Tensor
 from alrp.ranking import alrp_loss_from_ranking, localisation_weights
 from alrp.ranking.devices import to_like
 
-from .ranking_loss import RankedBatch, RankingLoss
+from .ranking_loss import RankedBatch, RankingLoss, check_bbox_weight
 
 
 @MODELS.register_module()
@@ -21,22 +21,31 @@ class aLRPLoss(RankingLoss):  # noqa: N801 - the paper's spelling
         self_balance (dict, optional): Config of the module that weights localisation against
             classification. It takes both losses, unweighted, and returns the weight of
             localisation. ``type`` defaults to ``SelfBalance``.
+        bbox_weight (float): Multiplies that weight for boxes, > 0. Defaults to 1, as published. A
+            higher one helps if boxes are easy to classify.
         **kwargs: Further arguments of ``RankingLoss``. ``loss_weight`` scales both losses.
 
     Raises:
-        ValueError: If ``delta`` is not positive or ``tau`` is not in [0, 1).
+        ValueError: If ``delta`` or ``bbox_weight`` is not positive, or ``tau`` is not in [0, 1).
     """
 
     needs_bounded_boxes = True
     balances_masks = True
 
     def __init__(
-        self, delta: float = 1.0, tau: float = 0.5, self_balance: dict | None = None, **kwargs
+        self,
+        delta: float = 1.0,
+        tau: float = 0.5,
+        self_balance: dict | None = None,
+        bbox_weight: float = 1.0,
+        **kwargs,
     ):
         super().__init__(delta, **kwargs)
+        check_bbox_weight(bbox_weight)
         if not 0 <= tau < 1:
             raise ValueError(f'tau, the lowest IoU of a positive, must be in [0, 1), got {tau}')
         self.tau = tau
+        self.bbox_weight = bbox_weight
         self.self_balance = MODELS.build({'type': 'SelfBalance', **(self_balance or {})})
 
     def losses(self, batch: RankedBatch) -> dict[str, Tensor]:
@@ -46,7 +55,7 @@ class aLRPLoss(RankingLoss):  # noqa: N801 - the paper's spelling
         weight = self.self_balance(loss_cls, loss_loc)
         results = dict(
             loss_cls=self.loss_weight * loss_cls,
-            loss_bbox=self.loss_weight * weight * loss_loc,
+            loss_bbox=self.loss_weight * self.bbox_weight * weight * loss_loc,
             self_balance=weight,
         )
         if batch.mask_losses is not None:

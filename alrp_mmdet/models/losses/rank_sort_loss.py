@@ -3,7 +3,7 @@ from torch import Tensor
 
 from alrp.ranking import rank_sort_loss_from_ranking
 
-from .ranking_loss import RankedBatch, RankingLoss
+from .ranking_loss import RankedBatch, RankingLoss, check_bbox_weight
 
 
 @MODELS.register_module()
@@ -12,22 +12,27 @@ class RankSortLoss(RankingLoss):
 
     Boxes: the mean localisation loss, weighted by the highest class score of each positive, times
     ``(loss_rank + loss_sort) / loss_bbox`` of the same step, so that localisation always has the
-    magnitude of classification. Masks: likewise. There is no state and nothing to tune.
+    magnitude of classification. Masks: likewise. There is no state, and the published recipes tune
+    nothing.
 
     Args:
         delta (float): Half the width of the smoothed step, in units of the logits. Defaults to 0.5.
+        bbox_weight (float): Magnitude of the loss of boxes, relative to that of classification,
+            > 0. Defaults to 1, as published. A higher one helps if boxes are easy to classify.
         **kwargs: Further arguments of ``RankingLoss``. ``loss_weight`` scales all losses.
 
     Raises:
-        ValueError: If ``delta`` is not positive.
+        ValueError: If ``delta`` or ``bbox_weight`` is not positive.
     """
 
     needs_ious = True
     balances_masks = True
     self_count = 0.5
 
-    def __init__(self, delta: float = 0.5, **kwargs):
+    def __init__(self, delta: float = 0.5, bbox_weight: float = 1.0, **kwargs):
         super().__init__(delta, **kwargs)
+        check_bbox_weight(bbox_weight)
+        self.bbox_weight = bbox_weight
 
     def losses(self, batch: RankedBatch) -> dict[str, Tensor]:
         """``loss_rank``, ``loss_sort``, ``loss_bbox`` and, with masks, ``loss_mask``."""
@@ -37,7 +42,7 @@ class RankSortLoss(RankingLoss):
         results = dict(
             loss_rank=loss_rank,
             loss_sort=loss_sort,
-            loss_bbox=_balanced(batch.loc_losses, scores, magnitude),
+            loss_bbox=self.bbox_weight * _balanced(batch.loc_losses, scores, magnitude),
         )
         if batch.mask_losses is not None:
             masks = batch.mask_losses

@@ -187,6 +187,12 @@ class RankingLoss(nn.Module):
         return F.pad(cls_score.sigmoid(), (0, 1))
 
 
+def check_bbox_weight(weight: float) -> None:
+    """Raise a ValueError unless a weight of boxes is a positive number."""
+    if not 0 < weight < float('inf'):
+        raise ValueError(f'bbox_weight must be a positive number, got {weight}')
+
+
 def _of_all_positives(masks: MaskLosses, num_pos: int) -> tuple[Tensor, Tensor]:
     """Whether each positive has a mask, and the loss of its mask or 0. Shape (num_pos,) each."""
     has_mask = torch.zeros(num_pos, dtype=torch.bool, device=masks.inds.device)
