@@ -112,13 +112,15 @@ def test_scope_names_devices_and_times():
 
 
 def test_tuning_table_is_sorted_by_value_and_notes_edges():
-    rows = [row_of(run, 0.3) for run in setting_runs(first_run('alrp'))]
+    alrp = first_run('alrp')
+    settings = [f'loss_cls.bbox_weight={value}' for value in (50, 15, 5)]
+    rows = [row_of(replace(alrp, setting=setting), 0.3) for setting in settings]
     rows.append(row_of(replace(first_run('alrp'), epochs=1), 0.9))  # a try
     values = [x.split('=')[1].split('`')[0] for x in tuning_table(rows).splitlines()[2:]]
     assert values == ['5', '15', '50']
     tuned = dict(alrp=replace(first_run('alrp'), lr=0.0004), ap=first_run('ap'))
     notes = tuning_notes(tuned)
-    assert 'learning rate of aLRP (0.0004)' in notes and 'setting of aLRP (50)' in notes
+    assert 'learning rate of aLRP (0.0004)' in notes and 'setting of aLRP (1)' in notes
     assert 'AP + GIoU' not in notes
     assert tuning_notes(dict(ap=first_run('ap'))) == tuning_notes({}) == ''
 
