@@ -342,7 +342,7 @@ def test_printed_commands_run(command, tmp_path):
     args = '.', '--out', 'my bolts', '--detector', 'retinanet', '--val-fraction', '.5'
     result = command(sys.executable, TOOLS / 'new_project.py', *args)
     assert result.returncode == 0, result.stderr
-    with (tmp_path / 'my bolts' / 'alrp_retinanet_my_bolts.py').open('a') as config:
+    with (tmp_path / 'my bolts' / 'rs_retinanet_my_bolts.py').open('a') as config:
         config.write(SHRUNK)
     lines = re.findall(r'^  python (.*)', result.stdout, re.MULTILINE)
     assert len(lines) == 4
@@ -353,7 +353,7 @@ def test_printed_commands_run(command, tmp_path):
     [best] = (mine / 'work_dir').glob('best_*.pth')
     args = '.', '--out', 'again', '--detector', 'retinanet', '--load-from', best
     assert command(sys.executable, TOOLS / 'new_project.py', *args).returncode == 0
-    config = tmp_path / 'again' / 'alrp_retinanet_again.py'
+    config = tmp_path / 'again' / 'rs_retinanet_again.py'
     config.write_text(config.read_text() + SHRUNK)
     result = command(sys.executable, TOOLS / 'train.py', config)
     assert result.returncode == 0, result.stderr
