@@ -3,20 +3,12 @@
 import csv
 import json
 import re
-import runpy
 from pathlib import Path
 
 import pytest
 from task_data import keypoint_data, lvis_data
 
 from alrp.lrp import evaluate_lrp
-
-TOOL = Path(__file__).parents[2] / 'tools' / 'analysis' / 'lrp.py'
-
-
-@pytest.fixture(scope='module')
-def main():
-    return runpy.run_path(str(TOOL))['main']
 
 
 @pytest.fixture

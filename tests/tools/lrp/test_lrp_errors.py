@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import re
-import runpy
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,18 +13,12 @@ from alrp.lrp import evaluate_lrp, find_errors
 from alrp.lrp.error_types import TYPES
 from alrp.lrp.errors import PARTS
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'analysis' / 'lrp.py'
 NAMES = {1: 'cat & <b>dog</b>', 2: 'zebra', 3: 'no object'}
 MISSED, FALSE = [70, 60, 50, 40], [5, 60, 20, 20]
 
 
 def entry(box, category, **more):
     return dict(image_id=1, category_id=category, bbox=box, **more)
-
-
-@pytest.fixture
-def main():
-    return runpy.run_path(str(TOOL))['main']
 
 
 @pytest.fixture

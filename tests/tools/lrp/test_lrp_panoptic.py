@@ -3,7 +3,6 @@
 import csv
 import json
 import re
-import runpy
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,14 +15,8 @@ from alrp.lrp.report import make_panoptic_report
 
 pytest.importorskip('cv2')
 pytestmark = pytest.mark.filterwarnings('ignore:.*8190117')
-TOOL = Path(__file__).parents[2] / 'tools' / 'analysis' / 'lrp.py'
-SMALL = Path(__file__).parents[1] / 'data' / 'panoptic'
+SMALL = Path(__file__).parents[2] / 'data' / 'panoptic'
 NAME = '<b>"road" & \'lane\'</b>'
-
-
-@pytest.fixture(scope='module')
-def main():
-    return runpy.run_path(str(TOOL))['main']
 
 
 @pytest.fixture
