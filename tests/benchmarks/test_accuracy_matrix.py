@@ -11,7 +11,7 @@ import pytest
 import torch
 from accuracy_helpers import curve_of, row_of, tuned_runs
 
-from benchmarks.accuracy.__main__ import parse_seeds
+from benchmarks.accuracy.__main__ import RESULTS, parse_seeds
 from benchmarks.accuracy.matrix import (
     DATASETS,
     DETECTORS,
@@ -147,12 +147,12 @@ def test_config_of_a_run(load, detector, loss):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('variant', VARIANTS, ids=lambda variant: f'{variant.loss}-{variant.name}')
-def test_planned_variants_build(load, variant):
+def test_planned_variants_change_the_tuned_config(load, variant):
     from mmdet.registry import MODELS
     from mmengine.config import DictAction
     from mmengine.optim import build_optim_wrapper
 
-    cfg = load(first_run(variant.loss))
+    cfg = load(tuned_run(variant.loss, read_rows(RESULTS / 'tuning.csv')))
     before = cfg.to_dict()
     options = [option.split('=', 1) for option in variant.overrides.split()]
     cfg.merge_from_dict({key: DictAction._parse_int_float_bool(value) for key, value in options})
