@@ -51,7 +51,8 @@ def alrp_loss(
         ValueError: If shapes, dtypes, labels or delta are not as described, or if the number of
             localisation errors is not the number of positives.
         NonFiniteLogitsError: If a logit is NaN or infinite.
-        FloatingPointError: If a localisation error is NaN or infinite.
+        FloatingPointError: If a localisation error is NaN or infinite, or the logit of a positive
+            is beyond 1e12 times delta, where its step is lost in rounding.
     """
 
     def pos_values(pos_inds: Tensor) -> dict[str, Tensor]:

@@ -37,6 +37,8 @@ def ap_loss(
     Raises:
         ValueError: If shapes, dtypes, labels or delta are not as described.
         NonFiniteLogitsError: If a logit is NaN or infinite.
+        FloatingPointError: If the logit of a positive is beyond 1e12 times delta, where its step is
+            lost in rounding.
     """
     return ap_loss_from_ranking(Ranking(logits, labels, delta, group=group), interpolate)
 

@@ -10,6 +10,10 @@ from torch import Tensor
 from .chunking import chunks
 from .devices import avoids_atomics, has_float64, to_ranking_device
 
+# A positive cannot be ranked if its logit is more than this times delta. Float64 rounds it by 1e-16
+# of its value, and a step that is narrower than that counts nothing.
+MAX_DELTAS = 1e12
+
 
 class NonFiniteLogitsError(FloatingPointError):
     """A logit is NaN or infinite, so the logits cannot be ranked."""
@@ -106,6 +110,7 @@ class Labels:
         Raises:
             ValueError: If shapes, dtypes or labels are not as described.
             NonFiniteLogitsError: If a logit is NaN or infinite.
+            FloatingPointError: If the step of a positive is lost in rounding.
         """
         self._check_types(logits)
         if logits.numel() == 0:
@@ -114,15 +119,20 @@ class Labels:
         if self.num_classes is None:
             inds = _few_nonzero(self.values > 0)
             near = _num_near(logits, delta, lambda: logits[inds])
-            least, counts = self._check_values(logits, *near)
-            return Positives(inds, least >= 0, *counts)
-        is_positive = self._has_class(self.values)
-        near = _num_near(logits, delta, lambda: self._logits_of_classes(logits, is_positive))
-        least, (num_pos, *counts) = self._check_values(logits, is_positive.sum(), *near)
-        # Row of the i-th positive: nonzero() would wait for the device to know their number.
-        count = torch.arange(1, num_pos + 1, device=logits.device)
-        rows = torch.searchsorted(is_positive.cumsum(0), count)
-        return Positives(rows * self.row + self.values[rows].long(), least >= 0, *counts)
+            checked = self._check_values(logits, *near)
+            counts = checked.counts
+        else:
+            is_positive = self._has_class(self.values)
+            near = _num_near(logits, delta, lambda: self._logits_of_classes(logits, is_positive))
+            checked = self._check_values(logits, is_positive.sum(), *near)
+            num_pos, *counts = checked.counts
+            # Row of the i-th positive: nonzero() would wait for the device to know their number.
+            count = torch.arange(1, num_pos + 1, device=logits.device)
+            rows = torch.searchsorted(is_positive.cumsum(0), count)
+            inds = rows * self.row + self.values[rows].long()
+        if checked.largest > MAX_DELTAS * delta:  # others may be masked by a large value
+            _check_steps(logits[inds], delta)
+        return Positives(inds, checked.least_label >= 0, *counts)
 
     def _has_class(self, labels: Tensor) -> Tensor:
         return (labels >= 0) & (labels.long() < self.row)  # C may be more than their dtype holds
@@ -148,12 +158,8 @@ class Labels:
         if not self.soft and (labels.is_floating_point() or labels.is_complex()):
             raise ValueError(f'labels must be integers, got {labels.dtype}')
 
-    def _check_values(self, logits: Tensor, *counts: Tensor) -> tuple[float, list[int]]:
-        """Check all values in one transfer from the device.
-
-        Returns:
-            tuple: The least label, and the counts.
-        """
+    def _check_values(self, logits: Tensor, *counts: Tensor) -> '_Checked':
+        """Check all values in one transfer from the device."""
         dtype = torch.float64 if has_float64(logits.device) else torch.float32
         extremes = [*logits.aminmax(), *self.values.aminmax(), *counts]
         low, high, least, most, *ints = torch.stack([x.to(dtype) for x in extremes]).cpu().tolist()
@@ -171,7 +177,30 @@ class Labels:
             raise ValueError(
                 f'labels must be {meaning} or -1 (ignored), got values from {least:g} to {most:g}'
             )
-        return least, [int(x) for x in ints]
+        return _Checked(least, max(-low, high), [int(x) for x in ints])
+
+
+class _Checked(NamedTuple):
+    """What is known after all values were checked.
+
+    Attributes:
+        least_label (float): The least label.
+        largest (float): The largest magnitude of a logit.
+        counts (list[int]): The counts that were transferred, too.
+    """
+
+    least_label: float
+    largest: float
+    counts: list[int]
+
+
+def _check_steps(pos_logits: Tensor, delta: float) -> None:
+    largest = max(pos_logits.abs().tolist(), default=0.0)
+    if largest > MAX_DELTAS * delta:
+        raise FloatingPointError(
+            f'a logit of a positive has the magnitude {largest:g}, too large to be ranked with '
+            f'delta={delta:g}: training has diverged, or delta is too small'
+        )
 
 
 def _num_near(logits: Tensor, delta: float, pos_logits: Callable[[], Tensor]) -> list[Tensor]:

@@ -48,7 +48,8 @@ def rank_sort_loss(
     Raises:
         ValueError: If shapes, dtypes, targets or delta are not as described.
         NonFiniteLogitsError: If a logit is NaN or infinite.
-        FloatingPointError: If a target is NaN or infinite.
+        FloatingPointError: If a target is NaN or infinite, or the logit of a positive is beyond
+            1e12 times delta, where its step is lost in rounding.
     """
     targets = targets.detach()
 

@@ -24,7 +24,7 @@ from .logit_gradient import LogitGradient
 from .lower_target_sums import lower_target_sums
 from .negatives import Negatives
 from .processes import Processes
-from .step_sums import Steps
+from .step_sums import Steps, check_delta
 
 EPS = 1e-5  # below this many outranking logits, a positive gets no gradient (published code)
 
@@ -69,8 +69,9 @@ class Ranking:
 
     Raises:
         ValueError: If shapes, dtypes, labels or delta are not as described.
-        NonFiniteLogitsError: If a logit is NaN or infinite. An error of one process is raised on
-            all, and names it.
+        NonFiniteLogitsError: If a logit is NaN or infinite.
+        FloatingPointError: If the logit of a positive is beyond 1e12 times delta, where its step is
+            lost in rounding. An error of one process is raised on all, and names it.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Ranking:
 
         def of_this_process() -> dict[str, Tensor]:
             nonlocal no_ignored, num_near
+            check_delta(delta)
             self.pos_inds, no_ignored, num_near = labelled.positives(logits, delta)
             values = {} if pos_values is None else pos_values(self.pos_inds)
             _check_lengths(values, len(self.pos_inds))

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 from .rows import METRICS
@@ -38,9 +39,9 @@ def read_curve(folder: Path) -> list[dict]:
 
 
 def has_diverged(output: Path) -> bool:
-    """Whether a training stopped because of NaN or infinite values."""
+    """Whether a training stopped because of NaN, infinite or huge values."""
     text = output.read_text(encoding='utf-8', errors='replace')
-    return any(line.startswith('error: ') and 'NaN or inf' in line for line in text.splitlines())
+    return any(re.match('error: .*(NaN or inf|has diverged)', line) for line in text.splitlines())
 
 
 def last_line(output: Path) -> str:

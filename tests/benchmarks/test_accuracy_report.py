@@ -248,6 +248,8 @@ def test_divergence_is_told_from_other_errors(tmp_path):
     )
     assert has_diverged(output)
     assert last_line(output).startswith('error: 3 logits')
+    output.write_text('error: a logit has the magnitude 1e+17: training has diverged\n')
+    assert has_diverged(output)
     output.write_text('loss: NaN or infinite?\nerror: there is no such file\n\n')
     assert not has_diverged(output)
     assert last_line(output) == 'error: there is no such file'

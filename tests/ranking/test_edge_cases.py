@@ -6,7 +6,14 @@ import reference
 import torch
 from helpers import DEVICES, random_ranking, run_alrp, run_ap
 
-from alrp.ranking import Labels, NonFiniteLogitsError, Ranking, alrp_loss, ap_loss
+from alrp.ranking import (
+    Labels,
+    NonFiniteLogitsError,
+    Ranking,
+    alrp_loss,
+    ap_loss,
+    rank_sort_loss,
+)
 
 INF = float('inf')
 NAN = float('nan')
@@ -66,6 +73,27 @@ def test_logits_that_are_not_finite_are_refused(bad, dtype, labels):
     with pytest.raises(NonFiniteLogitsError, match=r'1 of 4 logits .* index 2'):
         alrp_loss(logits, labels, torch.zeros(int((labels == 1).sum())))
     assert issubclass(NonFiniteLogitsError, FloatingPointError)
+
+
+@pytest.mark.parametrize('largest, delta', [(1e17, 1.0), (-1e30, 1.0), (1.0, 1e-16)])
+def test_positives_that_lose_their_step_in_rounding_are_refused(largest, delta):
+    """Their counts would be 0, as of a perfect ranking."""
+    logits, labels = torch.tensor([largest, 2 * abs(largest), -1.0]), torch.tensor([1, 0, 0])
+    losses = (
+        lambda: ap_loss(logits, labels, delta),
+        lambda: alrp_loss(logits, labels, torch.zeros(1), delta),
+        lambda: rank_sort_loss(logits, labels * 0.5, delta),
+        lambda: Ranking(logits, Labels(torch.tensor([0]), 3), delta),
+    )
+    for loss in losses:
+        with pytest.raises(FloatingPointError, match=rf'{abs(largest):g}'.replace('+', r'\+')):
+            loss()
+
+
+def test_negatives_may_be_masked_by_any_finite_value():
+    logits = torch.tensor([0.0, 0.0, -3e38, 3e38])
+    assert ap_loss(logits, torch.tensor([1, 0, 0, -1])) == pytest.approx(0.5 / 1.5)
+    assert ap_loss(logits, torch.tensor([1, 0, 0, 0])) == pytest.approx(1.5 / 2.5)
 
 
 @pytest.mark.parametrize('bad', [NAN, INF])
