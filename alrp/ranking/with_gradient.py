@@ -28,8 +28,13 @@ def with_gradient(value: Tensor, inputs: Tensor, gradient: Tensor | LogitGradien
         small for half precision until a loss scale is applied.
 
     Raises:
-        ValueError: If ``gradient`` does not have the shape of ``inputs``.
+        ValueError: If ``value`` is not a scalar, or ``gradient`` has not the shape of ``inputs``.
     """
+    if value.dim() != 0:
+        raise ValueError(
+            f'value must be a scalar, such as the mean of the errors, got shape '
+            f'{tuple(value.shape)}'
+        )
     if isinstance(gradient, LogitGradient):
         return with_gradients([value], inputs, [gradient])[0]
     if gradient.shape != inputs.shape:

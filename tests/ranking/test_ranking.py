@@ -86,6 +86,15 @@ def test_with_gradient_scales_by_what_comes_from_above(dtype):
     assert not with_gradient(value.detach(), inputs.detach(), gradient).requires_grad
 
 
+def test_with_gradient_needs_a_scalar():
+    """A mean that is forgotten would scale the gradient by the number of positives."""
+    ranking = Ranking(torch.zeros(3), torch.tensor([1, 1, 0]))
+    errors = ranking.false_positives
+    for gradient in (torch.zeros(3), ranking.errors_to_negatives(errors)):
+        with pytest.raises(ValueError, match=r'scalar.*\(2,\)'):
+            with_gradient(errors, ranking.logits, gradient)
+
+
 def test_with_gradient_needs_the_shape_of_its_inputs():
     with pytest.raises(ValueError, match=r'\(3,\).*\(1, 3\)'):
         with_gradient(torch.tensor(0.0), torch.zeros(3), torch.zeros(1, 3))
