@@ -40,6 +40,7 @@ from .errors import (
 )
 from .hooks import FineTuneHook, ImageErrorHook, MicroBatchHook, ResumeHook
 from .models.loss_checks import check_losses
+from .models.sampler_checks import check_samplers
 from .optional_packages import check_packages
 from .transfer.safe_loading import CheckpointError
 
@@ -118,6 +119,8 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
         raise ConfigError('; '.join(missing))
     check_packages(cfg, splits)
     check_losses(cfg.model)
+    if 'train' in splits:
+        check_samplers(cfg.model)
     problem = output_problem(Path(cfg.work_dir, 'log'))
     if problem is not None:
         raise ConfigError(f'{problem}: choose another --work-dir')

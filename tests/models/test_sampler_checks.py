@@ -1,0 +1,65 @@
+"""Samplers that leave out candidates of a ranking are found before training."""
+
+import re
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from alrp_mmdet.config_file import ConfigError
+from alrp_mmdet.models.sampler_checks import check_samplers
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+FASTER_RCNN = 'faster_rcnn/alrp_faster-rcnn_r50_fpn_1x_coco.py'
+CASCADE_RCNN = 'cascade_rcnn/rs_cascade-rcnn_r50_fpn_1x_coco.py'
+FEW = dict(type='RandomSampler', num=512, pos_fraction=0.25)  # as in MMDetection's configs
+
+
+def read(name: str):
+    return Config.fromfile(CONFIGS / name).model
+
+
+@pytest.mark.parametrize('path', sorted(CONFIGS.glob('*/*_*.py')), ids=lambda path: path.stem)
+def test_our_configs_rank_all_candidates(path):
+    check_samplers(Config.fromfile(path).get('model', {}))
+
+
+@pytest.mark.parametrize('kind', ['RandomSampler', 'mmdet.RandomSampler'])
+def test_anchors_that_are_sampled(kind):
+    model = read(FASTER_RCNN)
+    model.train_cfg.rpn.sampler = dict(FEW, type=kind, num=256)
+    with pytest.raises(ConfigError) as error:
+        check_samplers(model)
+    text = str(error.value)
+    assert re.search(r'train_cfg\.rpn\.sampler.*RandomSampler\(num=256\)', text)
+    assert 'PseudoSampler' in text
+
+
+@pytest.mark.parametrize('num, keeps_all', [(512, False), (1000, False), (5000, True)])
+def test_rois_may_be_sampled_if_all_are_kept(num, keeps_all):
+    model = read(FASTER_RCNN)
+    assert model.train_cfg.rpn_proposal.max_per_img == 1000
+    model.train_cfg.rcnn.sampler = dict(FEW, num=num, add_gt_as_proposals=True)
+    if keeps_all:
+        check_samplers(model)
+        return
+    with pytest.raises(ConfigError, match=rf'train_cfg\.rcnn\.sampler.*num={num}'):
+        check_samplers(model)
+
+
+def test_the_stage_is_named():
+    model = read(CASCADE_RCNN)
+    model.train_cfg.rcnn[2].sampler = FEW
+    with pytest.raises(ConfigError, match=r'train_cfg\.rcnn\[2\]\.sampler'):
+        check_samplers(model)
+
+
+def test_heads_that_do_not_rank_may_sample():
+    check_samplers(read('faster_rcnn/ce_l1_faster-rcnn_r50_fpn_100e_coco500.py'))
+
+
+def test_models_within_models():
+    model = read(FASTER_RCNN)
+    model.train_cfg.rpn.sampler = FEW
+    with pytest.raises(ConfigError, match=r'train_cfg\.rpn\.sampler'):
+        check_samplers(dict(type='SoftTeacher', detector=model))
