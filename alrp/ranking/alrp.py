@@ -28,9 +28,10 @@ def alrp_loss(
         loss_cls = 1/P sum_i FP(i) / rank(i)
         loss_loc = 1/P sum_i 1/rank(i) sum_{k: s_k >= s_i} E(k)
 
-    ``loss_cls`` has a gradient for the logits only. The whole LRP error drives it, so that
-    well-localised positives rise above badly localised ones. ``loss_loc`` has a gradient for the
-    localisation errors only: the higher a positive ranks, the more its box counts.
+    ``loss_cls`` has a gradient for the logits only. The LRP error without the positive's own
+    localisation error drives it, so that well-localised positives rise above badly localised ones.
+    ``loss_loc`` has a gradient for the localisation errors only: the higher a positive ranks, the
+    more its box counts.
 
     Args:
         logits (Tensor): Shape (M,), any floating-point dtype.
