@@ -197,3 +197,10 @@ def with_random_weights(shapes: dict[str, tuple], meta: dict) -> dict:
         value = torch.rand(shape, generator=generator)
         state_dict[name] = torch.tensor(7) if counter else value
     return dict(meta=meta, state_dict=state_dict, optimizer=dict(state={}, param_groups=[]))
+
+
+def renamed(detector: str, name: str) -> str:
+    """The name in MMDetection 3 of a published weight."""
+    old = {'atss': '.retina_', 'fovea': '.fovea_'}.get(detector)
+    new = {'atss': '.atss_', 'fovea': '.conv_'}.get(detector)
+    return name.replace(old, new) if old else name

@@ -30,3 +30,11 @@ def load_warnings(source: Path, **options) -> str:
     data = load_data(source, **options)
     assert not data.findings.errors, str(data.findings)
     return str(data.findings)
+
+
+def as_written(path: Path, **options) -> tuple[list[dict], str]:
+    """The files that would be written for training and validation, and all problems."""
+    data = load_data(path, **options)
+    assert not data.findings.errors, str(data.findings)
+    assert data.train.ann_file is None
+    return [json.loads(split.to_json()) for split in (data.train, data.val)], str(data.findings)

@@ -1,24 +1,18 @@
 """Convert checkpoints with the documented layouts of the published code."""
 
 import functools
-from pathlib import Path
 
 import pytest
 import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.runner import load_checkpoint
-from published_checkpoints import CLASSES, CONFIG, published, shapes_of
+from published_checkpoints import CLASSES, published, renamed
 from tiny_detectors import tiny_config
 
-from alrp_mmdet.transfer.checkpoint_config import parse_literals
 from alrp_mmdet.transfer.fine_tuning import check_fits
-from alrp_mmdet.transfer.published import identify_detector, published_config
-from alrp_mmdet.transfer.safe_loading import CheckpointError
 
-ROOT = Path(__file__).parents[2]
 DETECTORS = ('retinanet', 'atss', 'fovea', 'faster-rcnn')
-CONFIGS = ROOT / 'configs'
 
 
 @pytest.fixture
@@ -43,13 +37,6 @@ def convert(tmp_path, run_tool):
     return run
 
 
-def _renamed(detector: str, name: str) -> str:
-    """The name in MMDetection 3 of a published weight."""
-    old = {'atss': '.retina_', 'fovea': '.fovea_'}.get(detector)
-    new = {'atss': '.atss_', 'fovea': '.conv_'}.get(detector)
-    return name.replace(old, new) if old else name
-
-
 @pytest.mark.parametrize('detector', DETECTORS)
 def test_every_weight_is_converted(tmp_path, convert, capsys, detector):
     checkpoint = published(detector)
@@ -65,7 +52,7 @@ def test_every_weight_is_converted(tmp_path, convert, capsys, detector):
         converted_from='MMDetection 2.0.0+unknown',
     )
     weights = converted['state_dict']
-    old = {_renamed(detector, name): x for name, x in checkpoint['state_dict'].items()}
+    old = {renamed(detector, name): x for name, x in checkpoint['state_dict'].items()}
     assert all(torch.equal(weights[name], value) for name, value in old.items())
     assert all('self_balance' in name for name in weights if name not in old)
     model = MODELS.build(Config.fromfile(config).model)
@@ -86,7 +73,7 @@ def test_foveabox_with_the_names_of_later_versions(tmp_path, convert):
     checkpoint = published('fovea')
     state_dict = checkpoint['state_dict']
     for name in [name for name in state_dict if '.fovea_' in name]:
-        state_dict[_renamed('fovea', name)] = state_dict.pop(name)
+        state_dict[renamed('fovea', name)] = state_dict.pop(name)
     convert('fovea', checkpoint)
     weights = torch.load(tmp_path / 'new.pth')['state_dict']
     for layer in ('cls', 'reg'):
@@ -253,71 +240,6 @@ def test_nothing_is_overwritten_without_force(tmp_path, convert, run_tool):
 def test_a_file_without_weights_is_refused(convert, content):
     with pytest.raises(SystemExit, match=r'^error: old\.pth .*state_dict'):
         convert('retinanet', content, given=False)
-
-
-def layout(detector: str, **kwargs) -> dict:
-    full = dict(classes=80, width=64, stem=64, fpn=256, hidden=1024, convs=4)
-    shapes = shapes_of(detector, **full | kwargs)
-    return {name: torch.empty(shape, device='meta') for name, shape in shapes.items()}
-
-
-X101 = dict(depth=101, groups=64, base_width=4)
-
-
-@pytest.mark.parametrize(
-    'detector, options, config',
-    [
-        ('retinanet', {}, 'retinanet/alrp_retinanet_r50_fpn_100e_coco500'),
-        ('atss', {}, 'atss/alrp_atss_r50_fpn_100e_coco500'),
-        ('atss', dict(atss='retina'), 'atss/alrp_atss_r50_fpn_100e_coco500'),
-        ('atss', dict(depth=101), 'atss/alrp_atss_r101_fpn_100e_coco500'),
-        ('atss', dict(depth=101, anchors=3), 'atss/alrp_atss_r101_fpn_100e_coco800'),
-        ('atss', X101, 'atss/alrp_atss_x101-64x4d_fpn_100e_coco500'),
-        ('atss', dict(X101, anchors=3), 'atss/alrp_atss_x101-64x4d_fpn_100e_coco800'),
-        ('fovea', {}, 'foveabox/alrp_fovea_r50_fpn_100e_coco500'),
-        ('faster-rcnn', {}, 'faster_rcnn/alrp_faster-rcnn_r50_fpn_100e_coco500'),
-    ],
-)
-def test_config_is_found_and_all_shapes_match_its_model(detector, options, config):
-    weights = layout(detector, **options)
-    trained = parse_literals(CONFIG[detector])['model']
-    path = published_config(weights, 'old.pth', CONFIGS, trained)
-    assert path == CONFIGS / f'{config}.py'
-    with torch.device('meta'):
-        model = MODELS.build(Config.fromfile(path).model)
-    own = {k: v.shape for k, v in model.state_dict().items() if 'self_balance' not in k}
-    renamed = {_renamed(detector, k): v.shape for k, v in weights.items()}
-    assert renamed == own
-
-
-def test_deformable_convolutions_are_recognised():
-    weights = layout('atss', **X101, anchors=3)
-    weights['backbone.layer4.0.conv2.conv_offset.weight'] = torch.empty(1)
-    path = published_config(weights, 'old.pth', CONFIGS)
-    assert path.stem == 'alrp_atss_x101-64x4d-dconv-c3-c5_fpn_100e_coco800'
-
-
-def test_detector_without_a_config():
-    with pytest.raises(
-        CheckpointError, match=r'FoveaBox .* r101, .*alrp_fovea_r101_fpn_100e_coco500\.py'
-    ):
-        published_config(layout('fovea', depth=101), 'old.pth', CONFIGS)
-
-
-@pytest.mark.parametrize(
-    'names, message',
-    [
-        (['bbox_head.fc_cls.weight', 'bbox_head.fc_reg.weight'], 'MMDetection 1'),
-        (
-            ['bbox_head.conv_cls.weight', 'bbox_head.conv_centerness.weight'],
-            'RetinaNet, ATSS, PAA, FoveaBox, Faster R-CNN, Cascade R-CNN, Mask R-CNN, YOLACT',
-        ),
-        (['conv1.weight', 'fc.weight'], r'RetinaNet, .* conv1 \(weight\), fc \(weight\)'),
-    ],
-)
-def test_another_layout(names, message):
-    with pytest.raises(CheckpointError, match=rf'old\.pth.*{message}'):
-        identify_detector({name: torch.ones(1) for name in names}, 'old.pth')
 
 
 @pytest.mark.slow
