@@ -10,6 +10,8 @@ from .ranking import Ranking
 from .running_sums import running_sums
 from .with_gradient import loss_dtype, with_gradient
 
+ROUNDING = 1e-2  # an IoU in half precision may be above 1 by this much
+
 
 @outside_of_graphs
 def alrp_loss(
@@ -50,7 +52,7 @@ def alrp_loss(
 
     Raises:
         ValueError: If shapes, dtypes, labels or delta are not as described, or if the number of
-            localisation errors is not the number of positives.
+            localisation errors is not the number of positives, or an error is negative.
         NonFiniteLogitsError: If a logit is NaN or infinite.
         FloatingPointError: If a localisation error is NaN or infinite, or the logit of a positive
             is beyond 1e12 times delta, where its step is lost in rounding.
@@ -103,8 +105,16 @@ def localisation_weights(ranking: Ranking) -> Tensor:
 def _check_loc_errors(loc_errors: Tensor) -> None:
     if not loc_errors.is_floating_point():
         raise ValueError(f'loc_errors must be floating-point, got {loc_errors.dtype}')
-    if not loc_errors.isfinite().all():
+    if loc_errors.numel() == 0:
+        return
+    low, high = torch.stack(loc_errors.detach().aminmax()).tolist()
+    if not -float('inf') < low <= high < float('inf'):
         raise FloatingPointError(
             'loc_errors: a localisation error is NaN or infinite. Training has diverged, or a box '
             'is broken'
+        )
+    if low < -ROUNDING:
+        raise ValueError(
+            f'loc_errors must not be negative, got {low:g}: pass errors such as 1 - IoU, not IoUs '
+            'or log-likelihoods'
         )

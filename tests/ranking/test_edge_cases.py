@@ -140,6 +140,7 @@ def test_bad_delta(delta, labels):
         ([0, 0], torch.zeros(1), r'loc_errors.* shape \(1,\)'),
         ([1, 0], torch.zeros(()), r'loc_errors.* shape \(1,\)'),
         ([1, 0], torch.zeros(1, 1), r'loc_errors.* shape \(1,\)'),
+        ([1, 1], torch.tensor([0.5, -0.5]), r'loc_errors.* negative.* -0\.5'),
         ([1, 0], torch.zeros(1).long(), 'floating-point'),
     ],
 )
