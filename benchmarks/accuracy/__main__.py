@@ -24,7 +24,7 @@ from benchmarks.accuracy.matrix import (  # noqa: E402
     DATASETS,
     LOSSES,
     SEEDS,
-    TUNING_DATASET,
+    TUNING_DATASETS,
     TUNING_SEED,
     base_model,
     matrix,
@@ -92,7 +92,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     run.add_argument('--detectors', nargs='+', default=['retinanet'])
     run.add_argument('--seeds', type=parse_seeds, default=list(SEEDS), help='such as 0-4 or 0,2')
     variants = commands.add_parser('variants', parents=[training], help='train changed losses')
-    variants.add_argument('--datasets', nargs='+', choices=DATASETS, default=[TUNING_DATASET])
+    variants.add_argument('--datasets', nargs='+', choices=DATASETS, default=TUNING_DATASETS)
     variants.add_argument('--seeds', type=parse_seeds, default=[TUNING_SEED])
     variants.add_argument(
         '--variant',
@@ -157,7 +157,7 @@ def check_inputs(args: argparse.Namespace) -> None:
         if not Path(args.weights).is_file():
             sys.exit(f'error: --weights names {args.weights}, but there is no such file')
         args.weights = os.path.abspath(args.weights)
-    for dataset in getattr(args, 'datasets', [TUNING_DATASET]):
+    for dataset in getattr(args, 'datasets', TUNING_DATASETS):
         for split in ('train', 'val'):
             path = args.data_root / dataset / 'annotations' / f'instances_{split}.json'
             if not path.is_file():

@@ -21,6 +21,7 @@ from .tuning import tuned_run
 
 TEMPLATE = Path(__file__).with_name('page.md')
 MARKERS = '<!-- accuracy -->\n', '<!-- end of accuracy -->'
+FIRST_RUNS = 'clip_10'  # a folder of the results, see page.md
 COMMAND = 'python benchmarks/accuracy report'
 
 
@@ -33,14 +34,13 @@ def main(results: Path, check: bool, root: Path = ROOT) -> None:
         root (Path): Folder with README.md and docs.
     """
     try:
-        rows = [row for row in read_rows(results / 'runs.csv') if row['detector'] in DETECTORS]
-        texts, drawings = contents(results, rows, root) if rows else ({}, {})
+        texts, drawings = contents(results, root)
     except ValueError as error:
         sys.exit(f'error: {results}: {error}')
-    if not rows:
+    if not texts:
         if check and (root / 'docs' / 'results.md').exists():
             sys.exit(f'error: docs/results.md has no source: there are no runs in {results}')
-        print(f'{results / "runs.csv"} has no runs of {", ".join(DETECTORS)}: nothing to report')
+        print(f'{results} has no runs: nothing to report')
         return
     if check:
         stale = [path for path, text in texts.items() if _read(path) != text]
@@ -60,14 +60,22 @@ def main(results: Path, check: bool, root: Path = ROOT) -> None:
     print(f'Wrote {", ".join(str(path.relative_to(root)) for path in [*texts, *drawings])}')
 
 
-def contents(results: Path, rows: list[dict], root: Path) -> tuple[dict, dict]:
+def contents(results: Path, root: Path) -> tuple[dict, dict]:
     """Texts by path; functions to draw with their numbers and detector, by path.
+
+    Both are empty if there are no runs.
 
     Raises:
         ValueError: If runs contradict each other, or README.md lacks the second marker.
     """
+    rows, tuning, variants, first = (
+        read_rows(results / f'{name}.csv')
+        for name in ('runs', 'tuning', 'variants', f'{FIRST_RUNS}/runs')
+    )
+    rows = [row for row in rows if row['detector'] in DETECTORS]
+    if not (rows or tuning or first):
+        return {}, {}
     groups = group(rows)
-    tuning, variants = (read_rows(results / f'{name}.csv') for name in ('tuning', 'variants'))
     tuned = tuned_runs(tuning)
     check_fairness(groups, tuned)
     done = {run_of(row) for row in rows}  # a row may have been deleted to repeat its run
@@ -78,6 +86,8 @@ def contents(results: Path, rows: list[dict], root: Path) -> tuple[dict, dict]:
         tuning=tuning_table(tuning),
         tuning_notes=tuning_notes(tuned),
         variants=variants_table(variants),
+        first_variants=variants_table(read_rows(results / FIRST_RUNS / 'variants.csv')),
+        first_differences=differences_table(group(first), 'retinanet'),
     )
     drawings = {}
     for detector in DETECTORS:

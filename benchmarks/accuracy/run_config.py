@@ -48,7 +48,9 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=100),
     dict(type='CosineAnnealingLR', begin=0, end={epochs}, convert_to_iter_based=True),
 ]
-optim_wrapper = dict(optimizer=dict(lr={lr}))
+# Norms are above 1 in nearly all steps, so this makes all gradients equally large. AdamW remembers
+# the size of the first gradients for longer than these trainings last.
+optim_wrapper = dict(optimizer=dict(lr={lr}), clip_grad=dict(max_norm=1))
 randomness = dict(seed={seed})
 default_hooks = dict(checkpoint=dict(max_keep_ckpts=1), logger=dict(interval=25, ignore_last=False))
 """

@@ -39,8 +39,8 @@ def devices(rows: list[dict]) -> str:
 
 def scope(rows: list[dict], tuning: list[dict]) -> str:
     """The devices of the runs and of the tuning."""
-    text = f'Results: {devices(rows)}.\n'
-    return text + (f'Tuning: {devices(tuning)}.\n' if tuning else '')
+    parts = (('Results', rows), ('Tuning', tuning))
+    return ''.join(f'{name}: {devices(found)}.\n' for name, found in parts if found)
 
 
 def coverage(groups: Groups, variants: list[dict]) -> str:

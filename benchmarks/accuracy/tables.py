@@ -1,6 +1,8 @@
 """The tables of docs/results.md, in Markdown; empty if there are no runs."""
 
 import math
+from dataclasses import replace
+from statistics import mean
 
 from .comparison import (
     Groups,
@@ -11,11 +13,12 @@ from .comparison import (
     mean_differences,
     values,
 )
-from .matrix import BASELINE, DATASETS, LOSSES, first_run
+from .matrix import BASELINE, DATASETS, LOSSES, TUNING_DATASETS, first_run
 from .rows import run_of
-from .tuning import tuned_run
+from .tuning import runs_of, tuned_run
 
 SHOWN = ('AP', 'AP50', 'AP75', 'oLRP', 'oLRP_loc', 'oLRP_fp', 'oLRP_fn')
+MEANS = ('AP', 'oLRP')  # over the tuning data sets
 
 
 def results_table(groups: Groups, detector: str) -> str:
@@ -72,20 +75,26 @@ def seeds(groups: Groups, detector: str, dataset: str) -> str:
 
 
 def tuning_table(rows: list[dict]) -> str:
-    """All tuning runs; the chosen one of each loss is bold."""
+    """All candidates of the tuning; the chosen one of each loss is bold."""
+    results = {run_of(row): row for row in rows}
     cells = []
     for loss in LOSSES:
-        epochs = first_run(loss).epochs
-        runs = [row for row in rows if (row['loss'], row['epochs']) == (loss, epochs)]
         try:
             chosen = tuned_run(loss, rows)
         except LookupError:  # not finished
             chosen = None
-        for row in sorted(runs, key=lambda row: (_value(row['setting']), row['lr'])):
-            line = [LOSSES[loss].title, f'{row["lr"]:g}', f'`{row["setting"]}`']
-            line += [percent(row['AP']), percent(row['AP75']), percent(row['oLRP'])]
-            cells.append([f'**{x}**' for x in line] if run_of(row) == chosen else line)
-    header = ['loss', 'learning rate', 'setting', 'AP', 'AP75', 'oLRP']
+        runs = {(run.lr, run.setting) for run in results if run.loss == loss}
+        candidates = [replace(first_run(loss), lr=lr, setting=setting) for lr, setting in runs]
+        for candidate in sorted(candidates, key=lambda run: (_value(run.setting), run.lr)):
+            found = [results.get(run) for run in runs_of(candidate)]
+            if not any(found):  # other epochs
+                continue
+            line = [LOSSES[loss].title, f'{candidate.lr:g}', f'`{candidate.setting}`']
+            line += [percent(row['AP']) if row else '' for row in found]
+            line += [percent(mean(r[m] for r in found)) if all(found) else '' for m in MEANS]
+            cells.append([f'**{x}**' for x in line] if candidate == chosen else line)
+    datasets = [f'AP, {DATASETS[dataset].title}' for dataset in TUNING_DATASETS]
+    header = ['loss', 'learning rate', 'setting', *datasets, *(f'mean {m}' for m in MEANS)]
     return markdown(header, cells, text_columns=3)
 
 

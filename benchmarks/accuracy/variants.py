@@ -35,7 +35,7 @@ def _initial_score(score: float) -> str:
 
 
 OF_ALL = {  # for the baseline as well: a gain of all losses does not favour one of them
-    'clip1': f'{CLIP}.max_norm=1',
+    'clip10': f'{CLIP}.max_norm=10',
     'clip_off': f'{CLIP}=None',
     'head_lr_half': f'{LR_MULTIPLES}.bbox_head.lr_mult=0.5',
     'head_lr_double': f'{LR_MULTIPLES}.bbox_head.lr_mult=2',
@@ -50,11 +50,8 @@ OF_IOU_LOSSES = {
     'ciou': f'{HEAD}.loss_bbox.type=CIoULoss',
 }
 BALANCE = f'{LOSS}.self_balance'
-# The baseline's learning rate. The tuning chose a lower one for these losses.
-HIGHER_LR = {'lr_0.001': 'optim_wrapper.optimizer.lr=0.001'}
 OF_ONE = {
     'alrp': {
-        **HIGHER_LR,
         'start_2': f'{BALANCE}.start_weight=2',
         'start_15': f'{BALANCE}.start_weight=15',
         'every_step': f'{BALANCE}.interval=1',
@@ -66,14 +63,12 @@ OF_ONE = {
         'delta_2': f'{LOSS}.delta=2',
     },
     'rs': {
-        **HIGHER_LR,
         'delta_0.25': f'{LOSS}.delta=0.25',
         'delta_1': f'{LOSS}.delta=1',
         'loss_weight_0.5': f'{LOSS}.loss_weight=0.5',
         'loss_weight_2': f'{LOSS}.loss_weight=2',
     },
     'ap': {
-        **HIGHER_LR,
         'delta_0.5': f'{LOSS}.delta=0.5',
         'not_interpolated': f'{LOSS}.interpolate=False',
     },

@@ -11,13 +11,14 @@ import pytest
 import torch
 from accuracy_helpers import curve_of, row_of, tuned_runs
 
-from benchmarks.accuracy.__main__ import RESULTS, parse_seeds
+from benchmarks.accuracy.__main__ import parse_seeds
 from benchmarks.accuracy.matrix import (
     DATASETS,
     DETECTORS,
     LEARNING_RATES,
     LOSSES,
     SEEDS,
+    TUNING_DATASETS,
     TUNING_SEED,
     Run,
     first_run,
@@ -26,7 +27,14 @@ from benchmarks.accuracy.matrix import (
 )
 from benchmarks.accuracy.rows import add_run, curves_of, read_rows, run_of
 from benchmarks.accuracy.run_config import config_text
-from benchmarks.accuracy.tuning import best_run, learning_rate_runs, setting_runs, stages, tuned_run
+from benchmarks.accuracy.tuning import (
+    best_candidate,
+    learning_rates,
+    runs_of,
+    settings,
+    stages,
+    tuned_run,
+)
 from benchmarks.accuracy.variants import VARIANTS, parse_variant, variant_runs
 
 PAIRS = [(detector, loss) for detector in DETECTORS for loss in LOSSES if supports(detector, loss)]
@@ -47,8 +55,8 @@ def test_matrix_has_every_combination_once_and_not_the_tuning_seed():
 
 def test_names_are_unique():
     runs = matrix(tuned_runs(LOSSES), list(DATASETS), list(DETECTORS), SEEDS)
-    runs += [run for loss in LOSSES for run in learning_rate_runs(loss)]
-    runs += [run for loss in LOSSES for run in setting_runs(first_run(loss))]
+    candidates = [x for loss in LOSSES for x in learning_rates(loss) + settings(first_run(loss))]
+    runs += [run for candidate in candidates for run in runs_of(candidate)]
     runs += variant_runs([first_run(loss) for loss in LOSSES], VARIANTS)
     assert len({run.name for run in set(runs)}) == len(set(runs))
 
@@ -147,12 +155,12 @@ def test_config_of_a_run(load, detector, loss):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('variant', VARIANTS, ids=lambda variant: f'{variant.loss}-{variant.name}')
-def test_planned_variants_change_the_tuned_config(load, variant):
+def test_planned_variants_change_the_config(load, variant):
     from mmdet.registry import MODELS
     from mmengine.config import DictAction
     from mmengine.optim import build_optim_wrapper
 
-    cfg = load(tuned_run(variant.loss, read_rows(RESULTS / 'tuning.csv')))
+    cfg = load(first_run(variant.loss))
     before = cfg.to_dict()
     options = [option.split('=', 1) for option in variant.overrides.split()]
     cfg.merge_from_dict({key: DictAction._parse_int_float_bool(value) for key, value in options})
@@ -183,18 +191,27 @@ def test_bad_variants_are_refused(text):
 
 
 def finished(aps: dict[tuple[float, str], float], loss: str = 'rs') -> list[dict]:
-    """Tuning runs by learning rate and setting."""
-    run = first_run(loss)
-    return [row_of(replace(run, lr=lr, setting=setting), ap) for (lr, setting), ap in aps.items()]
+    """Tuning runs by learning rate and setting. AP is the mean over the data sets."""
+    return [
+        row_of(run, ap + difference)
+        for (lr, setting), ap in aps.items()
+        for run, difference in zip(
+            runs_of(replace(first_run(loss), lr=lr, setting=setting)), (-10 * lr, 10 * lr)
+        )
+    ]
 
 
 def test_tuning_chooses_the_learning_rate_first():
     (low, other, high), (usual, *others) = sorted(LEARNING_RATES), LOSSES['rs'].settings
     rows = finished({(low, usual): 0.2, (other, usual): 0.25, (high, usual): 0.3})
     first, second = stages(['rs'])
-    assert {run.lr for run in first([])} == set(LEARNING_RATES)
-    assert {(run.lr, run.setting) for run in second(rows)} == {(high, x) for x in (usual, *others)}
-    with pytest.raises(LookupError, match=r'rs.* 2 of 3'):
+    assert {(run.dataset, run.lr) for run in first([])} == {
+        (dataset, lr) for dataset in TUNING_DATASETS for lr in LEARNING_RATES
+    }
+    assert {(run.dataset, run.lr, run.setting) for run in second(rows)} == {
+        (dataset, high, x) for dataset in TUNING_DATASETS for x in (usual, *others)
+    }
+    with pytest.raises(LookupError, match=r'rs.* 4 of 6'):
         tuned_run('rs', rows)
     rows += finished({(high, others[0]): 0.29, (high, others[1]): 0.31, (low, others[0]): 0.9})
     assert (tuned_run('rs', rows).lr, tuned_run('rs', rows).setting) == (high, others[1])
@@ -203,9 +220,15 @@ def test_tuning_chooses_the_learning_rate_first():
 
 
 def test_equal_ap_is_decided_by_olrp():
-    runs = learning_rate_runs('rs')
-    rows = [row_of(run, 0.3, oLRP=olrp) for run, olrp in zip(runs, (0.8, 0.7, math.nan))]
-    assert best_run(runs, rows) == runs[1]
+    candidates = learning_rates('rs')
+    rows = [
+        row_of(run, ap, oLRP=olrp)
+        for candidate, aps, olrp in zip(
+            candidates, ((0.1, 0.7), (0.3, 0.5), (0.4, 0.4)), (0.8, 0.7, math.nan)
+        )
+        for run, ap in zip(runs_of(candidate), aps)
+    ]
+    assert best_candidate(candidates, rows) == candidates[1]
 
 
 def test_runs_are_read_as_they_were_added(tmp_path):

@@ -32,7 +32,7 @@ from benchmarks.accuracy.tables import (
     variants_table,
 )
 from benchmarks.accuracy.training_log import has_diverged, last_line, read_curve
-from benchmarks.accuracy.tuning import learning_rate_runs, setting_runs
+from benchmarks.accuracy.tuning import learning_rates, runs_of, settings
 
 
 @pytest.fixture
@@ -107,18 +107,19 @@ def test_tables(results):
 
 
 def test_tuning_table_marks_the_chosen_run():
-    best = learning_rate_runs('rs')[2]
-    rows = [row_of(run, 0.5 if run == best else 0.4) for run in learning_rate_runs('rs')]
-    assert '**' not in tuning_table(rows)  # not finished
-    rows += [row_of(run, 0.6) for run in setting_runs(best)[2:]]
-    rows += [row_of(run, 0.1) for run in setting_runs(best)[1:2]]
-    [chosen] = [row for row in cells(tuning_table(rows)) if '**' in row[0]]
-    assert chosen[:4] == [
-        '**RS**',
-        f'**{best.lr:g}**',
-        f'**`{setting_runs(best)[2].setting}`**',
-        '**60.0**',
-    ]
+    *others, best = learning_rates('rs')
+    _, other, chosen = settings(best)
+    rows = [row_of(run, 0.4) for x in others for run in runs_of(x)]
+    rows += [row_of(run, 0.5) for run in runs_of(best)]
+    aquarium, chess = runs_of(chosen)
+    rows += [row_of(run, 0.1) for run in runs_of(other)] + [row_of(aquarium, 0.5)]
+    [unfinished] = [row for row in cells(tuning_table(rows)) if chosen.setting in row[2]]
+    assert unfinished[3:] == ['50.0', '', '', '']
+    assert '**' not in tuning_table(rows)
+    rows.append(row_of(chess, 0.75))
+    [found] = [row for row in cells(tuning_table(rows)) if '**' in row[0]]
+    expected = ['RS', f'{best.lr:g}', f'`{chosen.setting}`', '50.0', '75.0', '62.5', '37.5']
+    assert found == [f'**{x}**' for x in expected]
 
 
 def test_variants_table_gives_the_gain():
@@ -197,6 +198,19 @@ def test_page_leaves_out_what_was_not_run(results, tmp_path, monkeypatch):
     assert '## ATSS\n' in page and '## Tuning\n' in page
     for image in re.findall(r'\]\((figures/.*?)\)', page):
         assert (tmp_path / 'docs' / image).is_file()
+
+
+def test_first_runs_and_tuning_make_a_page(results, tmp_path):
+    results.rename(results.with_name('first'))
+    results.mkdir()
+    results.with_name('first').rename(results / report.FIRST_RUNS)
+    add_run(results / 'tuning.csv', row_of(first_run('rs'), 0.3), [])
+    report.main(results, False, tmp_path)
+    page = (tmp_path / 'docs' / 'results.md').read_text()
+    titles = re.findall('^## (.*)$', page, re.MULTILINE)
+    assert 'First runs' in titles and 'Tuning' in titles and 'RetinaNet' not in titles
+    assert '0 of 136' in page and '| Chess pieces |' in page and '{{' not in page
+    assert not list(tmp_path.rglob('*.svg'))
 
 
 def test_commands_of_the_page_are_accepted():
@@ -282,7 +296,7 @@ def test_curves_without_a_run_are_not_drawn(results, tmp_path):
     path.write_text(''.join(line for line in lines if ',rs,1,' not in line))
     rows = read_rows(path)
     assert len(lines) - 1 - len(rows) == 2
-    numbers = report.contents(results, rows, tmp_path)[1]
+    numbers = report.contents(results, tmp_path)[1]
     _, shown, _ = numbers[tmp_path / 'docs' / 'figures' / 'learning_curves_retinanet.svg']
     last = [row['AP'] for row in rows if (row['dataset'], row['loss']) == ('bccd', 'rs')]
     assert shown['bccd']['rs'][-1] == [200, pytest.approx(100 * last[0])]

@@ -19,7 +19,7 @@ from benchmarks.accuracy import trainer
 from benchmarks.accuracy.__main__ import main
 from benchmarks.accuracy.matrix import LEARNING_RATES, first_run
 from benchmarks.accuracy.rows import METRICS, add_run, curves_of, read_rows, run_of
-from benchmarks.accuracy.tuning import setting_runs
+from benchmarks.accuracy.tuning import runs_of, settings
 
 # Stands for tools/train.py: logs AP 0.5, or does what ORDER says.
 TRAIN = """
@@ -62,7 +62,7 @@ def setup(tmp_path, monkeypatch):
     text = TRAIN.replace('METRICS', repr(list(METRICS.values())))
     (tmp_path / 'tools' / 'train.py').write_text(text)
     monkeypatch.setattr(trainer, 'ROOT', tmp_path)
-    for dataset in ('aquarium', 'bccd'):
+    for dataset in ('aquarium', 'chess', 'bccd'):
         annotations = tmp_path / 'data' / dataset / 'annotations'
         annotations.mkdir(parents=True)
         content = json.dumps(dict(categories=[dict(id=1, name='fish')]))
@@ -180,10 +180,11 @@ def test_tune_then_run(setup, tmp_path, monkeypatch, capsys):
         main(['run', *options, '--datasets', 'bccd'])
     main(['tune', *options])
     tuning = tmp_path / 'results' / 'tuning.csv'
-    assert len(read_rows(tuning)) == 2 * 5
-    best = setting_runs(replace(first_run('rs'), lr=LEARNING_RATES[2]))[2]
-    for run in (replace(best, setting=first_run('rs').setting), best):
-        add_run(tuning, row_of(run, 0.7 if run == best else 0.6), curve_of(run, [0.7]))
+    assert len(read_rows(tuning)) == 2 * 5 * 2
+    best = settings(replace(first_run('rs'), lr=LEARNING_RATES[2]))[2]
+    for candidate, ap in ((replace(best, setting=first_run('rs').setting), 0.6), (best, 0.7)):
+        for run in runs_of(candidate):
+            add_run(tuning, row_of(run, ap), curve_of(run, [ap]))
     main(['tune', *options])  # the second stage of another learning rate
     main(['run', *options, '--datasets', 'bccd', '--seeds', '0-1'])
     rows = read_rows(tmp_path / 'results' / 'runs.csv')
@@ -192,10 +193,10 @@ def test_tune_then_run(setup, tmp_path, monkeypatch, capsys):
     assert {x['setting'] for x in rows if x['loss'] == 'focal_giou'} == {
         first_run('focal_giou').setting
     }
-    main(['variants', *options, '--names', 'ciou', 'clip1'])
+    main(['variants', *options, '--names', 'ciou', 'clip10'])
     rows = read_rows(tmp_path / 'results' / 'variants.csv')
     assert {(x['loss'], x['variant']) for x in rows} == {
-        (loss, name) for loss in ('rs', 'focal_giou') for name in ('', 'ciou', 'clip1')
+        (loss, name) for loss in ('rs', 'focal_giou') for name in ('', 'ciou', 'clip10')
     }
     for wrong, name in (
         (['run', *options, '--datasets', 'bccd', '--detectors', 'ssd'], 'ssd'),
@@ -203,7 +204,7 @@ def test_tune_then_run(setup, tmp_path, monkeypatch, capsys):
             ['run', *options, '--datasets', 'bccd', '--detectors', 'atss', '--losses', 'focal_l1'],
             'focal_l1',
         ),
-        (['run', *options, '--datasets', 'chess'], 'chess'),
+        (['run', *options, '--datasets', 'boggle'], 'boggle'),
         (['run', *options, '--weights', 'none.pth'], 'none.pth'),
         (['variants', *options, '--variant', 'a:b'], 'a:b'),
         (['variants', *options, '--names', 'nothing'], 'nothing'),
