@@ -195,12 +195,15 @@ def chosen_variants(args: argparse.Namespace) -> list:
 
 
 def tune(args: argparse.Namespace, trainer: Trainer, path: Path) -> None:
-    """Train both stages of the tuning and print the chosen settings."""
+    """Train all stages of the tuning and print the chosen settings."""
     for stage in stages(args.losses, args.epochs):
         train(trainer, stage(read_rows(path)), path)
     for loss in args.losses:
         best = tuned_run(loss, read_rows(path), args.epochs)
-        print(f'{LOSSES[loss].title}: learning rate {best.lr:g}, {best.setting}')
+        print(
+            f'{LOSSES[loss].title}: learning rate {best.lr:g}, {best.setting}, '
+            f'gradients clipped at {best.clip_norm:g}'
+        )
 
 
 def train(trainer: Trainer, runs: list, path: Path) -> None:

@@ -32,7 +32,7 @@ def group(rows: list[dict]) -> Groups:
             )
         runs[row['seed']] = row
     for (detector, dataset, loss), runs in groups.items():
-        for name in ('lr', 'setting', 'epochs'):
+        for name in ('lr', 'setting', 'clip_norm', 'epochs'):
             found = {row[name] for row in runs.values()}
             if len(found) > 1:
                 raise ValueError(
@@ -60,10 +60,12 @@ def check_fairness(groups: Groups, tuned: dict[str, Run]) -> None:
         if row['epochs'] != usual:
             raise ValueError(f'{name} has {row["epochs"]} epochs, {other} has {usual}')
         best = tuned.get(loss)
-        if best and (row['lr'], row['setting']) != (best.lr, best.setting):
+        found = (row['lr'], row['setting'], row['clip_norm'])
+        if best and found != (best.lr, best.setting, best.clip_norm):
             raise ValueError(
-                f'{name} has the learning rate {row["lr"]:g} and {row["setting"]}, but the tuning '
-                f'chose {best.lr:g} and {best.setting}'
+                f'{name} has the learning rate {row["lr"]:g}, {row["setting"]} and clipping at '
+                f'{row["clip_norm"]:g}, but the tuning chose {best.lr:g}, {best.setting} and '
+                f'{best.clip_norm:g}'
             )
 
 

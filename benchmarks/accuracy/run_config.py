@@ -48,9 +48,7 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=100),
     dict(type='CosineAnnealingLR', begin=0, end={epochs}, convert_to_iter_based=True),
 ]
-# Norms are above 1 in nearly all steps, so this makes all gradients equally large. AdamW remembers
-# the size of the first gradients for longer than these trainings last.
-optim_wrapper = dict(optimizer=dict(lr={lr}), clip_grad=dict(max_norm=1))
+optim_wrapper = dict(optimizer=dict(lr={lr}), clip_grad=dict(max_norm={clip_norm}))
 randomness = dict(seed={seed})
 default_hooks = dict(checkpoint=dict(max_keep_ckpts=1), logger=dict(interval=25, ignore_last=False))
 """
@@ -83,6 +81,7 @@ def config_text(run: Run, data_root: Path, weights: str) -> str:
         epochs=run.epochs,
         val_interval=DATASETS[run.dataset].val_interval,
         lr=run.lr,
+        clip_norm=run.clip_norm,
         seed=run.seed,
     )
 

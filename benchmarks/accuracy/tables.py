@@ -13,7 +13,7 @@ from .comparison import (
     mean_differences,
     values,
 )
-from .matrix import BASELINE, DATASETS, LOSSES, TUNING_DATASETS, first_run
+from .matrix import BASELINE, DATASETS, LOSSES, TUNING_DATASETS, Run, first_run
 from .rows import run_of
 from .tuning import runs_of, tuned_run
 
@@ -83,19 +83,24 @@ def tuning_table(rows: list[dict]) -> str:
             chosen = tuned_run(loss, rows)
         except LookupError:  # not finished
             chosen = None
-        runs = {(run.lr, run.setting) for run in results if run.loss == loss}
-        candidates = [replace(first_run(loss), lr=lr, setting=setting) for lr, setting in runs]
-        for candidate in sorted(candidates, key=lambda run: (_value(run.setting), run.lr)):
+        first = first_run(loss)
+        candidates = {
+            replace(first, lr=run.lr, setting=run.setting, clip_norm=run.clip_norm)
+            for run in results
+            if run.loss == loss
+        }
+        for candidate in sorted(candidates, key=_tuning_order):
             found = [results.get(run) for run in runs_of(candidate)]
             if not any(found):  # other epochs
                 continue
             line = [LOSSES[loss].title, f'{candidate.lr:g}', f'`{candidate.setting}`']
+            line.append(f'{candidate.clip_norm:g}')
             line += [percent(row['AP']) if row else '' for row in found]
             line += [percent(mean(r[m] for r in found)) if all(found) else '' for m in MEANS]
             cells.append([f'**{x}**' for x in line] if candidate == chosen else line)
     datasets = [f'AP, {DATASETS[dataset].title}' for dataset in TUNING_DATASETS]
-    header = ['loss', 'learning rate', 'setting', *datasets, *(f'mean {m}' for m in MEANS)]
-    return markdown(header, cells, text_columns=3)
+    header = ['loss', 'learning rate', 'setting', 'clipping', *datasets]
+    return markdown([*header, *(f'mean {m}' for m in MEANS)], cells, text_columns=3)
 
 
 def variants_table(rows: list[dict]) -> str:
@@ -135,8 +140,8 @@ def variants_table(rows: list[dict]) -> str:
     return markdown(header, cells, text_columns=3)
 
 
-def _value(setting: str) -> float:
-    return float(setting.partition('=')[2])
+def _tuning_order(run: Run) -> tuple[float, ...]:
+    return float(run.setting.partition('=')[2]), run.lr, run.clip_norm
 
 
 def percent(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Chooses the learning rate of each loss, then its second setting, by AP on the tuning seed.
+"""Chooses the learning rate of each loss, its setting and the clipping, by AP on the tuning seed.
 
 A candidate is a run on the first tuning data set. It stands for its runs on all of them.
 """
@@ -8,7 +8,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from statistics import mean
 
-from .matrix import DATASETS, LEARNING_RATES, LOSSES, TUNING_DATASETS, Run, first_run
+from .matrix import (
+    CLIP_NORMS,
+    DATASETS,
+    LEARNING_RATES,
+    LOSSES,
+    TUNING_DATASETS,
+    Run,
+    first_run,
+)
 from .rows import run_of
 
 
@@ -22,6 +30,11 @@ def settings(best: Run) -> list[Run]:
     return [replace(best, setting=setting) for setting in LOSSES[best.loss].settings]
 
 
+def clip_norms(best: Run) -> list[Run]:
+    """The candidates of the third stage: the best of the second with every norm."""
+    return [replace(best, clip_norm=norm) for norm in CLIP_NORMS]
+
+
 def runs_of(candidate: Run, epochs: int | None = None) -> list[Run]:
     """The runs of a candidate, one per tuning data set."""
     return [
@@ -32,16 +45,21 @@ def runs_of(candidate: Run, epochs: int | None = None) -> list[Run]:
 
 def stages(losses: list[str], epochs: int | None = None) -> Iterator:
     """Functions from the finished rows to the runs of each stage, for all losses."""
+    for stage in range(3):
 
-    def second_stage(loss: str, rows: list[dict]) -> list[Run]:
-        return settings(best_candidate(learning_rates(loss, epochs), rows, epochs))
+        def runs(rows: list[dict], stage: int = stage) -> list[Run]:
+            found = [candidates(loss, stage, rows, epochs) for loss in losses]
+            return [run for group in found for x in group for run in runs_of(x, epochs)]
 
-    yield lambda rows: [
-        run for loss in losses for x in learning_rates(loss, epochs) for run in runs_of(x, epochs)
-    ]
-    yield lambda rows: [
-        run for loss in losses for x in second_stage(loss, rows) for run in runs_of(x, epochs)
-    ]
+        yield runs
+
+
+def candidates(loss: str, stage: int, rows: list[dict], epochs: int | None = None) -> list[Run]:
+    """The candidates of a stage, from 0, after the runs of the stages before it."""
+    if stage == 0:
+        return learning_rates(loss, epochs)
+    best = best_candidate(candidates(loss, stage - 1, rows, epochs), rows, epochs)
+    return (settings if stage == 1 else clip_norms)(best)
 
 
 def tuned_run(loss: str, rows: list[dict], epochs: int | None = None) -> Run:
@@ -55,8 +73,7 @@ def tuned_run(loss: str, rows: list[dict], epochs: int | None = None) -> Run:
     Raises:
         LookupError: If runs are missing. Names the loss.
     """
-    best = best_candidate(learning_rates(loss, epochs), rows, epochs)
-    return best_candidate(settings(best), rows, epochs)
+    return best_candidate(candidates(loss, 2, rows, epochs), rows, epochs)
 
 
 def best_candidate(candidates: list[Run], rows: list[dict], epochs: int | None = None) -> Run:

@@ -35,7 +35,7 @@ def _initial_score(score: float) -> str:
 
 
 OF_ALL = {  # for the baseline as well: a gain of all losses does not favour one of them
-    'clip10': f'{CLIP}.max_norm=10',
+    'clip0.1': f'{CLIP}.max_norm=0.1',
     'clip_off': f'{CLIP}=None',
     'head_lr_half': f'{LR_MULTIPLES}.bbox_head.lr_mult=0.5',
     'head_lr_double': f'{LR_MULTIPLES}.bbox_head.lr_mult=2',
@@ -55,9 +55,9 @@ OF_ONE = {
         'start_2': f'{BALANCE}.start_weight=2',
         'start_15': f'{BALANCE}.start_weight=15',
         'every_step': f'{BALANCE}.interval=1',
-        'every_10_steps': f'{BALANCE}.interval=10',
+        'every_epoch': f'{BALANCE}.interval=None',
         'every_50_steps': f'{BALANCE}.interval=50',
-        'start_5_every_10_steps': f'{BALANCE}.start_weight=5 {BALANCE}.interval=10',
+        'start_5': f'{BALANCE}.start_weight=5',
         'delta_0.5': f'{LOSS}.delta=0.5',
         'delta_0.25': f'{LOSS}.delta=0.25',
         'delta_2': f'{LOSS}.delta=2',

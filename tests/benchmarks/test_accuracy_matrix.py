@@ -13,6 +13,7 @@ from accuracy_helpers import curve_of, row_of, tuned_runs
 
 from benchmarks.accuracy.__main__ import parse_seeds
 from benchmarks.accuracy.matrix import (
+    CLIP_NORMS,
     DATASETS,
     DETECTORS,
     LEARNING_RATES,
@@ -130,10 +131,12 @@ def test_config_of_a_run(load, detector, loss):
         detector=detector,
         seed=3,
         lr=0.0025,
+        clip_norm=10.0,
         epochs=16,
         setting=LOSSES[loss].settings[-1],
     )
     cfg = load(run)
+    assert cfg.optim_wrapper.clip_grad.max_norm == 10
     assert cfg.optim_wrapper.optimizer.lr == 0.0025 and cfg.randomness.seed == 3
     assert (cfg.train_cfg.max_epochs, cfg.train_cfg.val_interval) == (16, 2)
     assert cfg.param_scheduler[1].end == 16
@@ -204,7 +207,7 @@ def finished(aps: dict[tuple[float, str], float], loss: str = 'rs') -> list[dict
 def test_tuning_chooses_the_learning_rate_first():
     (low, other, high), (usual, *others) = sorted(LEARNING_RATES), LOSSES['rs'].settings
     rows = finished({(low, usual): 0.2, (other, usual): 0.25, (high, usual): 0.3})
-    first, second = stages(['rs'])
+    first, second, third = stages(['rs'])
     assert {(run.dataset, run.lr) for run in first([])} == {
         (dataset, lr) for dataset in TUNING_DATASETS for lr in LEARNING_RATES
     }
@@ -214,7 +217,15 @@ def test_tuning_chooses_the_learning_rate_first():
     with pytest.raises(LookupError, match=r'rs.* 4 of 6'):
         tuned_run('rs', rows)
     rows += finished({(high, others[0]): 0.29, (high, others[1]): 0.31, (low, others[0]): 0.9})
-    assert (tuned_run('rs', rows).lr, tuned_run('rs', rows).setting) == (high, others[1])
+    with pytest.raises(LookupError, match=r'rs.* 2 of 4'):
+        tuned_run('rs', rows)
+    [chosen] = {replace(run, dataset='', epochs=0, clip_norm=0.0) for run in third(rows)}
+    assert (chosen.lr, chosen.setting) == (high, others[1])
+    missing = [run for run in third(rows) if run.clip_norm != CLIP_NORMS[0]]
+    for difference in (-0.01, 0.01):
+        best = tuned_run('rs', rows + [row_of(run, 0.31 + difference) for run in missing])
+        assert (best.lr, best.setting) == (high, others[1])
+        assert best.clip_norm == CLIP_NORMS[difference > 0]
     with pytest.raises(LookupError, match='alrp'):
         tuned_run('alrp', rows)
 

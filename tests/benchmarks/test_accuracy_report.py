@@ -114,11 +114,12 @@ def test_tuning_table_marks_the_chosen_run():
     aquarium, chess = runs_of(chosen)
     rows += [row_of(run, 0.1) for run in runs_of(other)] + [row_of(aquarium, 0.5)]
     [unfinished] = [row for row in cells(tuning_table(rows)) if chosen.setting in row[2]]
-    assert unfinished[3:] == ['50.0', '', '', '']
+    assert unfinished[3:] == ['1', '50.0', '', '', '']
     assert '**' not in tuning_table(rows)
     rows.append(row_of(chess, 0.75))
+    rows += [row_of(replace(run, clip_norm=10.0), 0.3) for run in (aquarium, chess)]
     [found] = [row for row in cells(tuning_table(rows)) if '**' in row[0]]
-    expected = ['RS', f'{best.lr:g}', f'`{chosen.setting}`', '50.0', '75.0', '62.5', '37.5']
+    expected = ['RS', f'{best.lr:g}', f'`{chosen.setting}`', '1', '50.0', '75.0', '62.5', '37.5']
     assert found == [f'**{x}**' for x in expected]
 
 

@@ -14,7 +14,7 @@ from benchmarks.accuracy.matrix import DATASETS, LOSSES, PLAN, first_run, matrix
 from benchmarks.accuracy.rows import COLUMNS, add_run, read_rows
 from benchmarks.accuracy.summary import coverage, devices, scope, tuning_notes, verdict
 from benchmarks.accuracy.tables import differences_table, overview_table, tuning_table
-from benchmarks.accuracy.tuning import learning_rates, runs_of, settings
+from benchmarks.accuracy.tuning import clip_norms, learning_rates, runs_of, settings
 
 TRIO = ['focal_giou', 'alrp', 'rs']
 
@@ -129,10 +129,11 @@ def test_unfair_runs_stop_the_report(tmp_path):
     (tmp_path / 'docs').mkdir()
     rs, focal = (replace(first_run(loss), seed=0) for loss in ('rs', 'focal_giou'))
     best = learning_rates('rs')[1]
-    candidates = dict.fromkeys([*learning_rates('rs'), *settings(best)])
+    candidates = dict.fromkeys([*learning_rates('rs'), *settings(best), *clip_norms(best)])
     tuning = [row_of(run, 0.4) for candidate in candidates for run in runs_of(candidate)]
     for row in tuning:
-        row['AP'] += 0.1 * (row['lr'] == best.lr) + 0.1 * (row['setting'] == best.setting)
+        for name in ('lr', 'setting', 'clip_norm'):
+            row['AP'] += 0.1 * (row[name] == getattr(best, name))
     for name, runs, tuned, match in (
         (
             'setting',

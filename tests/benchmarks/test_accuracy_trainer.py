@@ -180,7 +180,7 @@ def test_tune_then_run(setup, tmp_path, monkeypatch, capsys):
         main(['run', *options, '--datasets', 'bccd'])
     main(['tune', *options])
     tuning = tmp_path / 'results' / 'tuning.csv'
-    assert len(read_rows(tuning)) == 2 * 5 * 2
+    assert len(read_rows(tuning)) == 2 * 6 * 2
     best = settings(replace(first_run('rs'), lr=LEARNING_RATES[2]))[2]
     for candidate, ap in ((replace(best, setting=first_run('rs').setting), 0.6), (best, 0.7)):
         for run in runs_of(candidate):
@@ -193,10 +193,10 @@ def test_tune_then_run(setup, tmp_path, monkeypatch, capsys):
     assert {x['setting'] for x in rows if x['loss'] == 'focal_giou'} == {
         first_run('focal_giou').setting
     }
-    main(['variants', *options, '--names', 'ciou', 'clip10'])
+    main(['variants', *options, '--names', 'ciou', 'clip0.1'])
     rows = read_rows(tmp_path / 'results' / 'variants.csv')
     assert {(x['loss'], x['variant']) for x in rows} == {
-        (loss, name) for loss in ('rs', 'focal_giou') for name in ('', 'ciou', 'clip10')
+        (loss, name) for loss in ('rs', 'focal_giou') for name in ('', 'ciou', 'clip0.1')
     }
     for wrong, name in (
         (['run', *options, '--datasets', 'bccd', '--detectors', 'ssd'], 'ssd'),
