@@ -107,7 +107,7 @@ def _check_loc_errors(loc_errors: Tensor) -> None:
         raise ValueError(f'loc_errors must be floating-point, got {loc_errors.dtype}')
     if loc_errors.numel() == 0:
         return
-    low, high = torch.stack(loc_errors.detach().aminmax()).tolist()
+    low, high = torch.stack(loc_errors.detach().aminmax()).cpu().tolist()
     if not -float('inf') < low <= high < float('inf'):
         raise FloatingPointError(
             'loc_errors: a localisation error is NaN or infinite. Training has diverged, or a box '
