@@ -5,6 +5,8 @@ STACK ?= openmmlab
 VENV_openmmlab := .venv
 VENV_onedl := .venv-onedl
 RUN := $(VENV_$(STACK))/bin/python
+# Not `.`: a clone may hold its user's projects.
+CODE := alrp alrp_mmdet benchmarks configs docs tests tools setup.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all docs lint format clean
@@ -31,15 +33,15 @@ docs: setup  ## build the documentation, docs/_build/html
 	@echo 'Wrote docs/_build/html/index.html'
 
 lint: setup  ## ruff, mypy, the tables of models and results, check only
-	@$(RUN) -m ruff check .
-	@$(RUN) -m ruff format --check .
+	@$(RUN) -m ruff check $(CODE)
+	@$(RUN) -m ruff format --check $(CODE)
 	@$(RUN) -m mypy
 	@$(RUN) tools/dev/model_zoo.py --check
 	@$(RUN) benchmarks/accuracy report --check
 
 format: setup  ## apply the automatic fixes of ruff
-	@$(RUN) -m ruff check --fix .
-	@$(RUN) -m ruff format .
+	@$(RUN) -m ruff check --fix $(CODE)
+	@$(RUN) -m ruff format $(CODE)
 
 clean:  ## remove environments and caches; keeps data and work_dirs
 	@rm -rf .venv .venv-onedl .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info build dist docs/_build
