@@ -195,7 +195,7 @@ class _Checked(NamedTuple):
 
 
 def _check_steps(pos_logits: Tensor, delta: float) -> None:
-    largest = max(pos_logits.abs().tolist(), default=0.0)
+    largest = float(pos_logits.abs().max().cpu()) if len(pos_logits) else 0.0
     if largest > MAX_DELTAS * delta:
         raise FloatingPointError(
             f'a logit of a positive has the magnitude {largest:g}, too large to be ranked with '

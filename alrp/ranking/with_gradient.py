@@ -28,7 +28,8 @@ def with_gradient(value: Tensor, inputs: Tensor, gradient: Tensor | LogitGradien
         small for half precision until a loss scale is applied.
 
     Raises:
-        ValueError: If ``value`` is not a scalar, or ``gradient`` has not the shape of ``inputs``.
+        ValueError: If ``value`` is not a scalar, or ``gradient`` and ``inputs`` differ in
+            shape.
     """
     if value.dim() != 0:
         raise ValueError(

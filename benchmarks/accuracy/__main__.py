@@ -32,7 +32,7 @@ from benchmarks.accuracy.matrix import (  # noqa: E402
 )
 from benchmarks.accuracy.rows import curves_of, read_rows  # noqa: E402
 from benchmarks.accuracy.trainer import Trainer  # noqa: E402
-from benchmarks.accuracy.tuning import stages, tuned_run  # noqa: E402
+from benchmarks.accuracy.tuning import STAGES, stage_runs, tuned_run  # noqa: E402
 from benchmarks.accuracy.variants import VARIANTS, parse_variant, variant_runs  # noqa: E402
 
 RESULTS = ROOT / 'benchmarks' / 'accuracy' / 'results'
@@ -196,8 +196,8 @@ def chosen_variants(args: argparse.Namespace) -> list:
 
 def tune(args: argparse.Namespace, trainer: Trainer, path: Path) -> None:
     """Train all stages of the tuning and print the chosen settings."""
-    for stage in stages(args.losses, args.epochs):
-        train(trainer, stage(read_rows(path)), path)
+    for stage in range(STAGES):
+        train(trainer, stage_runs(args.losses, stage, read_rows(path), args.epochs), path)
     for loss in args.losses:
         best = tuned_run(loss, read_rows(path), args.epochs)
         print(

@@ -4,7 +4,6 @@ A candidate is a run on the first tuning data set. It stands for its runs on all
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from statistics import mean
 
@@ -18,6 +17,8 @@ from .matrix import (
     first_run,
 )
 from .rows import run_of
+
+STAGES = 3  # learning rates, settings, norms
 
 
 def learning_rates(loss: str, epochs: int | None = None) -> list[Run]:
@@ -43,15 +44,12 @@ def runs_of(candidate: Run, epochs: int | None = None) -> list[Run]:
     ]
 
 
-def stages(losses: list[str], epochs: int | None = None) -> Iterator:
-    """Functions from the finished rows to the runs of each stage, for all losses."""
-    for stage in range(3):
-
-        def runs(rows: list[dict], stage: int = stage) -> list[Run]:
-            found = [candidates(loss, stage, rows, epochs) for loss in losses]
-            return [run for group in found for x in group for run in runs_of(x, epochs)]
-
-        yield runs
+def stage_runs(
+    losses: list[str], stage: int, rows: list[dict], epochs: int | None = None
+) -> list[Run]:
+    """The runs of a stage for all losses, given those of the stages before it."""
+    found = [x for loss in losses for x in candidates(loss, stage, rows, epochs)]
+    return [run for candidate in found for run in runs_of(candidate, epochs)]
 
 
 def candidates(loss: str, stage: int, rows: list[dict], epochs: int | None = None) -> list[Run]:
@@ -73,7 +71,7 @@ def tuned_run(loss: str, rows: list[dict], epochs: int | None = None) -> Run:
     Raises:
         LookupError: If runs are missing. Names the loss.
     """
-    return best_candidate(candidates(loss, 2, rows, epochs), rows, epochs)
+    return best_candidate(candidates(loss, STAGES - 1, rows, epochs), rows, epochs)
 
 
 def best_candidate(candidates: list[Run], rows: list[dict], epochs: int | None = None) -> Run:

@@ -33,7 +33,7 @@ from benchmarks.accuracy.tuning import (
     learning_rates,
     runs_of,
     settings,
-    stages,
+    stage_runs,
     tuned_run,
 )
 from benchmarks.accuracy.variants import VARIANTS, parse_variant, variant_runs
@@ -207,11 +207,10 @@ def finished(aps: dict[tuple[float, str], float], loss: str = 'rs') -> list[dict
 def test_tuning_chooses_the_learning_rate_first():
     (low, other, high), (usual, *others) = sorted(LEARNING_RATES), LOSSES['rs'].settings
     rows = finished({(low, usual): 0.2, (other, usual): 0.25, (high, usual): 0.3})
-    first, second, third = stages(['rs'])
-    assert {(run.dataset, run.lr) for run in first([])} == {
+    assert {(run.dataset, run.lr) for run in stage_runs(['rs'], 0, [])} == {
         (dataset, lr) for dataset in TUNING_DATASETS for lr in LEARNING_RATES
     }
-    assert {(run.dataset, run.lr, run.setting) for run in second(rows)} == {
+    assert {(run.dataset, run.lr, run.setting) for run in stage_runs(['rs'], 1, rows)} == {
         (dataset, high, x) for dataset in TUNING_DATASETS for x in (usual, *others)
     }
     with pytest.raises(LookupError, match=r'rs.* 4 of 6'):
@@ -219,9 +218,11 @@ def test_tuning_chooses_the_learning_rate_first():
     rows += finished({(high, others[0]): 0.29, (high, others[1]): 0.31, (low, others[0]): 0.9})
     with pytest.raises(LookupError, match=r'rs.* 2 of 4'):
         tuned_run('rs', rows)
-    [chosen] = {replace(run, dataset='', epochs=0, clip_norm=0.0) for run in third(rows)}
+    [chosen] = {
+        replace(run, dataset='', epochs=0, clip_norm=0.0) for run in stage_runs(['rs'], 2, rows)
+    }
     assert (chosen.lr, chosen.setting) == (high, others[1])
-    missing = [run for run in third(rows) if run.clip_norm != CLIP_NORMS[0]]
+    missing = [run for run in stage_runs(['rs'], 2, rows) if run.clip_norm != CLIP_NORMS[0]]
     for difference in (-0.01, 0.01):
         best = tuned_run('rs', rows + [row_of(run, 0.31 + difference) for run in missing])
         assert (best.lr, best.setting) == (high, others[1])

@@ -22,7 +22,7 @@ class aLRPLoss(RankingLoss):  # noqa: N801 - the paper's spelling
             classification. It takes both losses, unweighted, and returns the weight of
             localisation. ``type`` defaults to ``SelfBalance``.
         bbox_weight (float): Multiplies that weight for boxes, > 0. Defaults to 1, as published. A
-            higher one helps if boxes are easy to classify.
+            higher one can help if objects are easy to classify.
         **kwargs: Further arguments of ``RankingLoss``. ``loss_weight`` scales both losses.
 
     Raises:

@@ -18,7 +18,7 @@ class RankSortLoss(RankingLoss):
     Args:
         delta (float): Half the width of the smoothed step, in units of the logits. Defaults to 0.5.
         bbox_weight (float): Magnitude of the loss of boxes, relative to that of classification,
-            > 0. Defaults to 1, as published. A higher one helps if boxes are easy to classify.
+            > 0. Defaults to 1, as published. A higher one can help if objects are easy to classify.
         **kwargs: Further arguments of ``RankingLoss``. ``loss_weight`` scales all losses.
 
     Raises:
