@@ -114,9 +114,9 @@ class CocoLRPMetric(CocoMetric):
             self.img_ids = self._coco_api.get_img_ids()
         entries = self._entries(preds)
         if self.outfile_prefix is not None:
-            _dump_results(entries, self.outfile_prefix)
+            files = _dump_results(entries, self.outfile_prefix)
+            logger.info(f'Wrote {" and ".join(files[name] for name in entries)}')
         if self.format_only:
-            logger.info(f'results are saved in {osp.dirname(self.outfile_prefix)}')
             return OrderedDict()
 
         numbers = OrderedDict()

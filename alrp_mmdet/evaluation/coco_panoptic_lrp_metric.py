@@ -134,8 +134,8 @@ class CocoPanopticLRPMetric(CocoPanopticMetric):
                 for segment in result['segments_info']:
                     segment['isthing'] = isthing[segment['category_id']]
             dump(predictions, f'{self.outfile_prefix}.panoptic.json')
+            logger.info(f'Wrote {self.outfile_prefix}.panoptic.json')
             if self.format_only:
-                logger.info(f'results are saved in {osp.dirname(self.outfile_prefix)}')
                 return {}
             self._check_complete(predictions['annotations'])
         truth, known = read_truth(

@@ -61,7 +61,7 @@ def test_thresholds_file(tmp_path):
 
 
 @pytest.mark.parametrize('converted', [False, True])
-def test_format_only_and_files_of_results(tmp_path, converted):
+def test_format_only_and_files_of_results(tmp_path, converted, mmengine_log):
     truth, results, path = make_files(tmp_path, 0)
     samples = make_samples(truth, results)
     for sample in samples:
@@ -84,6 +84,7 @@ def test_format_only_and_files_of_results(tmp_path, converted):
         assert (
             json.loads((tmp_path / 'evaluated.segm.json').read_text()) == files[1]['out.segm.json']
         )
+        assert f'Wrote {prefix}.bbox.json and {prefix}.segm.json' in mmengine_log.text
         from_files = evaluate_lrp(path, f'{prefix}.bbox.json')
         assert from_files.to_dict() == evaluate_lrp(truth, results).to_dict()
 
