@@ -13,8 +13,9 @@ from pathlib import Path
 
 TOOLS = Path(__file__).resolve().parent
 CONFIG = TOOLS.parent / 'configs' / 'retinanet' / 'alrp_retinanet_r18_fpn_demo_shapes.py'
-# The step and the interesting values in a line of the log.
-STEP = r'Epoch\((train|val)\)\s+\[\d+\]\[\s*\d+/\d+\]'
+# The step, the time that is left and the interesting values in a line of the log.
+STEP = r'Epoch\((?:train|val)\)\s+\[\d+\]\[\s*\d+/\d+\]'
+ETA = r'eta: \S+'
 NUMBERS = r'(?:loss\w*|self_balance|ranked_iou|coco/bbox_(?:mAP|oLRP)): \S+'
 
 
@@ -67,7 +68,7 @@ def run(title: str, tool: str, *args) -> str:
         lines.append(line)
         step, numbers = re.search(STEP, line), re.findall(NUMBERS, line)
         if step and numbers:
-            print(f'  {step[0]}', *numbers, sep='  ', flush=True)
+            print(f'  {step[0]}', *re.findall(ETA, line), *numbers, sep='  ', flush=True)
     code = process.wait()
     if code != 0:
         how = f'killed by {signal.Signals(-code).name}' if code < 0 else f'exit code {code}'
