@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from lrp import make_set
+from synthetic_coco import make_set
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 

@@ -12,7 +12,6 @@ import itertools
 import math
 import multiprocessing
 import platform
-import resource
 import statistics
 import sys
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from memory import peak_memory as peak_of_process
 from output import write_lines
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -140,8 +140,7 @@ def make_input(num_pos, num_neg, distribution, device):
 def peak_memory(device):
     if device == 'cuda':
         return torch.cuda.max_memory_allocated()
-    unit = 1 if sys.platform == 'darwin' else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return peak_of_process()
 
 
 def measure(method, num_pos, num_neg, distribution, device, threads, repeat):
