@@ -22,6 +22,8 @@ from alrp_mmdet.deploy import Detector, InputError  # noqa: E402
 from alrp_mmdet.deploy.calibration import apply_calibration, read_calibration  # noqa: E402
 from alrp_mmdet.deploy.thresholds import apply_thresholds, read_thresholds  # noqa: E402
 from alrp_mmdet.drawing import (  # noqa: E402
+    GROUND_TRUTH,
+    GROUND_TRUTH_LINE,
     class_colours,
     draw_box,
     draw_detections,
@@ -93,15 +95,15 @@ def main():
         detections = inference_detector(model, info['img_path']).pred_instances.cpu().numpy()
         paint_masks(image, detections, colours)
         for instance in info['instances']:
-            draw_box(axis, instance['bbox'], 'white', linestyle=(0, (2, 2)), linewidth=1.2)
+            draw_box(axis, instance['bbox'], GROUND_TRUTH, **GROUND_TRUTH_LINE)
             if 'masks' in detections and 'mask' in instance:
                 rle = encode(instance['mask'], *image.shape[:2])
-                paint_mask(image, decode(rle), 'white', fill=False)
+                paint_mask(image, decode(rle), GROUND_TRUTH, fill=False)
         axis.imshow(image)
         draw_detections(axis, detections, classes, colours)
     legend = [
         Line2D([], [], color='black', label=f'detection, {meaning}'),
-        Line2D([], [], color='grey', linestyle=(0, (2, 2)), label='ground truth'),
+        Line2D([], [], color=GROUND_TRUTH, label='ground truth', **GROUND_TRUTH_LINE),
     ]
     figure.legend(handles=legend, loc='lower center', ncol=2, frameon=False)
     figure.savefig(args.out, dpi=100)
