@@ -104,7 +104,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '--skip-missing',
         action='store_true',
         help='leave out images that are missing or cannot be decoded, XML files that cannot be '
-        'read, and boxes without area or outside of their image; they are listed',
+        'read, and boxes without area, outside of their image, or with missing or wrong numbers; '
+        'they are listed',
     )
     parser.add_argument(
         '--format', choices=list(FORMATS), help='annotation format (default: detected)'
