@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 
 def print_panoptic_tables(
-    evaluations: Mapping[str, PanopticEvaluation],
+    evaluations: dict[str, PanopticEvaluation],
     rows: Sequence[Row],
     columns: Sequence[str],
     differences: Differences,
@@ -38,7 +38,7 @@ def print_panoptic_tables(
 
 
 def print_tables(
-    evaluations: Mapping[str, Evaluation],
+    evaluations: dict[str, Evaluation],
     rows: Sequence[Row],
     columns: Sequence[str],
     differences: Differences,
@@ -47,7 +47,7 @@ def print_tables(
     """Print the summary, any errors, and the table of classes.
 
     Args:
-        evaluations (Mapping[str, Evaluation]): One or two, by the names of their files.
+        evaluations (dict[str, Evaluation]): One or two, by the names of their files.
         rows (Sequence[dict]): The table of classes.
         columns (Sequence[str]): Its columns.
         differences (dict[str, Difference]): Of the two; empty without a bootstrap.
