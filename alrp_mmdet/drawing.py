@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 from mmdet.structures.mask import mask2bbox
 
 CELL_HEIGHT = 3.3  # inches
@@ -20,6 +21,12 @@ MASK_ALPHA = 0.45
 OUTLINES = 400  # width of an outline: the long side of the image over this
 POINTS = 7  # size of the font
 BOX_LINE = 1.8  # points
+GROUND_TRUTH = 'white'
+GROUND_TRUTH_LINE = dict(  # white dashes with a dark border, to be seen on any image and page
+    linestyle=(0, (3, 2)),
+    linewidth=1.2,
+    path_effects=[withStroke(linewidth=2.4, foreground='black')],
+)
 PAD = 0.8  # points around the text of a label
 DPI, DPI_SIZE = 100, 640  # of a picture with a long side of up to DPI_SIZE pixels
 

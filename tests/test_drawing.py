@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from mmengine.structures import InstanceData
 
-from alrp_mmdet.drawing import detections_picture, draw_detections, image_grid, plt
+from alrp_mmdet.drawing import (
+    GROUND_TRUTH,
+    GROUND_TRUTH_LINE,
+    detections_picture,
+    draw_box,
+    draw_detections,
+    image_grid,
+    plt,
+)
 
 CLASSES, COLOURS = ('bolt', 'a longer name'), [(0.9, 0.2, 0.1), (1.0, 1.0, 0.4)]
 
@@ -80,3 +88,16 @@ def test_detections_with_masks_only(axis):
     found.masks[0, 50:100, 80:120] = True
     draw_detections(axis, found, CLASSES, COLOURS)
     assert axis.patches[0].get_bbox().bounds == (80, 50, 40, 50)
+
+
+@pytest.mark.parametrize('background', [0, 128, 255])
+def test_the_ground_truth_is_seen_on_any_background(background):
+    figure, axes = image_grid([(320, 240)], 1)
+    axis = next(axes)
+    axis.imshow(np.full((240, 320, 3), background, dtype=np.uint8))
+    draw_box(axis, (60, 60, 260, 180), GROUND_TRUTH, **GROUND_TRUTH_LINE)
+    figure.canvas.draw()
+    pixels = np.asarray(figure.canvas.buffer_rgba())[..., 0].astype(int)
+    middle = pixels[pixels.shape[0] // 2 - 40 : pixels.shape[0] // 2, pixels.shape[1] // 4 :]
+    plt.close(figure)
+    assert np.ptp(middle) > 120

@@ -32,6 +32,28 @@ def test_torch_is_not_imported(name):
     assert imported - sys.stdlib_module_names - {'alrp'} <= allowed
 
 
+@pytest.mark.parametrize(
+    'name',
+    [
+        'new_project.py',
+        'export.py',
+        'analysis/calibrate.py',
+        'analysis/draw_detections.py',
+        'analysis/lrp.py',
+        'checkpoints/convert_published.py',
+    ],
+)
+def test_help_does_not_wait_for_torch(name):
+    tool = ROOT / 'tools' / name
+    code = (
+        f'import atexit, runpy, sys; sys.argv = [{name!r}, "--help"]; '
+        'atexit.register(lambda: print({"torch", "mmengine"} & {*sys.modules})); '
+        f'runpy.run_path({str(tool)!r}, run_name="__main__")'
+    )
+    printed = run(code)
+    assert printed.startswith('usage: ') and printed.endswith('\nset()\n')
+
+
 def test_ranking_imports_torch_and_takes_little_longer():
     """Both imports are timed in one process, under the same load; one good run of three is enough.
 

@@ -8,20 +8,6 @@ ROOT = Path(__file__).resolve().parents[1]
 if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
     sys.path.insert(0, str(ROOT))
 
-from mmengine.config import Config  # noqa: E402
-
-from alrp.files import output_problem, write_atomically  # noqa: E402
-from alrp_mmdet.cli import exit_on_error  # noqa: E402
-from alrp_mmdet.config_file import read_config  # noqa: E402
-from alrp_mmdet.config_types import type_name  # noqa: E402
-from alrp_mmdet.deploy.calibration import read_calibration  # noqa: E402
-from alrp_mmdet.deploy.detector import Detector  # noqa: E402
-from alrp_mmdet.deploy.export import export_metadata, to_onnx, to_torchscript  # noqa: E402
-from alrp_mmdet.deploy.inputs import InputError  # noqa: E402
-from alrp_mmdet.deploy.raw_detector import ExportError, RawDetector  # noqa: E402
-
-EXPORTERS = {'.onnx': to_onnx, '.pt': to_torchscript}
-
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -45,19 +31,18 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def default_size(cfg: Config) -> tuple[int, int]:
-    """Width and height of the test pipeline, rounded up to multiples of ``pad_size_divisor``."""
-    pipeline = cfg.test_dataloader.dataset.pipeline
-    scales = [t.get('scale') for t in pipeline if type_name(t) == 'Resize']
-    if not scales or scales[-1] is None:
-        raise InputError('give --size: the test pipeline does not resize to a fixed size')
-    divisor = cfg.model.data_preprocessor.get('pad_size_divisor', 1)
-    width, height = (-(-side // divisor) * divisor for side in scales[-1])
-    return width, height
-
-
 def main() -> None:
     args = parse_args()
+    # Not earlier: takes seconds, too long for --help.
+    from alrp.files import output_problem, write_atomically
+    from alrp_mmdet.cli import exit_on_error
+    from alrp_mmdet.config_file import read_config
+    from alrp_mmdet.deploy.calibration import read_calibration
+    from alrp_mmdet.deploy.detector import Detector
+    from alrp_mmdet.deploy.export import EXPORTERS, default_size, export_metadata
+    from alrp_mmdet.deploy.inputs import InputError
+    from alrp_mmdet.deploy.raw_detector import ExportError, RawDetector
+
     out = Path(args.out)
     with exit_on_error(InputError, ExportError):
         if out.suffix not in EXPORTERS:

@@ -54,12 +54,15 @@ class Difference:
     better: float
 
 
+Differences = dict[str, Difference]
+
+
 def compare(
     first: Comparable,
     second: Comparable,
     num_resamples: int = 1000,
     seed: int = 0,
-) -> dict[str, Difference]:
+) -> Differences:
     """Compare two detectors by a paired bootstrap over the images.
 
     Each resample evaluates both detectors on the same images. The interval has the 2.5th and the

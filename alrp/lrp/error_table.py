@@ -34,6 +34,29 @@ def type_rows(errors: Errors) -> list[dict[str, Any]]:
     return [dict(zip(COLUMNS, row)) for row in rows]
 
 
+def compared_rows(first: Errors, other: Errors) -> list[dict[str, Any]]:
+    """The ``type_rows`` of two detectors side by side.
+
+    Args:
+        first (Errors): Of one detector.
+        other (Errors): Of another, on the same images.
+
+    Returns:
+        list[dict]: Rows of ``error``, ``meaning``, each number of ``first`` and, as ``other_count``
+        and so on, of ``other``, and ``difference``, of ``oLRP``, other minus first.
+    """
+    rows = []
+    for row, of_other in zip(type_rows(first), type_rows(other)):
+        numbers = {
+            name: values[column]
+            for column in COLUMNS[2:]
+            for name, values in ((column, row), (f'other_{column}', of_other))
+        }
+        difference = dict(difference=of_other['oLRP'] - row['oLRP'])
+        rows.append({'error': row['error'], 'meaning': row['meaning']} | numbers | difference)
+    return rows
+
+
 def class_rows(errors: Errors) -> dict[Any, dict[str, float]]:
     """The share of each type in the oLRP of each class, by the id of the class, and ``oLRP``."""
     return {

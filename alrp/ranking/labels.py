@@ -1,6 +1,6 @@
 """Which logits are positives, negatives or ignored."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -13,6 +13,9 @@ from .devices import avoids_atomics, has_float64, to_ranking_device
 # A positive cannot be ranked if its logit is more than this times delta. Float64 rounds it by 1e-16
 # of its value, and a step that is narrower than that counts nothing.
 MAX_DELTAS = 1e12
+# Torch has further types, such as uint16 and float8, but few operations on them.
+FLOATS = torch.float16, torch.bfloat16, torch.float32, torch.float64
+INTEGERS = torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64
 
 
 class NonFiniteLogitsError(FloatingPointError):
@@ -153,10 +156,15 @@ class Labels:
                 f'logits and labels must be one-dimensional {lengths}, got shapes '
                 f'{tuple(logits.shape)} and {tuple(labels.shape)}'
             )
-        if not logits.is_floating_point():
-            raise ValueError(f'logits must be floating-point, got {logits.dtype}')
-        if not self.soft and (labels.is_floating_point() or labels.is_complex()):
-            raise ValueError(f'labels must be integers, got {labels.dtype}')
+        if logits.dtype not in FLOATS:
+            raise ValueError(f'logits must be {_listed(FLOATS)}, got {_listed([logits.dtype])}')
+        if not self.soft and labels.dtype not in INTEGERS:
+            raise ValueError(f'labels must be {_listed(INTEGERS)}, got {_listed([labels.dtype])}')
+        if labels.device != logits.device:
+            raise ValueError(
+                f'logits and {"targets" if self.soft else "labels"} must be on the same device, '
+                f'got {logits.device} and {labels.device}'
+            )
 
     def _check_values(self, logits: Tensor, *counts: Tensor) -> '_Checked':
         """Check all values in one transfer from the device."""
@@ -178,6 +186,11 @@ class Labels:
                 f'labels must be {meaning} or -1 (ignored), got values from {least:g} to {most:g}'
             )
         return _Checked(least, max(-low, high), [int(x) for x in ints])
+
+
+def _listed(dtypes: Sequence[torch.dtype]) -> str:
+    *others, last = (str(dtype).removeprefix('torch.') for dtype in dtypes)
+    return f'{", ".join(others)} or {last}' if others else last
 
 
 class _Checked(NamedTuple):

@@ -95,7 +95,7 @@ class Ranking:
             check_delta(delta)
             self.pos_inds, no_ignored, num_near = labelled.positives(logits, delta)
             values = {} if pos_values is None else pos_values(self.pos_inds)
-            _check_lengths(values, len(self.pos_inds))
+            _check_values(values, len(self.pos_inds), logits.device)
             return {**values, 'logits': logits.detach()[self.pos_inds]}
 
         self._processes = Processes(group)
@@ -196,10 +196,14 @@ class Ranking:
         return LogitGradient(self._negatives, pos_inds, own, shares)
 
 
-def _check_lengths(pos_values: dict[str, Tensor], num_pos: int) -> None:
+def _check_values(pos_values: dict[str, Tensor], num_pos: int, device: torch.device) -> None:
     for name, values in pos_values.items():
         if values.shape != (num_pos,):
             raise ValueError(
                 f'{name}: expected one value per positive, shape ({num_pos},), got shape '
                 f'{tuple(values.shape)}'
+            )
+        if values.device != device:
+            raise ValueError(
+                f'{name} must be on the device of the logits, {device}, got {values.device}'
             )

@@ -7,6 +7,7 @@ is exact and takes ``O((P + V) log P)`` time at worst, close to ``O(V)`` in prac
 """
 
 from collections.abc import Callable, Iterable
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -61,8 +62,8 @@ def step_sums(queries: Tensor, keys: Tensor, delta: float, weights: Tensor | Non
 
 def check_delta(delta: float) -> None:
     """Raise a ValueError unless ``delta`` is a positive, finite number."""
-    if not 0 < delta < float('inf'):
-        raise ValueError(f'delta must be a positive number, got {delta}')
+    if not isinstance(delta, Real) or not 0 < delta < float('inf'):
+        raise ValueError(f'delta must be a positive number, got {delta!r}')
 
 
 class Steps:

@@ -152,6 +152,9 @@ class AnnotationFile:
         Returns:
             list[str]: A sentence for each problem.
         """
+        empty = [key for key in ('images', 'categories') if not self.content[key]]
+        if empty:  # else each class, image_id and category_id would be another problem
+            return [f'the file has no {" and no ".join(empty)}: is this the right file?']
         names = [category.get('name') for category in self.content['categories']]
         of_categories = category_problems(names, self.classes)
         root = root_category(self.content['categories'], self.content.get('annotations') or [])

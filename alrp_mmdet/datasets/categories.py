@@ -27,8 +27,8 @@ def category_problems(names: Sequence[str | None], classes: tuple[str, ...]) -> 
         return [
             f'{len(unknown)} of the {len(classes)} classes have no category of this name: '
             f'{format_list(unknown)}. Categories of the file that are not classes: '
-            f'{format_list(unused, 20)}. {typo}To use the categories of the file, set in the '
-            f'dataset: {_metainfo(names)}'
+            f'{format_list(unused, 20) or "none"}. {typo}To use the categories of the file, set in '
+            f'the dataset: {_metainfo(names)}'
         ]
     if not all(map(str.strip, classes)):
         return ['a class has no name: name its category and the class']

@@ -12,10 +12,23 @@ from torch import Tensor, nn
 from alrp.lrp.calibration import Calibration
 from alrp.text import describe_error
 
+from ..config_types import type_name
+from .inputs import InputError
 from .raw_detector import ExportError, RawDetector
 
 METADATA_KEY = 'alrp_mmdet'  # of the metadata in an exported file
 TOLERANCE = dict(rtol=1e-4, atol=1e-4)
+
+
+def default_size(cfg: Config) -> tuple[int, int]:
+    """Width and height of the test pipeline, rounded up to multiples of ``pad_size_divisor``."""
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    scales = [t.get('scale') for t in pipeline if type_name(t) == 'Resize']
+    if not scales or scales[-1] is None:
+        raise InputError('give --size: the test pipeline does not resize to a fixed size')
+    divisor = cfg.model.data_preprocessor.get('pad_size_divisor', 1)
+    width, height = (-(-side // divisor) * divisor for side in scales[-1])
+    return width, height
 
 
 def export_metadata(raw: RawDetector, cfg: Config, calibration: Calibration | None = None) -> dict:
@@ -152,3 +165,6 @@ def _random_images(raw: RawDetector, num_images: int) -> Tensor:
     generator = torch.Generator().manual_seed(num_images)
     images = torch.rand(num_images, 3, raw.height, raw.width, generator=generator)
     return (images * 255).to(raw.mean.device)
+
+
+EXPORTERS = {'.onnx': to_onnx, '.pt': to_torchscript}  # by the suffix of the file

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from alrp.coco.columns import malformed_boxes
 
 from ..datasets.annotation_file import AnnotationFile
-from .findings import Findings
+from .findings import HOLD_OUT, Findings
 from .formats import Split
 from .mask_checks import check_masks
 
+MALFORMED = 'boxes that are not four finite numbers'
 CLIP_TOLERANCE = 0.5  # pixels that a box may extend beyond its image through rounding
 
 
@@ -22,25 +23,25 @@ def check_annotations(split: Split, name: str, findings: Findings, masks: bool =
         findings (Findings): Collects problems.
         masks (bool): Whether objects need masks. Defaults to False.
     """
-    _leave_out_boxes(split, findings)
+    _check_class_names(split, findings)
+    for key, what in (('images', 'images'), ('annotations', 'objects')):
+        if not split.content[key]:
+            advice = f': {HOLD_OUT}' if (key, name) == ('images', 'val') else ''
+            findings.error(split.source, f'no {what} for {name}{advice}')
+            return
     file = AnnotationFile(split.source, name, split.classes, split.content)
     problems = file.problems_of_content(images=None, drop=False)
     for text in problems:
         findings.error(split.source, text)
     for text in file.warnings:
         findings.warning(split.source, text)
-    _check_class_names(split, findings)
-    if not split.content['images']:
-        findings.error(split.source, f'no images for {name}')
-    elif not split.content['annotations']:
-        findings.error(split.source, f'no objects for {name}')
     if not problems:
         _check_boxes(split, findings)
         if masks:
             check_masks(split, findings)
 
 
-def _leave_out_boxes(split: Split, findings: Findings) -> None:
+def leave_out_boxes(split: Split, findings: Findings) -> None:
     """Remove boxes that cannot be trained on, if ``findings`` says so; else note that it could."""
     images = {image.get('id'): image for image in split.content['images']}
     kept = []
@@ -51,14 +52,18 @@ def _leave_out_boxes(split: Split, findings: Findings) -> None:
             kept.append(annotation)
             continue
         where = split.place_of(annotation, images[annotation['image_id']])
+        if text == MALFORMED:
+            where += f': {annotation.get("bbox")!r:.60}'
         findings.missing(split.source, text, where)
         split.ann_file = None
     split.content['annotations'] = kept
 
 
 def _unusable(box, image: dict | None) -> str | None:
-    if image is None or malformed_boxes([box]):
+    if image is None:
         return None  # reported as another problem
+    if malformed_boxes([box]):
+        return MALFORMED
     x, y, w, h = box
     if min(w, h) <= 0:
         return 'boxes without area'

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..datasets.check import AnnotationError
 from ..datasets.image_files import inspect_images
-from .annotation_checks import check_annotations
+from .annotation_checks import check_annotations, leave_out_boxes
 from .findings import Findings
 from .formats import (
     Split,
@@ -114,23 +114,32 @@ def load_data(
     convert_boxes_to_pixels(both, findings)
     if detected == 'coco':
         convert_fractions(both, findings)
+    for split in both:  # before images are held out, or one without objects may be chosen
+        leave_out_boxes(split, findings)
     if detected == 'yolo' and not masks:
         _report_polygons(both, findings)
-    if val_split is not None:
+    held_out = val_split is None
+    if not held_out:
         align_categories(val_split, train.classes, findings)
         check_overlap(train, val_split, files, findings)
     elif len(train.content['images']) > 1:
         fraction = DEFAULT_VAL_FRACTION if val_fraction is None else val_fraction
         train, val_split = hold_out(train, fraction, files)
-        notes.append(f'validation: {fraction:.0%} of the images, chosen at random')
+        note = f'validation: {fraction:.0%} of the images, chosen at random'
+        if val_fraction is None:
+            note += '; --val-fraction sets another share, --val names images of your own'
+        notes.append(note)
         unused = unused_validation(source) if val_fraction is None else None
         if unused is not None:
             findings.warning(source, f'{unused} is not used: --val {unused} validates on it')
-    for split, name in ((train, 'train'), (val_split, 'val')):
-        if split is not None:
-            check_annotations(split, name, findings, masks)
-        else:
-            findings.error(source, f'no images for {name}')
+    check_annotations(train, 'train', findings, masks)
+    if held_out and not train.content['annotations']:
+        return ProjectData(train, val_split, findings, notes)  # nothing more to say about val
+    if val_split is not None:
+        check_annotations(val_split, 'val', findings, masks)
+    else:
+        text = 'no images for val: one image cannot be divided; --val names images of your own'
+        findings.error(source, text)
     return ProjectData(train, val_split, findings, notes)
 
 

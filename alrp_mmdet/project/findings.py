@@ -2,6 +2,8 @@
 
 from alrp.text import format_list
 
+HOLD_OUT = '--val-fraction 0.2 holds out a part of the training images instead'
+
 
 class Findings:
     """Errors, which must be fixed before training, and warnings, by file or folder.

@@ -4,10 +4,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from ..datasets.image_files import OTHER_SIZE, ImageFile, compare_size
-from .findings import Findings
+from .findings import HOLD_OUT, Findings
 from .formats import Split
-
-HOLD_OUT = '--val-fraction 0.2 holds out a part of the training images instead'
 
 
 def check_images(split: Split, files: dict[Path, ImageFile], findings: Findings) -> None:
@@ -90,8 +88,9 @@ def check_overlap(
             )
             shared[name if name in names else f'{name} = {names[0]}'] = empty
     if val.content['images'] and len(shared) == len(val.content['images']):
-        text = f'all {len(shared)} validation images are training images too: {HOLD_OUT}'
-        findings.error(val.source, text, next(iter(shared)))
+        some = ', '.join([*shared][:2])
+        text = f'all {len(shared)} validation images are training images too, for example {some}'
+        findings.error(val.source, f'{text}: {HOLD_OUT}')
         return
     for name, empty in shared.items():
         if empty:

@@ -36,7 +36,7 @@ def draw_annotations(split: Split, masks: bool = False) -> bytes:
     use_fonts_for([*split.classes, *(image['file_name'] for image in chosen)])
     sizes = [(image['width'], image['height']) for image in chosen]
     figure, axes = image_grid(sizes, COLUMNS, title=0.2, legend=0.8)
-    drawn = set()
+    drawn, crowds = set(), False
     for axis, image in zip(axes, chosen):
         pixels = mmcv.imread(str(split.image_path(image)), channel_order='rgb')
         axis.set_title(image['file_name'], fontsize=7)
@@ -51,6 +51,7 @@ def draw_annotations(split: Split, masks: bool = False) -> bytes:
             names.append(categories[i]['name'])
             draw_box(axis, boxes[-1], palette[i], linewidth=1.5, linestyle=style)
             drawn.add(i)
+            crowds |= bool(annotation['iscrowd'])
             if masks:
                 rle = encode(annotation['segmentation'], *pixels.shape[:2])
                 paint_mask(pixels, decode(rle), palette[i], fill=not annotation['iscrowd'])
@@ -60,6 +61,8 @@ def draw_annotations(split: Split, masks: bool = False) -> bytes:
         Line2D([], [], color=palette[i], label=categories[i]['name'])
         for i in sorted(drawn)[:MAX_LEGEND_CLASSES]
     ]
+    if crowds:
+        legend.append(Line2D([], [], color='black', linestyle='--', label='crowd or difficult'))
     figure.legend(handles=legend, loc='lower center', ncol=8, frameon=False, fontsize=8)
     png = io.BytesIO()
     figure.savefig(png, dpi=100)

@@ -54,11 +54,12 @@ def check_backbone_weights(model: ConfigDict, weights: str | Path) -> None:
     shapes = {name: tuple(value.shape) for name, value in found.items() if hasattr(value, 'shape')}
     bad = [name for name, shape in wanted.items() if shapes.get(name) != shape]
     if bad:
-        got = shapes.get(bad[0], 'nothing')
+        first, shape = bad[0], shapes.get(bad[0])
+        problem = 'is missing in the file' if shape is None else f'has the shape {shape}'
         raise CheckpointError(
-            f'{weights} does not fit {model.backbone.type}: {len(bad)} of {len(wanted)} tensors, '
-            f'such as {bad[0]}, expected {wanted[bad[0]]}, got {got}. Use a state dict with '
-            'the names of the backbone in MMDetection'
+            f'{weights} does not fit {model.backbone.type}: {first} should have the shape '
+            f'{wanted[first]}, but {problem} ({len(bad)} of {len(wanted)} tensors are missing or '
+            'have another shape). Use a state dict with the names of the backbone in MMDetection'
         )
 
 

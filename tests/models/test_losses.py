@@ -60,9 +60,17 @@ def test_weight_of_boxes(batch, loss_type):
     plain, weighted = losses(), losses(bbox_weight=4)
     assert weighted.pop('loss_bbox') == pytest.approx(4 * plain.pop('loss_bbox'))
     assert weighted == plain and plain['loss_mask'] > 0
-    for wrong in (0, -1, float('inf')):
+    for wrong in (0, -1, float('inf'), '1'):
         with pytest.raises(ValueError, match='bbox_weight'):
             loss_type(bbox_weight=wrong)
+
+
+@pytest.mark.parametrize('loss_type', [aLRPLoss, APLoss, RankSortLoss])
+@pytest.mark.parametrize('wrong', [-1, float('nan'), float('inf'), '1', None])
+def test_wrong_weight_of_the_loss(loss_type, wrong):
+    with pytest.raises(ValueError, match=f'loss_weight must be .* at least 0, got {wrong!r}'):
+        loss_type(loss_weight=wrong)
+    assert loss_type(loss_weight=0).loss_weight == 0
 
 
 def test_ap_equals_the_core_and_averages_localisation(batch):

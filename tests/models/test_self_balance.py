@@ -167,7 +167,13 @@ def test_a_loop_of_your_own_ends_periods(runtime, printed, interval):
     assert balance.weight == pytest.approx(2)
 
 
-@pytest.mark.parametrize('bad', [dict(start_weight=0), dict(start_weight=-1), dict(interval=0)])
-def test_bad_arguments(bad):
-    with pytest.raises(ValueError, match='self_balance'):
-        SelfBalance(**bad)
+@pytest.mark.parametrize(
+    'name, bad',
+    [
+        *(('start_weight', value) for value in (0, -1, float('inf'), float('nan'), '50')),
+        *(('interval', value) for value in (0, 1.5, '2')),
+    ],
+)
+def test_bad_arguments(name, bad):
+    with pytest.raises(ValueError, match=rf'self_balance\.{name} must be .*, got {bad!r}'):
+        SelfBalance(**{name: bad})

@@ -85,11 +85,15 @@ def test_boxes_are_read_from_polygons(tmp_path, content, only):
 def test_unusable_boxes_can_be_left_out(tmp_path, content):
     content['annotations'][1].update(bbox=[5, 5, 0, 3], area=0)
     content['annotations'][2]['bbox'] = [500, 5, 9, 9]
+    content['annotations'][3]['bbox'] = [5, 'wide', 9, 9]
+    del content['annotations'][4]['bbox'], content['annotations'][4]['area']
     path = write_coco(tmp_path, content)
     errors = load_errors(path)
     assert 'no area' in errors and 'outside' in errors and '--skip-missing' in errors
+    assert "'wide'" in errors and "no 'bbox'" in errors
     assert "'area'" not in errors  # the area of a flat box is not another problem
     written, text = as_written(path, skip_missing=True)
-    assert sum(len(content['annotations']) for content in written) == 7
+    assert sum(len(content['annotations']) for content in written) == 5
     assert re.search(r'left out: .*area \(1x: id 2 of 0_2\.png\)', text)
     assert re.search(r'left out: .*outside.* \(1x: id 3 of 0_2\.png\)', text)
+    assert re.search(r"left out: .*four finite numbers \(2x: id 4 of 0_3\.png: \[5, 'wide'", text)

@@ -200,7 +200,7 @@ def test_everything_missing_is_still_an_error(tmp_path, content):
 def test_validation_on_the_training_images(tmp_path, content):
     path = write_yolo(tmp_path, content, val='images')  # as in coco128.yaml
     found = load_errors(path)
-    assert re.search(r'all 6 validation images.*--val-fraction', found)
+    assert re.search(r'for example 0_1\.png, 0_2\.png: --val-fraction .* instead\n', found)
     data = load_data(path, val_fraction=0.34)
     assert not data.findings.errors
     assert [len(s.content['images']) for s in (data.train, data.val)] == [4, 2]

@@ -108,8 +108,11 @@ def test_localisation_errors_that_are_not_finite_are_refused(bad):
         (torch.zeros(2, 2), torch.ones(2, 2).long(), 'one-dimensional'),
         (torch.zeros(()), torch.ones(()).long(), 'one-dimensional'),
         (torch.zeros(2), torch.ones(3).long(), 'equally long'),
-        (torch.zeros(2).long(), torch.ones(2).long(), 'floating-point'),
-        (torch.zeros(2), torch.ones(2), 'integers'),
+        (torch.zeros(2).long(), torch.ones(2).long(), 'logits must be .* float64, got int64'),
+        (torch.zeros(2).to(torch.complex64), torch.ones(2).long(), 'got complex64'),
+        (torch.zeros(2), torch.ones(2), 'labels must be bool, .* int64, got float32'),
+        (torch.zeros(2), torch.ones(2).to(torch.uint16), 'labels must be .*, got uint16'),
+        (torch.zeros(2), torch.ones(2).long().to('meta'), 'labels .* device, got cpu and meta'),
         (torch.zeros(2), torch.tensor([1, 2]), 'from 1 to 2'),
         (torch.zeros(2), torch.tensor([1, -2]), 'from -2'),
         (torch.zeros(2).half(), torch.tensor([1, 10**6]), 'from 1 to'),
@@ -119,10 +122,19 @@ def test_bad_logits_and_labels(logits, labels, message):
     with pytest.raises(ValueError, match=message):
         ap_loss(logits, labels)
     with pytest.raises(ValueError, match=message):
-        alrp_loss(logits, labels, torch.zeros(int((labels == 1).sum())))
+        alrp_loss(logits, labels, torch.zeros(1))
 
 
-@pytest.mark.parametrize('delta', [0.0, -1.0, NAN, INF])
+def test_other_values_on_another_device():
+    logits, labels = torch.zeros(2), torch.tensor([1, 0])
+    with pytest.raises(ValueError, match=r'logits and targets .* same device, got cpu and meta'):
+        Ranking(logits, Labels(torch.zeros(2, device='meta'), soft=True))
+    elsewhere = torch.zeros(1, device='meta')
+    with pytest.raises(ValueError, match='loc must be on the device of the logits, cpu, got meta'):
+        Ranking(logits, labels, pos_values=lambda inds: dict(loc=elsewhere))
+
+
+@pytest.mark.parametrize('delta', [0.0, -1.0, NAN, INF, '1', None])
 @pytest.mark.parametrize('labels', [[], [0, 0], [1, 0]])
 def test_bad_delta(delta, labels):
     logits, labels = torch.zeros(len(labels)), torch.tensor(labels, dtype=torch.long)

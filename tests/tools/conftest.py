@@ -140,15 +140,15 @@ def command(tmp_path):
 
 @pytest.fixture(scope='session')
 def new_project_main():
-    """``main`` of tools/new_project.py, without the preview, which takes a second to draw."""
-    main = runpy.run_path(str(ROOT / 'tools' / 'new_project.py'))['main']
-    main.__globals__['draw_annotations'] = lambda *args: b'a picture'
-    return main
+    """``main`` of tools/new_project.py."""
+    return runpy.run_path(str(ROOT / 'tools' / 'new_project.py'))['main']
 
 
 @pytest.fixture
-def new_project(new_project_main):
-    """Runs tools/new_project.py in this process."""
+def new_project(new_project_main, monkeypatch):
+    """Runs tools/new_project.py here, without the preview, which takes a second to draw."""
+    name = 'alrp_mmdet.project.create.draw_annotations'
+    monkeypatch.setattr(name, lambda *args: b'a picture')
     return lambda *args: new_project_main([str(arg) for arg in args])
 
 

@@ -222,7 +222,7 @@ def test_detections_are_drawn_from_a_training(analyse, config, tool, tmp_path, c
 
 def test_detections_say_which_file_is_missing(analyse, config):
     with pytest.raises(SystemExit, match=r'error: .*config .*absent\.py'):
-        analyse('draw_detections.py', 'absent.py', 'absent.pth')
+        analyse('draw_detections.py', 'absent.py', config)
     with pytest.raises(SystemExit, match=r'error: .*absent\.pth'):
         analyse('draw_detections.py', config, 'absent.pth')
     with pytest.raises(SystemExit, match=r'error: .*absent\.json'):

@@ -169,9 +169,9 @@ def test_learning_rate_warms_up_and_decays(new_project, source, detector, epochs
 @pytest.mark.parametrize('device', ['cpu', 'cuda'])
 @pytest.mark.parametrize('detector', ['atss', 'retinanet-small'])
 def test_small_detector_is_recommended_on_a_cpu(
-    new_project, new_project_main, source, monkeypatch, capsys, device, detector
+    new_project, source, monkeypatch, capsys, device, detector
 ):
-    monkeypatch.setitem(new_project_main.__globals__, 'get_device', lambda: device)
+    monkeypatch.setattr('alrp_mmdet.project.create.get_device', lambda: device)
     new_project(source, '--out', 'mine', '--detector', detector)
     recommended = '--detector retinanet-small' in capsys.readouterr().out
     assert recommended == (device == 'cpu' and detector == 'atss')

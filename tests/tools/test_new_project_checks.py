@@ -10,6 +10,11 @@ import pytest
 from format_writers import make_coco, write_coco
 from mmengine.config import Config
 
+from alrp_mmdet.project.config_writer import NO_WEIGHTS
+from alrp_mmdet.project.data import DEFAULT_VAL_FRACTION
+from alrp_mmdet.project.formats import FORMATS
+from alrp_mmdet.project.recipes import DEFAULT_LOSS, LOSSES, RECIPES, SMALL_DETECTOR
+
 
 def test_nothing_is_overwritten(new_project, source, tmp_path):
     new_project(source, '--out', 'mine')
@@ -57,6 +62,17 @@ def test_all_errors_are_listed_and_nothing_is_written(new_project, source, capsy
     output = capsys.readouterr().out
     assert re.search(r'errors:\n  .*train\.json\n    - .*lost\.png', output)
     assert re.search(r'area.*\bid 1\b', output)
+
+
+def test_the_choices_are_those_of_the_package(new_project_main):
+    """The tool lists them itself, because the import of the package takes seconds."""
+    tool = new_project_main.__globals__
+    boxes = {name for name, recipe in RECIPES.items() if not recipe.masks}
+    assert {*tool['DETECTORS']} == boxes == {*RECIPES} - {tool['MASKS']}
+    assert SMALL_DETECTOR == 'retinanet-small' and NO_WEIGHTS == 'none'
+    assert tool['LOSSES'] == (*LOSSES,) and tool['LOSSES'][0] == DEFAULT_LOSS
+    assert tool['FORMATS'] == (*FORMATS,)
+    assert tool['VAL_FRACTION'] == DEFAULT_VAL_FRACTION
 
 
 @pytest.mark.parametrize('both', [True, False])
@@ -127,6 +143,7 @@ def test_a_class_without_objects_is_a_warning(new_project, source, capsys):
     'args, message',
     [
         (('nowhere', '--out', 'mine'), 'error: nowhere does not exist'),
+        (('images', '--val', 'lost', '--out', 'mine'), 'error: lost does not exist'),
         (('annotations', '--out', 'mine'), 'error: annotations: .* format.*COCO'),
     ],
 )

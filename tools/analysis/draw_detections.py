@@ -8,28 +8,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
     sys.path.insert(0, str(ROOT))
 
-import mmcv  # noqa: E402
-import torch  # noqa: E402
-from matplotlib.lines import Line2D  # noqa: E402
-from mmdet.apis import inference_detector  # noqa: E402
-from mmdet.registry import DATASETS  # noqa: E402
-
 from alrp.files import output_problem  # noqa: E402
-from alrp_mmdet.cli import exit_on_error  # noqa: E402
-from alrp_mmdet.config_file import read_config  # noqa: E402
-from alrp_mmdet.datasets.masks import decode, encode  # noqa: E402
-from alrp_mmdet.deploy import Detector, InputError  # noqa: E402
-from alrp_mmdet.deploy.calibration import apply_calibration, read_calibration  # noqa: E402
-from alrp_mmdet.deploy.thresholds import apply_thresholds, read_thresholds  # noqa: E402
-from alrp_mmdet.drawing import (  # noqa: E402
-    class_colours,
-    draw_box,
-    draw_detections,
-    image_grid,
-    paint_mask,
-    paint_masks,
-)
-from alrp_mmdet.fonts import use_fonts_for  # noqa: E402
 
 
 def parse_args():
@@ -55,23 +34,49 @@ def parse_args():
         help='calibrate scores by a file of alrp calibrate: --score-thr applies to calibrated '
         'scores, --thresholds to those of the model',
     )
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--device', help='default: cuda if there is a GPU, else cpu')
     parser.add_argument('--force', action='store_true', help='overwrite an existing picture')
     return parser.parse_args()
 
 
 def main():
     args = parse_args()
-    with exit_on_error():
-        cfg = read_config(args.config, 'test_dataloader')
     for path in (args.checkpoint, args.thresholds, args.calibration):
         if path is not None and not Path(path).is_file():
             sys.exit(f'error: no such file: {path}')
     problem = output_problem(args.out, force=args.force)
     if problem is not None:
         sys.exit(f'error: {problem}')
+    # Not earlier: takes seconds, too long for --help.
+    import mmcv
+    import torch
+    from matplotlib.lines import Line2D
+    from mmdet.apis import inference_detector
+    from mmdet.registry import DATASETS
+
+    from alrp_mmdet.cli import exit_on_error
+    from alrp_mmdet.config_file import read_config
+    from alrp_mmdet.datasets.masks import decode, encode
+    from alrp_mmdet.deploy import Detector, InputError
+    from alrp_mmdet.deploy.calibration import apply_calibration, read_calibration
+    from alrp_mmdet.deploy.thresholds import apply_thresholds, read_thresholds
+    from alrp_mmdet.drawing import (
+        GROUND_TRUTH,
+        GROUND_TRUTH_LINE,
+        class_colours,
+        draw_box,
+        draw_detections,
+        image_grid,
+        paint_mask,
+        paint_masks,
+    )
+    from alrp_mmdet.fonts import use_fonts_for
+
+    with exit_on_error():
+        cfg = read_config(args.config, 'test_dataloader')
     with exit_on_error(InputError):
-        model = Detector(cfg, args.checkpoint, args.device).model
+        device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
+        model = Detector(cfg, args.checkpoint, device).model
         dataset = DATASETS.build({**cfg.test_dataloader.dataset, '_scope_': 'mmdet'})
         classes = dataset.metainfo['classes']
         meaning, score_thr = f'score above {args.score_thr:g}', args.score_thr
@@ -93,15 +98,15 @@ def main():
         detections = inference_detector(model, info['img_path']).pred_instances.cpu().numpy()
         paint_masks(image, detections, colours)
         for instance in info['instances']:
-            draw_box(axis, instance['bbox'], 'white', linestyle=(0, (2, 2)), linewidth=1.2)
+            draw_box(axis, instance['bbox'], GROUND_TRUTH, **GROUND_TRUTH_LINE)
             if 'masks' in detections and 'mask' in instance:
                 rle = encode(instance['mask'], *image.shape[:2])
-                paint_mask(image, decode(rle), 'white', fill=False)
+                paint_mask(image, decode(rle), GROUND_TRUTH, fill=False)
         axis.imshow(image)
         draw_detections(axis, detections, classes, colours)
     legend = [
         Line2D([], [], color='black', label=f'detection, {meaning}'),
-        Line2D([], [], color='grey', linestyle=(0, (2, 2)), label='ground truth'),
+        Line2D([], [], color=GROUND_TRUTH, label='ground truth', **GROUND_TRUTH_LINE),
     ]
     figure.legend(handles=legend, loc='lower center', ncol=2, frameon=False)
     figure.savefig(args.out, dpi=100)

@@ -9,7 +9,7 @@ import itertools
 import json
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,23 +22,16 @@ from alrp.files import write_atomically  # noqa: E402
 from alrp.lrp import Evaluation, PanopticEvaluation, evaluate_panoptic_lrp  # noqa: E402
 from alrp.lrp.arguments import check_files, check_task, parse_args  # noqa: E402
 from alrp.lrp.average_precision import IOU_THRESHOLDS  # noqa: E402
-from alrp.lrp.bootstrap import CONFIDENCE, Difference, compare  # noqa: E402
+from alrp.lrp.bootstrap import CONFIDENCE, Differences, compare  # noqa: E402
 from alrp.lrp.checked import checked_limits  # noqa: E402
 from alrp.lrp.class_table import COMPARED, class_rows, thresholds_json  # noqa: E402
-from alrp.lrp.error_table import COLUMNS as ERROR_COLUMNS  # noqa: E402
-from alrp.lrp.error_table import class_rows as error_class_rows  # noqa: E402
-from alrp.lrp.error_table import type_rows  # noqa: E402
 from alrp.lrp.errors import Errors, find_errors  # noqa: E402
 from alrp.lrp.evaluate import STEPS, evaluate_results  # noqa: E402
 from alrp.lrp.ground_truth import open_ground_truth  # noqa: E402
 from alrp.lrp.panoptic import table as panoptic  # noqa: E402
 from alrp.lrp.panoptic.evaluate import STEPS as PANOPTIC_STEPS  # noqa: E402
 from alrp.lrp.report import make_panoptic_report, make_report  # noqa: E402
-from alrp.lrp.summary import defined  # noqa: E402
-from alrp.text import format_table  # noqa: E402
-
-Differences = dict[str, Difference]
-INTERVAL = f'{CONFIDENCE:.0%} interval'
+from alrp.lrp.text_tables import print_panoptic_tables, print_tables  # noqa: E402
 
 
 @contextlib.contextmanager
@@ -132,90 +125,9 @@ def print_warnings(messages: list[str]) -> None:
         print(f'warning: {message}', file=sys.stderr)
 
 
-def print_panoptic_tables(
-    evaluations: dict[str, PanopticEvaluation],
-    rows: list[dict],
-    columns: list,
-    differences: Differences,
-    errors: None,
-) -> None:
-    print(panoptic.describe([*evaluations.values()]))
-    table = panoptic.summary_rows(evaluations)
-    if differences:
-        table[0].append(INTERVAL)
-        for row in table[1:]:
-            row.append(interval_of(differences[row[0]]))
-    print_table(table)
-    print_better(evaluations, differences)
-    print()
-    print_table([columns, *([*map(row.get, columns)] for row in rows)])
-
-
-def print_tables(
-    evaluations: dict[str, Evaluation],
-    rows: list[dict],
-    columns: list,
-    differences: Differences,
-    errors: Errors | None,
-) -> None:
-    first, *others = evaluations.values()
-    detections = ' and '.join(f'{len(e.matches.score):,}' for e in evaluations.values())
-    num_objects = first.matches.num_objects[:, 0].sum()
-    of_classes = ' of classes that were searched for' if first.task.federated else ''
-    print(
-        f'{first.task}: {first.num_images:,} images, {num_objects:,} objects, '
-        f'{detections} detections{of_classes}, {first.task.limits(first.max_dets)}'
-    )
-    table = [['', *evaluations, *(['difference'] if others else [])]]
-    table[0] += [INTERVAL] if differences else []
-    for name, value in first.summary.items():
-        values = [defined(v) for v in (value, *(other.summary[name] for other in others))]
-        values += [other - values[0] for other in values[1:]]
-        values += [interval_of(differences.get(name))] if differences else []
-        table.append([name, *values])
-    print_table(table)
-    print_better(evaluations, differences)
-    if errors is not None:
-        print_errors(errors, rows)
-    print()
-    print_table([columns, *([*map(row.get, columns)] for row in rows)])
-
-
-def print_better(evaluations: dict, differences: Differences) -> None:
-    for name, difference in differences.items():
-        if name in ('AP', 'oLRP', 'PQ', 'LRP') and difference.better == difference.better:
-            print(f'{name}: {[*evaluations][1]} is better in {difference.better:.1%} of resamples')
-
-
-def print_errors(errors: Errors, rows: list[dict]) -> None:
-    """Print the table of types, and their parts of the oLRP of each class."""
-    print()
-    print_table([ERROR_COLUMNS, *([*row.values()] for row in type_rows(errors))])
-    print()
-    of_classes = error_class_rows(errors)
-    head = ['class', *next(iter(of_classes.values()), {})]
-    print_table([head, *([row['class'], *of_classes[row['id']].values()] for row in rows)])
-
-
-def interval_of(difference: Difference | None) -> str:
-    if difference is None or difference.low != difference.low:
-        return ''
-    return f'{difference.low:+.3f} to {difference.high:+.3f}'
-
-
-def print_table(table: list[list]) -> None:
-    """Print rows of numbers and text, the header first."""
-    signs = ['+' if column == 'difference' else '' for column in table[0]]
-    print(format_table([table[0], *([*map(shown, row, signs)] for row in table[1:])]))
-
-
-def shown(value: str | int | float, sign: str = '') -> str:
-    if isinstance(value, float):
-        return f'{value:{sign}.3f}' if value == value else '-'
-    return f'{value:,}' if isinstance(value, int) else value
-
-
-def comparison_json(args: argparse.Namespace, differences: Differences) -> dict:
+def comparison_json(
+    args: argparse.Namespace, differences: Differences, errors: Sequence[Errors]
+) -> dict:
     values = {name: dataclasses.asdict(d) for name, d in differences.items()}
     return dict(
         results=args.results,
@@ -226,6 +138,7 @@ def comparison_json(args: argparse.Namespace, differences: Differences) -> dict:
             name: {key: None if x != x else x for key, x in difference.items()}
             for name, difference in values.items()
         },
+        **({'errors': errors[1].to_dict()} if errors else {}),
     )
 
 
@@ -260,20 +173,24 @@ def main(argv: list[str] | None = None):
             rows = panoptic.class_rows([*evaluations.values()], args.sort)
         else:
             rows = class_rows([*evaluations.values()], args.sort)
-        contents, differences, errors = {}, {}, None
+        contents, differences, errors = {}, {}, []
         try:
             if args.bootstrap:
                 on_step('bootstrap')
                 differences = compare(*evaluations.values(), args.bootstrap)
             explains = args.html is not None and not args.panoptic and first.iou_type != 'keypoints'
-            if args.errors or args.images or explains:
-                errors = find_errors(first, args.results)
+            if args.errors:
+                files = args.results, args.compare
+                errors = [*map(find_errors, evaluations.values(), files)]
+            elif args.images or explains:
+                errors = [find_errors(first, args.results)]
             if args.json is not None:
                 content = first.to_dict()
                 if args.errors:
-                    content['errors'] = errors.to_dict()
-                if differences:
-                    content['comparison'] = comparison_json(args, differences)
+                    content['errors'] = errors[0].to_dict()
+                if args.compare is not None and (differences or args.errors):
+                    compared_errors = errors if args.errors else ()
+                    content['comparison'] = comparison_json(args, differences, compared_errors)
                 contents[args.json] = json.dumps(content, allow_nan=False) + '\n'
             if args.csv is not None:
                 contents[args.csv] = csv_of(rows, columns)
@@ -283,7 +200,8 @@ def main(argv: list[str] | None = None):
                 on_step('report')
                 name, more = Path(args.ground_truth).name, (differences,)
                 if not args.panoptic:
-                    more = errors, differences, args.images, str(Path(args.html).parent)
+                    of_first = errors[0] if errors else None
+                    more = of_first, differences, args.images, str(Path(args.html).parent)
                 contents[args.html] = report(evaluations, name, *more)
             contents = {path: content.encode() for path, content in contents.items()}
             for path, content in contents.items():
@@ -291,7 +209,7 @@ def main(argv: list[str] | None = None):
         except (OSError, ValueError) as error:
             sys.exit(f'error: {error}')
     print_warnings(messages)
-    print_all(evaluations, rows, columns, differences, errors if args.errors else None)
+    print_all(evaluations, rows, columns, differences, errors if args.errors else [])
     for path in contents:
         print(f'Wrote {path}')
 

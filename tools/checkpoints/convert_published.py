@@ -14,18 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
     sys.path.insert(0, str(ROOT))
 
-import torch  # noqa: E402
-from mmengine.runner import CheckpointLoader  # noqa: E402
-
 from alrp.files import output_problem, write_atomically  # noqa: E402
-from alrp_mmdet.cli import exit_on_error  # noqa: E402
-from alrp_mmdet.config_file import read_config  # noqa: E402
-from alrp_mmdet.transfer.fine_tuning.state_dicts import extract_weights  # noqa: E402
-from alrp_mmdet.transfer.published import (  # noqa: E402
-    convert_published,
-    published_config,
-    trained_config,
-)
 
 
 def parse_args() -> argparse.Namespace:
@@ -48,6 +37,19 @@ def main():
     problem = output_problem(args.output, [args.input], args.force)
     if problem is not None:
         sys.exit(f'error: {problem}')
+    # Not earlier: takes seconds, too long for --help.
+    import torch
+    from mmengine.runner import CheckpointLoader
+
+    from alrp_mmdet.cli import exit_on_error
+    from alrp_mmdet.config_file import read_config
+    from alrp_mmdet.transfer.fine_tuning.state_dicts import extract_weights
+    from alrp_mmdet.transfer.published import (
+        convert_published,
+        published_config,
+        trained_config,
+    )
+
     with exit_on_error():
         checkpoint = CheckpointLoader.load_checkpoint(args.input, 'cpu')
         config = args.config or published_config(

@@ -1,10 +1,12 @@
+from numbers import Real
+
 from mmdet.registry import MODELS
 from torch import Tensor
 
 from alrp.ranking import alrp_loss_from_ranking, localisation_weights
 from alrp.ranking.devices import to_like
 
-from .ranking_loss import RankedBatch, RankingLoss, check_bbox_weight
+from .ranking_loss import RankedBatch, RankingLoss, check_positive
 
 
 @MODELS.register_module()
@@ -41,9 +43,9 @@ class aLRPLoss(RankingLoss):  # noqa: N801 - the paper's spelling
         **kwargs,
     ):
         super().__init__(delta, **kwargs)
-        check_bbox_weight(bbox_weight)
-        if not 0 <= tau < 1:
-            raise ValueError(f'tau, the lowest IoU of a positive, must be in [0, 1), got {tau}')
+        check_positive('bbox_weight', bbox_weight)
+        if not isinstance(tau, Real) or not 0 <= tau < 1:
+            raise ValueError(f'tau, the lowest IoU of a positive, must be in [0, 1), got {tau!r}')
         self.tau = tau
         self.bbox_weight = bbox_weight
         self.self_balance = MODELS.build({'type': 'SelfBalance', **(self_balance or {})})

@@ -3,7 +3,7 @@ from torch import Tensor
 
 from alrp.ranking import rank_sort_loss_from_ranking
 
-from .ranking_loss import RankedBatch, RankingLoss, check_bbox_weight
+from .ranking_loss import RankedBatch, RankingLoss, check_positive
 
 
 @MODELS.register_module()
@@ -31,7 +31,7 @@ class RankSortLoss(RankingLoss):
 
     def __init__(self, delta: float = 0.5, bbox_weight: float = 1.0, **kwargs):
         super().__init__(delta, **kwargs)
-        check_bbox_weight(bbox_weight)
+        check_positive('bbox_weight', bbox_weight)
         self.bbox_weight = bbox_weight
 
     def losses(self, batch: RankedBatch) -> dict[str, Tensor]:

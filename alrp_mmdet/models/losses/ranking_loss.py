@@ -1,6 +1,7 @@
 """The base of all ranking losses."""
 
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 import torch.distributed as dist
@@ -51,15 +52,15 @@ class RankingLoss(nn.Module):
 
     Args:
         delta (float): Half the width of the smoothed step, in units of the logits. Defaults to 1.
-        loss_weight (float): Weight of the classification loss. Defaults to 1.
+        loss_weight (float): Weight of the classification loss, >= 0. Defaults to 1.
         use_sigmoid (bool): Must be True: there is one logit per class and none for background.
             MMDetection's heads read it from the config.
         ranking (str): What is ranked together: the batch of each process (``'process'``, the
             default, as in the published recipes) or the batches of all processes (``'global'``).
 
     Raises:
-        ValueError: If ``delta`` is not positive, ``use_sigmoid`` is False, or ``ranking`` is
-            unknown.
+        ValueError: If ``delta`` is not positive, ``loss_weight`` is negative, ``use_sigmoid`` is
+            False, or ``ranking`` is unknown.
     """
 
     needs_bounded_boxes = False  # loss_bbox must be bounded, and is scaled to [0, 1]
@@ -86,6 +87,8 @@ class RankingLoss(nn.Module):
             )
         if ranking not in ('process', 'global'):
             raise ValueError(f"ranking must be 'process' or 'global', got {ranking!r}")
+        if not isinstance(loss_weight, Real) or not 0 <= loss_weight < float('inf'):
+            raise ValueError(f'loss_weight must be a number of at least 0, got {loss_weight!r}')
         self.delta = delta
         self.loss_weight = loss_weight
         self.ranking = ranking
@@ -187,10 +190,10 @@ class RankingLoss(nn.Module):
         return F.pad(cls_score.sigmoid(), (0, 1))
 
 
-def check_bbox_weight(weight: float) -> None:
-    """Raise a ValueError unless a weight of boxes is a positive number."""
-    if not 0 < weight < float('inf'):
-        raise ValueError(f'bbox_weight must be a positive number, got {weight}')
+def check_positive(name: str, value: float) -> None:
+    """Raise a ValueError unless a setting is a positive, finite number."""
+    if not isinstance(value, Real) or not 0 < value < float('inf'):
+        raise ValueError(f'{name} must be a positive number, got {value!r}')
 
 
 def _of_all_positives(masks: MaskLosses, num_pos: int) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,8 @@ from mmengine.dist import all_reduce, get_world_size
 from mmengine.logging import MessageHub, print_log
 from torch import Tensor, nn
 
+from .ranking_loss import check_positive
+
 START_WEIGHT = 50.0  # as published
 
 
@@ -34,7 +36,8 @@ class SelfBalance(nn.Module):
             ``end_period``.
 
     Raises:
-        ValueError: If ``start_weight`` or ``interval`` is not positive.
+        ValueError: If ``start_weight`` is not a positive number, or ``interval`` not a positive
+            integer.
     """
 
     weight: Tensor
@@ -44,10 +47,11 @@ class SelfBalance(nn.Module):
 
     def __init__(self, start_weight: float = START_WEIGHT, interval: int | None = None):
         super().__init__()
-        if not start_weight > 0:
-            raise ValueError(f'self_balance.start_weight must be positive, got {start_weight}')
-        if interval is not None and interval < 1:
-            raise ValueError(f'self_balance.interval must be at least 1, got {interval}')
+        check_positive('self_balance.start_weight', start_weight)
+        if interval is not None and not (isinstance(interval, int) and interval >= 1):
+            raise ValueError(
+                f'self_balance.interval must be a whole number of at least 1, got {interval!r}'
+            )
         self.start_weight = start_weight
         self.interval = interval
         self._iteration = None  # the last one seen in this process

@@ -16,7 +16,7 @@ from .root_category import remove_root_categories
 from .split import Split
 from .voc import read_voc
 from .voc_sets import find_xml_folder
-from .yolo import find_yolo, read_yolo
+from .yolo import find_yolo, read_yolo, refuse_labels_without_classes
 
 __all__ = [
     'FORMATS',
@@ -61,6 +61,8 @@ def detect_format(source: Path) -> str:
         return 'yolo'
     refuse_other_formats(source)
     found = list_files(source, ['.json', '.yaml']) if source.is_dir() else []
+    if not found:
+        refuse_labels_without_classes(source)
     raise AnnotationError(
         f'{source}: unknown annotation format. Expected a COCO .json, a folder of Pascal VOC .xml '
         'files (or with a subfolder Annotations), a YOLO data.yaml or obj.data, or a folder of '

@@ -34,10 +34,11 @@ def read_coco(path: Path, images: Path | None, findings: Findings) -> dict[str, 
     if problems:
         refuse_other_formats(path)
         raise AnnotationError(f'{path}: {"; ".join(problems)}')
+    empty = [key for key in ('images', 'categories') if not file.content[key]]
+    if empty:
+        raise AnnotationError(f'{path} has no {" and no ".join(empty)}: is this the right file?')
     for key, needed in (('images', ('id', 'file_name')), ('categories', ('id', 'name'))):
         problems = Entries(file.content[key], key).missing_keys(needed)
-        if not file.content[key]:
-            problems = [f'the list of {key} is empty']
         if problems:
             raise AnnotationError(f'{path}: {"; ".join(problems)}')
     for repair in file.repairs:
@@ -100,9 +101,9 @@ def _fill_in(content: dict, path: Path, findings: Findings) -> bool:
     for annotation in content['annotations']:
         where = f'id {annotation.get("id")}'
         box = annotation.get('bbox')
-        if not annotation.get('area') and _is_flat(box):
+        if not annotation.get('area') and not _has_area(box):
             annotation['area'] = 0  # the box is reported
-        elif not annotation.get('area') and _has_area(box):
+        elif not annotation.get('area'):
             annotation['area'] = box[2] * box[3]
             findings.warning(
                 path, "annotations without 'area': set to width * height of the box", where
@@ -166,7 +167,3 @@ def _renumber(content: dict, path: Path, findings: Findings) -> bool:
 
 def _has_area(box) -> bool:
     return not malformed_boxes([box]) and min(box[2:]) > 0
-
-
-def _is_flat(box) -> bool:
-    return not malformed_boxes([box]) and min(box[2:]) <= 0

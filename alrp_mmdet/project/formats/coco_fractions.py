@@ -20,8 +20,10 @@ def convert_fractions(splits: Iterable[Split], findings: Findings) -> None:
     for split in splits:
         sizes = {i['id']: (i['width'], i['height']) for i in split.content['images']}
         annotations = [a for a in split.content['annotations'] if a.get('image_id') in sizes]
-        boxes = [a.get('bbox') for a in annotations]
-        if not boxes or malformed_boxes(boxes):
+        malformed = {*malformed_boxes([a.get('bbox') for a in annotations])}
+        annotations = [a for i, a in enumerate(annotations) if i not in malformed]
+        boxes = [a['bbox'] for a in annotations]
+        if not boxes:
             continue
         if not are_fractions(boxes, [sizes[a['image_id']] for a in annotations]):
             continue

@@ -7,7 +7,7 @@ import contextlib
 from pathlib import Path
 
 from ...datasets.check import AnnotationError
-from ..findings import Findings
+from ..findings import HOLD_OUT, Findings
 from .image_lists import read_image_list, report_unused
 from .paths import SPLIT_WORDS, find_file, list_images
 from .similar_names import SimilarNames
@@ -63,7 +63,8 @@ def read_darknet(
             if file is not None:
                 findings.warning(path, 'lists that are neither train nor valid: not used', key)
         elif file is None:
-            text = f'{key} = {entries[key]}: there is no such list of images'
+            advice = f'; {HOLD_OUT}' if split == 'val' else ''
+            text = f'{key} = {entries[key]}: there is no such list of images{advice}'
             findings.of_split(split).error(path, text)
         else:
             found = read_image_list(file, folders, path, findings.of_split(split))

@@ -7,11 +7,12 @@ from typing import Any
 import yaml
 
 from ...datasets.check import AnnotationError
-from ..findings import Findings
+from ..findings import HOLD_OUT, Findings
 from .image_lists import divide, find_lists, read_image_list
 from .paths import SPLIT_WORDS, find_file, list_images, path_tails, posix_path
 from .text_files import read_lines, read_text
 
+NO_NAMES = "there is no key 'names' with the class names, such as names: [cat, dog]"
 NO_VALUE = '~', 'null', 'none'
 OTHER_KEYS = 'names', 'nc', 'path', 'download', 'roboflow', 'channels'
 
@@ -57,7 +58,8 @@ def read_data_yaml(
         for part in entry if isinstance(entry, list) else [entry]:
             place = _find_place(_text(part), root, path.parent)
             if place is None:
-                of_split.error(path, f'{part} does not exist in {root}')
+                advice = f'; {HOLD_OUT}' if split == 'val' else ''
+                of_split.error(path, f'{key}: {part} does not exist in {root}{advice}')
             elif place.is_dir():
                 sets.setdefault(split, {}).update(dict.fromkeys(list_images(place)))
                 folders.append(place)
@@ -65,7 +67,7 @@ def read_data_yaml(
                 found = read_image_list(place, [root], path, of_split)
                 sets.setdefault(split, {}).update(found)
     if not sets.get('train'):
-        raise AnnotationError(f'{path}: no training images found (train: {content.get("train")})')
+        raise AnnotationError(f'{path}: {_no_images(content)}')
     if 'val' not in sets:
         _find_validation(sets, folders, root, path, findings)
     return names, sets
@@ -81,7 +83,7 @@ def _load(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise AnnotationError(f'{path} is not valid YAML: {" ".join(str(error).split())}') from None
     if not isinstance(content, dict):
-        raise AnnotationError(f"{path} has no key 'names' with the class names")
+        raise AnnotationError(f'{path}: {NO_NAMES}')
     content = {str(key).strip().lower(): value for key, value in content.items()}
     if 'kpt_shape' in content:
         raise AnnotationError(f'{path} describes keypoints (kpt_shape), not boxes')
@@ -90,7 +92,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 def _read_names(content: dict[str, Any], path: Path) -> list[str]:
     if 'names' not in content:
-        raise AnnotationError(f"{path} has no key 'names' with the class names")
+        raise AnnotationError(f'{path}: {NO_NAMES}')
     names = content['names']
     if isinstance(names, dict):
         try:
@@ -148,6 +150,12 @@ def _find_place(part: str, root: Path, parent: Path) -> Path | None:
             if place.exists():
                 return place
     return None
+
+
+def _no_images(content: dict[str, Any]) -> str:
+    if 'train' in content:
+        return f'no training images found (train: {content["train"]})'
+    return "there is no key 'train' with the folder of the training images, such as train: images"
 
 
 def _find_validation(

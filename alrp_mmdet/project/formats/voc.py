@@ -1,7 +1,7 @@
 """Reader for Pascal VOC annotations: one XML file per image."""
 
 import xml.etree.ElementTree as ET
-from math import isfinite
+from math import isfinite, nan
 from pathlib import Path
 from xml.parsers import expat
 
@@ -89,15 +89,14 @@ def _read_xml(path: Path, known: VocImages, findings: Findings) -> ParsedImage |
         missing = path.stem if Path(named).suffix.lower() not in IMAGE_SUFFIXES else named
         text = 'images not found; use --images to give their folder'
         findings.missing(path.parent, text, f'{missing} of {path.name}')
-        if findings.skip_missing:
-            return None
-        image = path.parent / missing
+    objects = [_parse_object(node, path, findings) for node in tree.findall('object')]
+    if image is None:  # its objects may have errors, too
+        return None
     size = {}
     for key in ('width', 'height'):
         number = as_id(tree.findtext(f'size/{key}', '0'))
         if isinstance(number, int) and number > 0:
             size[key] = number
-    objects = (_parse_object(node, path, findings) for node in tree.findall('object'))
     return ParsedImage(image, size if len(size) == 2 else {}, [o for o in objects if o is not None])
 
 
@@ -137,21 +136,21 @@ def _parse_object(node: ET.Element, path: Path, findings: Findings) -> dict | No
     where = f'{path.name}:{node.get(LINE)}'
     name = node.findtext('name', '').strip()
     if not name:
-        findings.error(path.parent, 'objects without a name', where)
+        findings.missing(path.parent, 'objects without a name; add it in the XML file', where)
         return None
     box = node.find('bndbox')
     if box is None:
         other = next((text for tag, text in OTHER_SHAPES.items() if node.find(tag) is not None), '')
-        findings.error(path.parent, f'objects without a bndbox{other}', where)
+        if other:
+            findings.error(path.parent, f'objects without a bndbox{other}', where)
+        else:
+            text = 'objects without a bndbox; add it in the XML file'
+            findings.missing(path.parent, text, f'{where} {name}')
         return None
-    corners = []
-    for key in CORNERS:
-        try:
-            corners.append(float(box.findtext(key, '')))
-        except ValueError:
-            corners.append(float('nan'))
-    if not all(map(isfinite, corners)):
-        findings.error(path.parent, f'bndbox without numbers for {", ".join(CORNERS)}', where)
+    corners, problem = _parse_corners(box)
+    if problem:
+        text = 'objects whose bndbox is not four numbers; correct it in the XML file'
+        findings.missing(path.parent, text, f'{where} {name}: {problem}')
         return None
     text = node.findtext('difficult', '')
     difficult = parse_flag(text or '0')
@@ -159,6 +158,20 @@ def _parse_object(node: ET.Element, path: Path, findings: Findings) -> dict | No
         words = 'objects whose difficult is neither 0 nor 1: read as not difficult'
         findings.warning(path.parent, words, f'{text.strip()!r} {where}')
     return dict(name=name, corners=corners, iscrowd=int(difficult or 0), read_from=where)
+
+
+def _parse_corners(box: ET.Element) -> tuple[list[float], str]:
+    """The corners of a ``bndbox``, and what is wrong with them; empty if they are finite."""
+    corners, problems = [], []
+    for key in CORNERS:
+        text = box.findtext(key)
+        try:
+            corners.append(float(text or ''))
+        except ValueError:
+            corners.append(nan)
+        if not isfinite(corners[-1]):
+            problems.append(f'no {key}' if text is None else f'{key} is {text.strip()!r}')
+    return corners, ', '.join(problems)
 
 
 def parse_with_lines(path: Path) -> ET.Element:

@@ -8,18 +8,31 @@ from ..findings import Findings
 from .darknet import find_darknet_file, read_darknet
 from .data_yaml import find_data_yaml, read_data_yaml
 from .image_lists import divide, find_lists, read_image_list, report_unused
-from .paths import IMAGE_SUFFIXES, first_existing_folder, list_folders, list_images
+from .paths import IMAGE_SUFFIXES, first_existing_folder, list_files, list_folders, list_images
 from .similar_names import SimilarNames, warn_of_similar_name
 from .split import ParsedImage, Split, build_split
 from .text_files import read_text
-from .yolo_labels import find_label_file, looks_like_labels, read_labels, short_path
+from .yolo_labels import find_label_file, has_labels, looks_like_labels, read_labels, short_path
 
 CLASS_FILES = 'classes.txt', 'obj.names', 'classes.names', '_darknet.labels'
+NO_CLASSES = """no data.yaml and no classes.txt with the names of the classes.
+Add a data.yaml, with folders relative to it, such as
+  train: images
+  names: [cat, dog]
+or a classes.txt, with one name a line, in the order of the numbers of the classes"""
 
 
 def find_yolo(folder: Path) -> Path | None:
     """The file that describes a YOLO dataset or names its classes; None if there is none."""
     return find_data_yaml(folder) or find_darknet_file(folder) or find_class_file(folder)
+
+
+def refuse_labels_without_classes(folder: Path) -> None:
+    """Raise ``AnnotationError`` for a folder of YOLO labels without the names of the classes."""
+    for file in list_files(folder, ['.txt']):
+        if has_labels(file):
+            labels = f'YOLO labels, such as {short_path(file)}'
+            raise AnnotationError(f'{folder} has {labels}, but {NO_CLASSES}')
 
 
 def find_class_file(folder: Path) -> Path | None:
@@ -57,7 +70,7 @@ def read_yolo(path: Path, images: Path | None, findings: Findings) -> dict[str, 
     """
     file = path if path.is_file() else find_yolo(path)
     if file is None:
-        raise AnnotationError(f'{path}: no data.yaml and no classes.txt in this folder')
+        raise AnnotationError(f'{path}: {NO_CLASSES}')
     if file.suffix.lower() in ('.yaml', '.yml'):
         classes, sets = read_data_yaml(file, findings)
         if sets and images is not None:

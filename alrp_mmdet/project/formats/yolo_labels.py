@@ -8,6 +8,12 @@ from ...datasets.check import AnnotationError
 from ..findings import Findings
 from .text_files import read_lines
 
+BROKEN = (  # a defect of single lines; the other problems are those of all lines
+    'lines that are not "class x y width height", or a polygon, in numbers; correct them in the '
+    'label file'
+)
+MANY = 10_000  # classes, while their number is not known
+
 
 def find_label_file(image: Path) -> Path:
     """Where the label file of an image is, or would be.
@@ -51,10 +57,11 @@ def read_labels(
         values = _split(line)
         where = f'{short_path(label_file)}:{number}'
         problem, entry = _parse_line(values, num_classes)
-        if problem is not None:
-            findings.error(place, problem, f'{where} {line:.60}')
-        else:
+        if problem is None:
             objects.append(dict(**entry, read_from=where))
+        else:
+            report = findings.missing if problem == BROKEN else findings.error
+            report(place, problem, f'{where} {line:.60}')
     return objects
 
 
@@ -67,6 +74,15 @@ def looks_like_labels(file: Path) -> bool:
     return not lines or any(
         len(values) >= 5 and _parse_numbers(values) is not None for values in lines
     )
+
+
+def has_labels(file: Path) -> bool:
+    """Whether a line of a text file is an object of some class."""
+    try:
+        lines = [_split(line) for _, line in read_lines(file)]
+    except AnnotationError:
+        return False
+    return any(_parse_line(values, num_classes=MANY)[0] is None for values in lines)
 
 
 def short_path(file: Path) -> str:
@@ -96,22 +112,25 @@ def _has_keypoints(numbers: list[float]) -> bool:
 def _parse_line(values: list[str], num_classes: int) -> tuple[str | None, dict]:
     """The problem of a line, or None, and its object."""
     numbers = _parse_numbers(values[1:])
-    if numbers is None:
-        return 'lines with values that are not numbers', {}
+    if numbers is None or not all(map(isfinite, numbers)):
+        return BROKEN, {}
     label = (_parse_numbers(values[:1]) or [-1.0])[0]  # np.savetxt writes whole floats
     if not (label.is_integer() and 0 <= label < num_classes):
-        return f'lines whose class is not in 0 to {num_classes - 1}', {}
+        last = num_classes - 1
+        return f'lines whose class is not in 0 to {last}: add its name, or correct the line', {}
     if len(numbers) == 5:
         return (
-            'lines with six values: these look like rotated boxes, or detections with a score',
+            'lines with six values: these look like rotated boxes, or detections with a score. '
+            'Export boxes only',
             {},
         )
     if _has_keypoints(numbers):
         return 'lines with a box and keypoints: export boxes only', {}
     if len(numbers) != 4 and (len(numbers) < 6 or len(numbers) % 2):
-        return 'lines that are not "class x y width height"', {}
-    if not all(map(isfinite, numbers)) or max(map(abs, numbers)) > 2:
-        return 'lines with coordinates that are not fractions of the image size', {}
+        return BROKEN, {}
+    if max(map(abs, numbers)) > 2:
+        text = 'lines with coordinates that are not fractions of the image size: divide pixels by'
+        return f'{text} its width and height', {}
     entry = dict(label=int(label), fractions=numbers)
     if len(numbers) > 4:
         xs, ys = numbers[::2], numbers[1::2]

@@ -14,6 +14,20 @@ def test_nothing_to_train_on(refused, content):
     assert 'nothing to train on' in refused(content)
 
 
+@pytest.mark.parametrize(
+    'keys, text',
+    [
+        (('images', 'categories', 'annotations'), 'no images and no categories'),
+        (('categories',), 'no categories'),
+    ],
+)
+def test_an_empty_file_has_one_problem(refused, content, keys, text):
+    content.update({key: [] for key in keys})
+    message = refused(content)
+    assert f'the file has {text}: is this the right file?' in message
+    assert message.count('  - ') == 1
+
+
 def test_crowded_out_by_other_categories(refused, content):
     content['categories'].append(dict(id=3, name='dust'))
     for annotation in content['annotations']:

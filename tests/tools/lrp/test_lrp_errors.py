@@ -79,6 +79,30 @@ class Page(HTMLParser):
         self.text += data
 
 
+def test_errors_of_two_results(main, files, capsys):
+    _, results = files
+    Path('other.json').write_text(json.dumps(results[1:]))  # without the false positive
+    main(['gt.json', 'results.json', '--compare', 'other.json', '--errors', '--json', 'out.json'])
+    printed = capsys.readouterr().out
+    first, other = (
+        find_errors(evaluate_lrp('gt.json', name), name) for name in ('results.json', 'other.json')
+    )
+    for name, a, b in (('Bkg', 1, 0), ('Cls', 1, 1)):
+        x, y = first.mean_lrp[name], other.mean_lrp[name]
+        counts = rf'{a} \| +{b} \| +{first.dap[name]:.3f} \| +{other.dap[name]:.3f}'
+        numbers = rf'{counts} \| +{x:.3f} \| +{y:.3f} \| +{re.escape(f"{y - x:+.3f}")}'
+        assert re.search(rf'^\| {name} +\| .* +{numbers} \|$', printed, re.MULTILINE), name
+    for name, errors in (('results.json', first), ('other.json', other)):
+        table = printed.partition(f'Parts of oLRP, {name}:\n')[2].partition('\n\n')[0]
+        for k, row in enumerate(table.splitlines()[2:4]):
+            cells = [cell.strip() for cell in row.strip('| ').split('|')]
+            of_class = errors.lrp[[*NAMES.values()].index(cells[0])]
+            assert cells[1:-1] == [f'{part:.3f}' for part in of_class], k
+    content = json.loads(Path('out.json').read_text())
+    assert content['errors'] == first.to_dict()
+    assert content['comparison']['errors'] == other.to_dict()
+
+
 def test_tables(main, files, capsys):
     main(['gt.json', 'results.json', '--errors', '--json', 'out.json'])
     printed = capsys.readouterr().out
