@@ -96,7 +96,8 @@ def tuning_table(rows: list[dict]) -> str:
             line = [LOSSES[loss].title, f'{candidate.lr:g}', f'`{candidate.setting}`']
             line.append(f'{candidate.clip_norm:g}')
             line += [percent(row['AP']) if row else '' for row in found]
-            line += [percent(mean(r[m] for r in found)) if all(found) else '' for m in MEANS]
+            # A second digit: what decides must not look equal.
+            line += [percent(mean(r[m] for r in found), 2) if all(found) else '' for m in MEANS]
             cells.append([f'**{x}**' for x in line] if candidate == chosen else line)
     datasets = [f'AP, {DATASETS[dataset].title}' for dataset in TUNING_DATASETS]
     header = ['loss', 'learning rate', 'setting', 'clipping', *datasets]
@@ -144,8 +145,8 @@ def _tuning_order(run: Run) -> tuple[float, ...]:
     return float(run.setting.partition('=')[2]), run.lr, run.clip_norm
 
 
-def percent(value: float) -> str:
-    return '' if math.isnan(value) else f'{100 * value:.1f}'
+def percent(value: float, digits: int = 1) -> str:
+    return '' if math.isnan(value) else f'{100 * value:.{digits}f}'
 
 
 def markdown(header: list[str], rows: list[list[str]], text_columns: int = 1) -> str:

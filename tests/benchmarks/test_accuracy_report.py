@@ -117,7 +117,7 @@ def test_tuning_table_marks_the_chosen_run():
     rows.append(row_of(chess, 0.75))
     rows += [row_of(replace(run, clip_norm=10.0), 0.3) for run in (aquarium, chess)]
     [found] = [row for row in cells(tuning_table(rows)) if '**' in row[0]]
-    expected = ['RS', f'{best.lr:g}', f'`{chosen.setting}`', '1', '50.0', '75.0', '62.5', '37.5']
+    expected = ['RS', f'{best.lr:g}', f'`{chosen.setting}`', '1', '50.0', '75.0', '62.50', '37.50']
     assert found == [f'**{x}**' for x in expected]
 
 
