@@ -43,6 +43,7 @@ from .models.loss_checks import check_losses
 from .models.sampler_checks import check_samplers
 from .optional_packages import check_packages
 from .transfer.safe_loading import CheckpointError
+from .unknown_settings import check_settings
 
 # MMEngine triggers it for each file that a config inherits as 'alrp_mmdet::...'.
 warnings.filterwarnings('ignore', 'pkg_resources is deprecated', UserWarning)
@@ -111,13 +112,14 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
 
     Raises:
         AnnotationError: If the data of these splits cannot be used.
-        ConfigError: If the config needs a package that is not installed, a class is built with a
-            wrong setting, or the work dir cannot be written.
+        ConfigError: If the config needs a package that is not installed, a class does not know or
+            refuses a setting, or the work dir cannot be written.
     """
     missing = [] if 'runner_type' in cfg else missing_settings(cfg, splits)
     if missing:
         raise ConfigError('; '.join(missing))
     check_packages(cfg, splits)
+    check_settings(cfg, splits)
     check_losses(cfg.model)
     if 'train' in splits:
         check_samplers(cfg.model)
@@ -170,6 +172,8 @@ def exit_on_error(*others: type[Exception]):
     except KeyboardInterrupt:
         stop('stopped by Ctrl-C', CTRL_C)
     except Exception as error:
+        if isinstance(error, TypeError) and _is_of_settings(error):  # of what is built in the run
+            stop(f'a setting of the config is wrong: {describe_error(error)}')
         if isinstance(error, OSError) and error.errno in CANNOT_WRITE:
             stop(f'cannot write {error.filename or "a file"}: {error.strerror}')
         if is_lost_connection(error):
@@ -201,9 +205,12 @@ def remove_work_dir_if_refused(work_dir: str) -> Iterator[None]:
 
 def _is_of_settings(error: TypeError | ValueError) -> bool:
     """Whether a class was built with a wrong setting: an unknown one, or one that ours refuse."""
+    frames = traceback.extract_tb(error.__traceback__)
     if isinstance(error, TypeError):
-        return re.search(r'__init__\(\) (got an unexpected|missing)', str(error)) is not None
-    raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+        wrong = r'__init__\(\) (got an unexpected|missing)|\w\(\) takes no arguments$'
+        from_config = any(frame.name == 'build_from_cfg' for frame in frames)
+        return from_config and re.search(wrong, str(error)) is not None
+    raised_in = Path(frames[-1].filename)
     return any(folder in raised_in.parents for folder in OUR_FOLDERS)
 
 
