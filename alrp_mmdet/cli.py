@@ -7,12 +7,12 @@ import re
 import shutil
 import sys
 import traceback
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from warnings import filterwarnings
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
@@ -22,8 +22,8 @@ from alrp.files import output_problem
 from alrp.lrp.calibration import CalibrationError
 from alrp.text import describe_error
 
+from .cfg_options import CfgOptions, apply_options, misspelt_names
 from .config_file import ConfigError, explain_unknown_type, read_config
-from .config_types import normalise_types
 from .datasets.check import AnnotationError, check_datasets
 from .datasets.palettes import set_palettes
 from .datasets.setting_types import missing_settings
@@ -46,7 +46,7 @@ from .transfer.safe_loading import CheckpointError
 from .unknown_settings import check_settings
 
 # MMEngine triggers it for each file that a config inherits as 'alrp_mmdet::...'.
-warnings.filterwarnings('ignore', 'pkg_resources is deprecated', UserWarning)
+filterwarnings('ignore', 'pkg_resources is deprecated', UserWarning)
 
 OUR_FOLDERS = Path(alrp.__file__).parent, Path(__file__).parent
 # Added to every run, because configs of users may not have them.
@@ -67,7 +67,7 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=CfgOptions,
         metavar='KEY=VALUE',
         help='override settings of the config, such as model.bbox_head.num_classes=3 or '
         'key="[a,b]" (quote lists; no spaces)',
@@ -88,10 +88,13 @@ def load_config(args: argparse.Namespace) -> Config:
     """Read the config of a command line and apply the options of ``make_parser`` to it."""
     with exit_on_error():
         cfg = read_config(args.config)
-    cfg.launcher = args.launcher
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
-        normalise_types(cfg)
+        cfg.launcher = args.launcher
+        warnings = misspelt_names(cfg)
+        if args.cfg_options is not None:
+            warnings += apply_options(cfg, args.cfg_options)
+    if rank() == 0:
+        for text in warnings:
+            print(f'warning: {text}')
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
