@@ -3,6 +3,7 @@
 import ast
 import functools
 import inspect
+import sys
 import textwrap
 from collections.abc import Callable
 from types import FunctionType
@@ -60,6 +61,19 @@ def settings_of(kind: type | Callable) -> Settings:
 def keys_read(function: Callable, name: str) -> frozenset[str]:
     """The keys that a function reads by name from its dict ``name``."""
     return frozenset(filter(None, map(_key_read, _uses(function, name))))
+
+
+def modules_of(kind: type | Callable) -> set[str]:
+    """Names of the modules that define a class and its base classes, or a function."""
+    return {owner.__module__ for owner in getattr(kind, '__mro__', [kind])} - {'builtins'}
+
+
+def source_of(module: str) -> str:
+    """The text of an imported module; empty if there is none."""
+    try:
+        return inspect.getsource(sys.modules[module])
+    except (KeyError, OSError, TypeError):  # in C, or without a file
+        return ''
 
 
 def _parameters(function: Callable) -> tuple[frozenset[str], str | None]:

@@ -4,10 +4,8 @@ MMEngine builds data loaders, loops and schedulers only when a run starts. Its e
 where in the config a setting is, and some misspelt settings have no effect and no error at all.
 """
 
-import inspect
 import logging
 import re
-import sys
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 
@@ -20,6 +18,8 @@ from .config_file import ConfigError
 from .config_types import SCOPES
 from .errors import rank
 from .settings_taken import READERS, kinds_of, taken_at
+from .signatures import modules_of, source_of
+from .unread_settings import NEAR, misspelt_settings
 
 OF_SPLIT = ('dataloader', 'cfg', 'evaluator')
 OF_TRAINING = ('optim_wrapper', 'param_scheduler', 'auto_scale_lr')
@@ -38,7 +38,6 @@ COMMON = (
     'tta_pipeline',
 )
 NEED_TYPES = ('default_hooks', 'custom_hooks', 'param_scheduler')
-NEAR = 0.85  # similarity of names, of which one is a misspelling of the other
 
 
 def check_settings(cfg: Config, splits: tuple[str, ...]) -> None:
@@ -61,6 +60,7 @@ def check_settings(cfg: Config, splits: tuple[str, ...]) -> None:
     for place in places:
         for problem, is_certain in _problems(cfg._cfg_dict.get(place), place, []):
             (refused if is_certain else doubtful).append(problem)
+    doubtful += misspelt_settings(cfg, places)
     if rank() == 0:
         for problem in dict.fromkeys(doubtful):
             print_log(problem, logger='current', level=logging.WARNING)
@@ -113,12 +113,5 @@ def _unknown(node: dict, place: str, kinds: list, above: list) -> Iterator[tuple
 
 def _is_read_by(kinds: list[type | Callable], key: str) -> bool:
     """Whether a class mentions a setting: it may take it out before it builds what is below."""
-    owners = {owner.__module__ for kind in kinds for owner in getattr(kind, '__mro__', [kind])}
-    return any(re.search(rf'[\'"]{re.escape(key)}[\'"]', _source(name)) for name in owners)
-
-
-def _source(module: str) -> str:
-    try:
-        return inspect.getsource(sys.modules[module])
-    except (KeyError, OSError, TypeError):  # in C, or without a file
-        return ''
+    modules = {module for kind in kinds for module in modules_of(kind)}
+    return any(re.search(rf'[\'"]{re.escape(key)}[\'"]', source_of(name)) for name in modules)

@@ -90,6 +90,24 @@ def test_other_unknown_settings(demo, options, facts):
     assert all(fact in str(error.value) for fact in facts), error.value
 
 
+@pytest.mark.parametrize(
+    'key, meant',
+    [
+        ('model.test_cfg.score_th', 'score_thr'),
+        ('model.test_cfg.max_per_image', 'max_per_img'),
+        ('model.train_cfg.allowed_boarder', 'allowed_border'),
+        ('train_dataloader.dataset.filter_cfg.filter_empty_gts', 'filter_empty_gt'),
+        ('optim_wrapper.paramwise_cfg.norm_decay_mul', 'norm_decay_mult'),
+        ('model.bbox_head.bbox_coder.target_stdss', 'target_stds'),  # the coder ignores it
+    ],
+)
+def test_what_looks_misspelt_and_is_ignored_is_warned_of(demo, key, meant, mmengine_log):
+    check_settings(changed(demo, {key: 1}), ALL)
+    (record,) = mmengine_log.records
+    assert record.levelname == 'WARNING'
+    assert key in record.message and record.message.endswith(f'did you mean {meant!r}?')
+
+
 @pytest.mark.parametrize('name', NAMES)
 def test_configs_pass_without_a_warning(name, mmengine_log):
     check_settings(read_config(CONFIGS / name), ALL)
@@ -112,12 +130,14 @@ def test_configs_pass_without_a_warning(name, mmengine_log):
                 type='AmpOptimWrapper', loss_scale='dynamic', accumulative_counts=2
             )
         },
-        {'optim_wrapper.constructor': 'LayerDecayOptimizerConstructor'},
+        {'optim_wrapper.constructor': 'LearningRateDecayOptimizerConstructor'},
         {'model.backbone.norm_cfg': dict(type='GN', num_groups=4, requires_grad=False)},
         {'model.backbone.dcn': dict(type='DCNv2', deform_groups=1, fallback_on_stride=False)},
         {'model.backbone.init_cfg': dict(type='Pretrained', checkpoint='a.pth', prefix='b.')},
         {'model.backbone.type': 'NotRegistered'},  # reported by the registry
         {'runner_type': 'Mine', 'train_dataloader.batches': 3},
+        {'model.train_cfg.debug': True},
+        {'optim_wrapper.paramwise_cfg': dict(custom_keys={'backbone': dict(lr_mult=0.1)})},
         {'visualizer.vis_backends': [dict(type='TensorboardVisBackend')]},
     ],
 )
