@@ -11,6 +11,7 @@ if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
 from mmengine.config import Config  # noqa: E402
 
 from alrp.files import output_problem, write_atomically  # noqa: E402
+from alrp_mmdet.checkpoint_argument import OneCheckpoint, missing_checkpoint  # noqa: E402
 from alrp_mmdet.cli import exit_on_error  # noqa: E402
 from alrp_mmdet.config_file import read_config  # noqa: E402
 from alrp_mmdet.config_types import type_name  # noqa: E402
@@ -26,7 +27,7 @@ EXPORTERS = {'.onnx': to_onnx, '.pt': to_torchscript}
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('checkpoint', nargs='+', action=OneCheckpoint, help='checkpoint file')
     parser.add_argument('--out', required=True, metavar='FILE', help='model.onnx or model.pt')
     parser.add_argument(
         '--size',
@@ -62,9 +63,13 @@ def main() -> None:
     with exit_on_error(InputError, ExportError):
         if out.suffix not in EXPORTERS:
             raise InputError(f'--out must end with {" or ".join(EXPORTERS)}, got {out}')
-        for path, kind in ((args.checkpoint, 'checkpoint'), (args.calibration, 'file')):
-            if path is not None and not Path(path).is_file():
-                raise InputError(f'no such {kind}: {path}')
+        if '://' in args.checkpoint:
+            raise InputError(f'the checkpoint must be a file, got {args.checkpoint}')
+        missing = missing_checkpoint(args.checkpoint)
+        if missing is None and args.calibration and not Path(args.calibration).is_file():
+            missing = f'no such file: {args.calibration}'
+        if missing is not None:
+            raise InputError(missing)
         inputs = [path for path in (args.checkpoint, args.calibration) if path is not None]
         problem = output_problem(out, inputs, args.force)
         if problem is not None:

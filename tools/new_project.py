@@ -22,6 +22,7 @@ from mmengine.device import get_device  # noqa: E402
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn  # noqa: E402
 
 from alrp.files import output_problem, write_atomically  # noqa: E402
+from alrp_mmdet.checkpoint_argument import missing_checkpoint  # noqa: E402
 from alrp_mmdet.cli import exit_on_error  # noqa: E402
 from alrp_mmdet.datasets import AnnotationError, check_datasets  # noqa: E402
 from alrp_mmdet.project.config_writer import NO_WEIGHTS, format_config  # noqa: E402
@@ -148,8 +149,9 @@ def resolve_checkpoint(checkpoint: str | None) -> str | None:
     """The URL or absolute path of a checkpoint, which a config can be run with from any folder."""
     if checkpoint is None or '://' in checkpoint:
         return checkpoint
-    if not Path(checkpoint).is_file():
-        sys.exit(f'error: there is no checkpoint {checkpoint}')
+    missing = missing_checkpoint(checkpoint)
+    if missing is not None:
+        sys.exit(f'error: {missing}')
     return os.path.abspath(checkpoint)
 
 

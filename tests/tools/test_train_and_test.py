@@ -205,7 +205,7 @@ def test_not_a_config(tool, tmp_path, text, message):
 @pytest.mark.parametrize(
     'args, message',
     [
-        (('train.py', '--resume', 'gone.pth'), 'checkpoint gone.pth to resume'),
+        (('train.py', '--resume', 'gone.pth'), '--resume: there is no checkpoint gone.pth'),
         (('train.py', '--auto-scale-lr'), 'auto_scale_lr = dict'),
         (('test.py', 'gone.pth'), 'checkpoint gone.pth'),
         (('test.py', 'any.pth', '--thresholds', 'gone.json'), 'file gone.json'),
@@ -219,6 +219,37 @@ def test_wrong_command(config, tool, args, message):
         tool(name, config, *args)
 
 
+@pytest.mark.parametrize(
+    'name, args',
+    [
+        ('train.py', ['tiny.py', '--resume', 'run/epoch_3.pth']),
+        ('train.py', ['tiny.py', '--cfg-options', 'load_from=run/epoch_3.pth']),
+        ('test.py', ['tiny.py', 'run/epoch_3.pth']),
+        ('export.py', ['tiny.py', 'run/epoch_3.pth', '--out', 'model.onnx']),
+        ('analysis/draw_detections.py', ['tiny.py', 'run/epoch_3.pth']),
+        ('infer.py', ['0.png', 'run/epoch_3.pth', '--out', 'out']),
+        ('new_project.py', ['annotations.json', '--out', 'new', '--load-from', 'run/epoch_3.pth']),
+    ],
+)
+def test_a_missing_checkpoint_names_those_that_are_there(config, script, tmp_path, name, args):
+    (tmp_path / 'run').mkdir()
+    (tmp_path / 'run' / 'epoch_12.pth').touch()
+    facts = r'there is no checkpoint run/epoch_3\.pth; in its folder: run/epoch_12\.pth'
+    with pytest.raises(SystemExit, match=facts):
+        script(name, *args)
+
+
+def test_a_missing_config_names_those_that_are_there(config, tool):
+    with pytest.raises(SystemExit, match=r'there is no config tina\.py; in its folder: tiny\.py'):
+        tool('train.py', 'tina.py')
+
+
+def test_a_checkpoint_before_the_images(config, script, capsys):
+    with pytest.raises(SystemExit):
+        script('infer.py', 'run/epoch_1.pth', 'photos/', '--out', 'out')
+    assert 'the checkpoint comes last, after the inputs' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize('name', ['train.py', 'test.py'])
 def test_bad_annotations_are_reported_before_anything_runs(tmp_path, config, tool, name):
     (tmp_path / 'annotations.json').write_text('{"images": [')
@@ -230,9 +261,18 @@ def test_bad_annotations_are_reported_before_anything_runs(tmp_path, config, too
     assert not (tmp_path / 'run').exists()
 
 
-def test_two_checkpoints_are_an_error_message(config, tool, capsys):
+@pytest.mark.parametrize(
+    'name, others',
+    [
+        ('test.py', []),
+        ('export.py', ['--out', 'model.onnx']),
+        ('analysis/draw_detections.py', []),
+        ('infer.py', ['--out', 'out']),
+    ],
+)
+def test_two_checkpoints_are_an_error_message(config, script, capsys, name, others):
     with pytest.raises(SystemExit):
-        tool('test.py', config, 'best_epoch_1.pth', 'best_epoch_2.pth')
+        script(name, config, 'best_epoch_1.pth', 'best_epoch_2.pth', *others)
     message = capsys.readouterr().err
     assert 'one checkpoint' in message and 'best_epoch_1.pth best_epoch_2.pth' in message
 
@@ -249,6 +289,9 @@ def test_damaged_checkpoint_is_an_error_message(tmp_path, config, tool):
     [
         (['model.bbox_head.loss_cls.delta=0'], ['delta']),
         (['model.bbox_head.loss_cls.tau=1.0'], ['tau', '1.0']),
+        (['train_dataloader.batch_sise=4'], ['train_dataloader.batch_sise', "'batch_size'"]),
+        (['train_cfg.max_epoch=4'], ['train_cfg.max_epoch ', "'max_epochs'"]),
+        (['train_dataloder.batch_size=4'], ['train_dataloder', "'train_dataloader'"]),
         (['model.bbox_head.anchors=2'], ['model.bbox_head.anchors', 'ALRPRetinaHead']),
         (['model.bbox_head.loss_bbox.type=L1Loss'], ['aLRPLoss', 'L1Loss', 'GIoULoss']),
         (['model.bbox_head.loss_cls.type=FocalLoss'], ['ALRPRetinaHead', 'FocalLoss']),

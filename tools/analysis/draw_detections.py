@@ -15,6 +15,7 @@ from mmdet.apis import inference_detector  # noqa: E402
 from mmdet.registry import DATASETS  # noqa: E402
 
 from alrp.files import output_problem  # noqa: E402
+from alrp_mmdet.checkpoint_argument import OneCheckpoint, missing_checkpoint  # noqa: E402
 from alrp_mmdet.cli import exit_on_error  # noqa: E402
 from alrp_mmdet.config_file import read_config  # noqa: E402
 from alrp_mmdet.datasets.masks import decode, encode  # noqa: E402
@@ -35,7 +36,7 @@ from alrp_mmdet.fonts import use_fonts_for  # noqa: E402
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file; its test dataset is drawn')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('checkpoint', nargs='+', action=OneCheckpoint, help='checkpoint file')
     parser.add_argument('--out', default='detections.png', help='picture (default: %(default)s)')
     parser.add_argument('--num-images', type=int, default=9, help='default: %(default)s')
     parser.add_argument('--columns', type=int, default=3, help='default: %(default)s')
@@ -64,7 +65,10 @@ def main():
     args = parse_args()
     with exit_on_error():
         cfg = read_config(args.config, 'test_dataloader')
-    for path in (args.checkpoint, args.thresholds, args.calibration):
+    missing = missing_checkpoint(args.checkpoint)
+    if missing is not None:
+        sys.exit(f'error: {missing}')
+    for path in (args.thresholds, args.calibration):
         if path is not None and not Path(path).is_file():
             sys.exit(f'error: no such file: {path}')
     problem = output_problem(args.out, force=args.force)
