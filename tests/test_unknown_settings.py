@@ -90,6 +90,13 @@ def test_other_unknown_settings(demo, options, facts):
     assert all(fact in str(error.value) for fact in facts), error.value
 
 
+def test_a_test_does_not_need_the_settings_of_training(demo):
+    config = changed(demo, {'train_dataloader.batch_sise': 1, 'optim_wrapper.optimizer.lrr': 1})
+    check_settings(config, ('test',))
+    with pytest.raises(ConfigError):
+        check_settings(config, ('train', 'val'))
+
+
 @pytest.mark.parametrize(
     'key, meant',
     [
