@@ -56,7 +56,7 @@ def check_settings(cfg: Config, splits: tuple[str, ...]) -> None:
     places += OF_TRAINING if 'train' in splits else ()
     if 'runner_type' in cfg:  # which may read the other places in its own way
         places = ['model']
-    refused, doubtful = [*_without_type(cfg)], []
+    refused, doubtful = [*_without_type(cfg, places)], []
     for place in places:
         for problem, is_certain in _problems(cfg._cfg_dict.get(place), place, []):
             (refused if is_certain else doubtful).append(problem)
@@ -68,9 +68,9 @@ def check_settings(cfg: Config, splits: tuple[str, ...]) -> None:
         raise ConfigError('; '.join(dict.fromkeys(refused)))
 
 
-def _without_type(cfg: Config) -> Iterator[str]:
+def _without_type(cfg: Config, places: list[str]) -> Iterator[str]:
     """Hooks and schedulers without a type, such as one that was added by a misspelt name."""
-    for place in NEED_TYPES:
+    for place in filter(NEED_TYPES.__contains__, places):
         found = cfg.get(place) or {}
         entries = dict(found if isinstance(found, dict) else enumerate(found))
         if 'type' in entries:  # a single scheduler
