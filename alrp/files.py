@@ -3,7 +3,10 @@
 import os
 import tempfile
 from collections.abc import Iterable
+from difflib import SequenceMatcher
 from pathlib import Path
+
+from .text import format_list
 
 StrPath = str | os.PathLike[str]
 
@@ -29,6 +32,26 @@ def write_atomically(path: StrPath, content: bytes) -> None:
     except BaseException:  # a full disk, Ctrl-C
         partial.unlink(missing_ok=True)
         raise
+
+
+def files_beside(path: StrPath, extension: str) -> str:
+    """The end of a sentence on a missing file: what there is in its folder, nearest names first.
+
+    Args:
+        path (str | os.PathLike): The file, or a folder in which it was expected.
+        extension (str): Extension of the files to name, such as ``'.py'``.
+
+    Returns:
+        str: Starts with a semicolon; empty if there are no such files.
+    """
+    path = Path(path)
+    folder = path if path.is_dir() else path.parent
+    if not folder.is_dir():
+        return f'; there is no folder {folder} either'
+    found = [str(file) for file in folder.glob(f'*{extension}') if file.is_file()]
+    near = {name: SequenceMatcher(None, name, str(path)).ratio() for name in found}
+    found.sort(key=lambda name: (-near[name], name))
+    return f'; in its folder: {format_list(found, 3)}' if found else ''
 
 
 def output_problem(

@@ -3,6 +3,7 @@
 import codecs
 import unicodedata
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 FLAGS = {
     **dict.fromkeys(('1', '1.0', 'true', 'yes', 'y', 't', 'on'), True),
@@ -62,6 +63,24 @@ def parse_flag(value: object) -> bool | None:
         bool | None: The flag; None if the value has no known meaning, such as ``'Unspecified'``.
     """
     return FLAGS.get(str(value).strip().lower())
+
+
+def did_you_mean(name: str, known: Iterable[str], few: int = 8) -> str:
+    """The end of a sentence that refuses a name: the nearest known one, or all if they are few.
+
+    Args:
+        name (str): The unknown name.
+        known (Iterable[str]): The known names.
+        few (int): List the known names if there are at most this many. Defaults to 8.
+
+    Returns:
+        str: Starts with a colon; empty if there is nothing to say.
+    """
+    known = sorted(known)
+    close = get_close_matches(name, known, n=1)
+    if close:
+        return f': did you mean {close[0]!r}?'
+    return f': known are {", ".join(known)}' if 0 < len(known) <= few else ''
 
 
 def fold_name(name: str) -> str:

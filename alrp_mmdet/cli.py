@@ -7,12 +7,12 @@ import re
 import shutil
 import sys
 import traceback
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from warnings import filterwarnings
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
@@ -22,8 +22,8 @@ from alrp.files import output_problem
 from alrp.lrp.calibration import CalibrationError
 from alrp.text import describe_error
 
+from .cfg_options import CfgOptions, apply_options, misspelt_names
 from .config_file import ConfigError, explain_unknown_type, read_config
-from .config_types import normalise_types
 from .datasets.check import AnnotationError, check_datasets
 from .datasets.palettes import set_palettes
 from .datasets.setting_types import missing_settings
@@ -43,9 +43,10 @@ from .models.loss_checks import check_losses
 from .models.sampler_checks import check_samplers
 from .optional_packages import check_packages
 from .transfer.safe_loading import CheckpointError
+from .unknown_settings import check_settings
 
 # MMEngine triggers it for each file that a config inherits as 'alrp_mmdet::...'.
-warnings.filterwarnings('ignore', 'pkg_resources is deprecated', UserWarning)
+filterwarnings('ignore', 'pkg_resources is deprecated', UserWarning)
 
 OUR_FOLDERS = Path(alrp.__file__).parent, Path(__file__).parent
 # Added to every run, because configs of users may not have them.
@@ -66,7 +67,7 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=CfgOptions,
         metavar='KEY=VALUE',
         help='override settings of the config, such as model.bbox_head.num_classes=3 or '
         'key="[a,b]" (quote lists; no spaces)',
@@ -87,10 +88,13 @@ def load_config(args: argparse.Namespace) -> Config:
     """Read the config of a command line and apply the options of ``make_parser`` to it."""
     with exit_on_error():
         cfg = read_config(args.config)
-    cfg.launcher = args.launcher
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
-        normalise_types(cfg)
+        cfg.launcher = args.launcher
+        warnings = misspelt_names(cfg)
+        if args.cfg_options is not None:
+            warnings += apply_options(cfg, args.cfg_options)
+    if rank() == 0:
+        for text in warnings:
+            print(f'warning: {text}')
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
@@ -111,13 +115,14 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
 
     Raises:
         AnnotationError: If the data of these splits cannot be used.
-        ConfigError: If the config needs a package that is not installed, a class is built with a
-            wrong setting, or the work dir cannot be written.
+        ConfigError: If the config needs a package that is not installed, a class does not know or
+            refuses a setting, or the work dir cannot be written.
     """
     missing = [] if 'runner_type' in cfg else missing_settings(cfg, splits)
     if missing:
         raise ConfigError('; '.join(missing))
     check_packages(cfg, splits)
+    check_settings(cfg, splits)
     check_losses(cfg.model)
     if 'train' in splits:
         check_samplers(cfg.model)
@@ -170,6 +175,8 @@ def exit_on_error(*others: type[Exception]):
     except KeyboardInterrupt:
         stop('stopped by Ctrl-C', CTRL_C)
     except Exception as error:
+        if isinstance(error, TypeError) and _is_of_settings(error):  # of what is built in the run
+            stop(f'a setting of the config is wrong: {describe_error(error)}')
         if isinstance(error, OSError) and error.errno in CANNOT_WRITE:
             stop(f'cannot write {error.filename or "a file"}: {error.strerror}')
         if is_lost_connection(error):
@@ -201,9 +208,12 @@ def remove_work_dir_if_refused(work_dir: str) -> Iterator[None]:
 
 def _is_of_settings(error: TypeError | ValueError) -> bool:
     """Whether a class was built with a wrong setting: an unknown one, or one that ours refuse."""
+    frames = traceback.extract_tb(error.__traceback__)
     if isinstance(error, TypeError):
-        return re.search(r'__init__\(\) (got an unexpected|missing)', str(error)) is not None
-    raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+        wrong = r'__init__\(\) (got an unexpected|missing)|\w\(\) takes no arguments$'
+        from_config = any(frame.name == 'build_from_cfg' for frame in frames)
+        return from_config and re.search(wrong, str(error)) is not None
+    raised_in = Path(frames[-1].filename)
     return any(folder in raised_in.parents for folder in OUR_FOLDERS)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from alrp.files import files_beside
 from alrp.text import describe_error, format_list
 
 from .config_types import normalise_types
@@ -69,7 +70,7 @@ def read_config(path: str | Path, *required: str) -> Config:
             required setting.
     """
     if not Path(path).is_file():
-        raise ConfigError(f'there is no config {path}')
+        raise ConfigError(f'there is no config {path}{files_beside(path, ".py")}')
     try:
         cfg = Config.fromfile(path)
     except Exception as error:  # the file may raise anything

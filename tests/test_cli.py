@@ -1,8 +1,10 @@
 """What the command line of training and testing does to files."""
 
 import pytest
+from mmdet.registry import TRANSFORMS
 
-from alrp_mmdet.cli import remove_work_dir_if_refused
+from alrp.files import output_problem
+from alrp_mmdet.cli import exit_on_error, remove_work_dir_if_refused
 from alrp_mmdet.config_file import ConfigError
 
 
@@ -30,3 +32,14 @@ def test_a_refused_run_leaves_no_new_work_dir(tmp_path, error, other, is_new, re
         raise error
     assert [(run / name).exists() for name in names] == [not removed] * len(names)
     assert (tmp_path / 'runs').exists() != removed and tmp_path.exists()
+
+
+def test_a_wrong_setting_of_what_is_built_in_a_run_is_one_line():
+    wrong = dict(type='RandomResize', scale=(64, 64), keep_ratios=True)  # for Resize
+    with pytest.raises(SystemExit, match=r'error: .* wrong: .*keep_ratios'), exit_on_error():
+        TRANSFORMS.build(wrong)
+
+
+def test_other_type_errors_keep_their_traceback():
+    with pytest.raises(TypeError, match='unexpected'), exit_on_error():
+        output_problem('a', wrong=1)

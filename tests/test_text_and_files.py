@@ -2,8 +2,8 @@
 
 import pytest
 
-from alrp.files import output_problem, write_atomically
-from alrp.text import describe_error, format_list, format_table
+from alrp.files import files_beside, output_problem, write_atomically
+from alrp.text import describe_error, did_you_mean, format_list, format_table
 
 
 def test_lists_are_cut_and_counted():
@@ -41,6 +41,35 @@ def test_files_are_replaced_and_inputs_protected(tmp_path):
     assert output_problem(path, force=True) is None
     write_atomically(path, b'two')
     assert path.read_bytes() == b'two' and [p.name for p in path.parent.iterdir()] == ['out.txt']
+
+
+def test_what_is_beside_a_missing_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / 'mine'
+    assert files_beside('a.py', '.py') == ''
+    assert files_beside('mine/a.py', '.py') == '; there is no folder mine either'
+    folder.mkdir()
+    for name in ('zebra.py', 'rs_atss_small_mine.py', 'rs_retinanet_mine.py', 'x.py', 'a.pth'):
+        (folder / name).touch()
+    found = files_beside('mine/rs_atss_mine.py', '.py')
+    assert found.startswith(
+        '; in its folder: mine/rs_atss_small_mine.py, mine/rs_retinanet_mine.py'
+    )
+    assert found.endswith(' and 1 more') and '.pth' not in found
+    assert files_beside('mine', '.pth') == '; in its folder: mine/a.pth'
+
+
+@pytest.mark.parametrize(
+    'name, known, end',
+    [
+        ('batch_sise', ['batch_size', 'sampler'], ": did you mean 'batch_size'?"),
+        ('zebra', ['b', 'a'], ': known are a, b'),
+        ('zebra', [], ''),
+        ('zebra', map(str, range(9)), ''),
+    ],
+)
+def test_the_name_that_was_meant(name, known, end):
+    assert did_you_mean(name, known) == end
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):

@@ -8,11 +8,13 @@ ROOT = Path(__file__).resolve().parents[1]
 if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
     sys.path.insert(0, str(ROOT))
 
+from alrp.checkpoint_argument import OneCheckpoint, missing_checkpoint  # noqa: E402
+
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('checkpoint', nargs='+', action=OneCheckpoint, help='checkpoint file')
     parser.add_argument('--out', required=True, metavar='FILE', help='model.onnx or model.pt')
     parser.add_argument(
         '--size',
@@ -47,9 +49,13 @@ def main() -> None:
     with exit_on_error(InputError, ExportError):
         if out.suffix not in EXPORTERS:
             raise InputError(f'--out must end with {" or ".join(EXPORTERS)}, got {out}')
-        for path, kind in ((args.checkpoint, 'checkpoint'), (args.calibration, 'file')):
-            if path is not None and not Path(path).is_file():
-                raise InputError(f'no such {kind}: {path}')
+        if '://' in args.checkpoint:
+            raise InputError(f'the checkpoint must be a file, got {args.checkpoint}')
+        missing = missing_checkpoint(args.checkpoint)
+        if missing is None and args.calibration and not Path(args.calibration).is_file():
+            missing = f'no such file: {args.calibration}'
+        if missing is not None:
+            raise InputError(missing)
         inputs = [path for path in (args.checkpoint, args.calibration) if path is not None]
         problem = output_problem(out, inputs, args.force)
         if problem is not None:

@@ -14,6 +14,7 @@ if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
 
 import torch  # noqa: E402
 
+from alrp.checkpoint_argument import checkpoint_last_problem, missing_checkpoint  # noqa: E402
 from alrp.files import write_atomically  # noqa: E402
 from alrp_mmdet.cli import exit_on_error  # noqa: E402
 from alrp_mmdet.config_file import read_config  # noqa: E402
@@ -80,6 +81,9 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.batch_size < 1:
         parser.error(f'--batch-size must be at least 1, got {args.batch_size}')
+    problem = checkpoint_last_problem(args.inputs, args.checkpoint)
+    if problem is not None:
+        parser.error(problem)
     if args.ann_file is not None and args.format == 'csv':
         parser.error('--ann-file needs --format coco: CSV has names instead of ids')
     return args
@@ -87,13 +91,12 @@ def parse_args() -> argparse.Namespace:
 
 def check_files(args: argparse.Namespace, inputs: dict[str, Path]) -> None:
     """Check the input and output files before running the detector."""
-    for path, kind in (
-        (args.thresholds, 'file'),
-        (args.calibration, 'file'),
-        (args.checkpoint, 'checkpoint'),
-    ):
+    for path in (args.thresholds, args.calibration):
         if path is not None and '://' not in path and not Path(path).is_file():
-            raise InputError(f'no such {kind}: {path}')
+            raise InputError(f'no such file: {path}')
+    missing = missing_checkpoint(args.checkpoint)
+    if missing is not None:
+        raise InputError(missing)
     out = Path(args.out)
     if out.exists() and not out.is_dir():
         raise InputError(f'{out} is not a folder')

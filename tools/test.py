@@ -14,6 +14,7 @@ from mmdet.engine.hooks.utils import trigger_visualization_hook  # noqa: E402
 from mmdet.evaluation import DumpDetResults  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 
+from alrp.checkpoint_argument import OneCheckpoint, missing_checkpoint  # noqa: E402
 from alrp_mmdet.cli import (  # noqa: E402
     build_runner,
     exit_on_error,
@@ -27,7 +28,7 @@ from alrp_mmdet.deploy.tta import use_tta  # noqa: E402
 
 def parse_args():
     parser = make_parser(__doc__.partition('\n')[0])
-    parser.add_argument('checkpoint', nargs='+', help='checkpoint file')
+    parser.add_argument('checkpoint', nargs='+', action=OneCheckpoint, help='checkpoint file')
     parser.add_argument('--out', help='write the predictions to this .pkl file')
     parser.add_argument(
         '--thresholds',
@@ -51,11 +52,7 @@ def parse_args():
         'use tta_model and tta_pipeline of the config',
     )
     parser.add_argument('--wait-time', type=float, default=2, help='seconds to show each image')
-    args = parser.parse_args()
-    if len(args.checkpoint) > 1:  # a pattern of the shell that more than one file matches
-        parser.error(f'one checkpoint at a time, got {" ".join(args.checkpoint)}')
-    (args.checkpoint,) = args.checkpoint
-    return args
+    return parser.parse_args()
 
 
 def use_hook(cfg: Config, path: str, **hook: str) -> None:
@@ -83,8 +80,9 @@ def main():
         draw_all(cfg)
     if args.calibration is not None:
         use_hook(cfg, args.calibration, type='CalibrationHook', calibration_file=args.calibration)
-    if '://' not in args.checkpoint and not Path(args.checkpoint).is_file():
-        sys.exit(f'error: there is no checkpoint {args.checkpoint}')
+    missing = missing_checkpoint(args.checkpoint)
+    if missing is not None:
+        sys.exit(f'error: {missing}')
     cfg.load_from = args.checkpoint
     if args.show or args.show_dir:
         cfg = trigger_visualization_hook(cfg, args)

@@ -12,6 +12,7 @@ if (ROOT / 'alrp_mmdet').is_dir():  # run from a clone without installing it
 
 from mmengine.config import Config  # noqa: E402
 
+from alrp.checkpoint_argument import missing_checkpoint  # noqa: E402
 from alrp_mmdet.cli import (  # noqa: E402
     build_runner,
     exit_on_error,
@@ -73,9 +74,9 @@ def main():
                 'are overwritten if names are equal. To go on from them, use --resume; to keep '
                 'them, another --work-dir'
             )
-        load_from = cfg.get('load_from')
-        if load_from and '://' not in load_from and not Path(load_from).is_file():
-            raise ConfigError(f'load_from names {load_from}, but there is no such file')
+        missing = missing_checkpoint(cfg.load_from) if cfg.get('load_from') else None
+        if missing is not None:
+            raise ConfigError(f'load_from: {missing}')
         check_pretrained(cfg)
         with say_how_to_resume(cfg.work_dir), remove_work_dir_if_refused(cfg.work_dir):
             build_runner(cfg, args, splits=('train', 'val')).train()
@@ -98,8 +99,9 @@ def checkpoint_to_resume(resume: str, work_dir: str) -> str | None:
         if checkpoint is None:
             print(f'There is no checkpoint in {work_dir} to resume from: training from the start.')
         return checkpoint
-    if '://' not in resume and not Path(resume).is_file():
-        raise ConfigError(f'there is no checkpoint {resume} to resume from')
+    missing = missing_checkpoint(resume)
+    if missing is not None:
+        raise ConfigError(f'--resume: {missing}')
     return resume
 
 

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
+from alrp.checkpoint_argument import missing_checkpoint
 from alrp.files import output_problem, write_atomically
 
 from ..cli import exit_on_error
@@ -112,8 +113,9 @@ def resolve_checkpoint(checkpoint: str | None) -> str | None:
     """The URL or absolute path of a checkpoint, which a config can be run with from any folder."""
     if checkpoint is None or '://' in checkpoint:
         return checkpoint
-    if not Path(checkpoint).is_file():
-        sys.exit(f'error: there is no checkpoint {checkpoint}')
+    missing = missing_checkpoint(checkpoint)
+    if missing is not None:
+        sys.exit(f'error: {missing}')
     return os.path.abspath(checkpoint)
 
 

@@ -245,7 +245,7 @@ def test_checkpoint_without_class_names(infer, checkpoint, tmp_path):
     [
         (['gone.png', 'run/epoch_1.pth'], 'image, video or folder: gone.png'),
         (['empty', 'run/epoch_1.pth'], 'no images .* or videos .* folder empty'),
-        (['0.png', 'gone.pth'], 'checkpoint: gone.pth'),
+        (['0.png', 'gone.pth'], 'checkpoint gone.pth'),
         (['0.png', 'run/epoch_1.pth', '--config', 'gone.py'], 'config.* gone.py'),
         (['0.png', 'run/epoch_1.pth', '--config', 'broken.py'], 'config broken.py .*SyntaxError'),
         (['0.png', 'run/epoch_1.pth', '--config', 'none.py'], 'none.py .*model'),

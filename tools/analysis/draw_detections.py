@@ -8,13 +8,14 @@ ROOT = Path(__file__).resolve().parents[2]
 if (ROOT / 'alrp_mmdet').is_dir():  # a clone that need not be installed
     sys.path.insert(0, str(ROOT))
 
+from alrp.checkpoint_argument import OneCheckpoint, missing_checkpoint  # noqa: E402
 from alrp.files import output_problem  # noqa: E402
 
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file; its test dataset is drawn')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('checkpoint', nargs='+', action=OneCheckpoint, help='checkpoint file')
     parser.add_argument('--out', default='detections.png', help='picture (default: %(default)s)')
     parser.add_argument('--num-images', type=int, default=9, help='default: %(default)s')
     parser.add_argument('--columns', type=int, default=3, help='default: %(default)s')
@@ -41,7 +42,10 @@ def parse_args():
 
 def main():
     args = parse_args()
-    for path in (args.checkpoint, args.thresholds, args.calibration):
+    missing = missing_checkpoint(args.checkpoint)
+    if missing is not None:
+        sys.exit(f'error: {missing}')
+    for path in (args.thresholds, args.calibration):
         if path is not None and not Path(path).is_file():
             sys.exit(f'error: no such file: {path}')
     problem = output_problem(args.out, force=args.force)

@@ -1,0 +1,36 @@
+"""The checkpoint on a command line: one, although a pattern of the shell may give several."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from .files import files_beside
+
+CHECKPOINTS = ('.pth', '.pt', '.ckpt')
+ONE = 'one checkpoint at a time, got'
+
+
+class OneCheckpoint(argparse.Action):
+    """Action of an argument with ``nargs='+'``, which must be one checkpoint."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        if len(values) > 1:
+            parser.error(f'{ONE} {" ".join(values)}')
+        setattr(namespace, self.dest, values[0])
+
+
+def checkpoint_last_problem(inputs: Sequence[str], checkpoint: str) -> str | None:
+    """What is wrong with arguments ``INPUT [INPUT ...] CHECKPOINT`` if an input is a checkpoint."""
+    found = [path for path in inputs if Path(path).suffix in CHECKPOINTS]
+    if not found:
+        return None
+    if Path(checkpoint).suffix in CHECKPOINTS:
+        return f'{ONE} {" ".join([*found, checkpoint])}'
+    return f'the checkpoint comes last, after the inputs, but {checkpoint} does'
+
+
+def missing_checkpoint(path: str) -> str | None:
+    """A message if a checkpoint is a local file that does not exist."""
+    if '://' in path or Path(path).is_file():
+        return None
+    return f'there is no checkpoint {path}{files_beside(path, ".pth")}'

@@ -1,0 +1,110 @@
+"""Names at the top level of a config, and the options that change it on the command line."""
+
+import argparse
+import inspect
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+from alrp.text import describe_error, did_you_mean, format_list
+
+from .config_file import ConfigError
+from .config_types import normalise_types
+
+# What MMEngine's runner, MMDetection's and our tools read.
+KNOWN = frozenset(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'} | {
+    'activation_checkpointing',
+    'auto_scale_lr',
+    'compile',
+    'custom_imports',
+    'drop_degenerate_boxes',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'micro_batch_size',
+    'model_wrapper_cfg',
+    'runner_type',
+    'sync_bn',
+    'tta_model',
+    'tta_pipeline',
+}
+NEAR = (
+    0.89  # similarity of names of which one is misspelt; test_pipeline and tta_pipeline have 0.88
+)
+
+
+class CfgOptions(DictAction):
+    """MMEngine's ``--cfg-options``, with a message for an option that is not ``KEY=VALUE``."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        for text in values:
+            if '=' not in text:
+                raise argparse.ArgumentError(self, f'expected KEY=VALUE, got {text!r}')
+        super().__call__(parser, namespace, values, option_string)
+
+
+def apply_options(cfg: Config, options: dict) -> list[str]:
+    """Change a config by the options of a command line.
+
+    Args:
+        cfg (Config): The config, which is changed in place.
+        options (dict): Values, by keys that are joined by dots.
+
+    Returns:
+        list[str]: Warnings.
+
+    Raises:
+        ConfigError: If nothing reads an option, because its first key is neither in the config nor
+            known to a tool, or if it cannot be merged.
+    """
+    tops = dict.fromkeys(key.split('.')[0] for key in options)
+    for top in tops:
+        if top not in KNOWN and top not in cfg:
+            hint = _instead(cfg, top) or did_you_mean(top, KNOWN | set(cfg))
+            raise ConfigError(f'--cfg-options sets {top}, but the config has no such key{hint}')
+    try:
+        cfg.merge_from_dict(options)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f'--cfg-options cannot set {format_list(options)}: {describe_error(error)}'
+        ) from error
+    normalise_types(cfg)
+    return [
+        f'{top} is a variable of the config. Settings that were made from it keep their values'
+        + _instead(cfg, top)
+        for top in tops
+        if top not in KNOWN
+    ]
+
+
+def _instead(cfg: Config, name: str) -> str:
+    """Where in the config there are settings of this name."""
+    places = [
+        place for key in sorted(KNOWN) for place in _places(cfg._cfg_dict.get(key), key, name)
+    ]
+    return f': set {format_list(places, 3)} instead' if places else ''
+
+
+def _places(node: object, place: str, name: str) -> Iterator[str]:
+    """Where a setting of this name is below a place."""
+    if isinstance(node, list | tuple):
+        for i, child in enumerate(node):
+            yield from _places(child, f'{place}.{i}', name)
+    elif isinstance(node, dict):
+        for key, child in dict.items(node):
+            if key == name:
+                yield f'{place}.{key}'
+            yield from _places(child, f'{place}.{key}', name)
+
+
+def misspelt_names(cfg: Config) -> list[str]:
+    """A warning for each part of a config that no tool reads because its name looks misspelt."""
+    warnings = []
+    for name, value in cfg._cfg_dict.items():
+        near = [] if name in KNOWN else get_close_matches(name, KNOWN, 1, NEAR)
+        is_numbered = bool(near) and re.match(rf'{near[0]}[_\d]', name)  # a variable
+        if near and not is_numbered and isinstance(value, dict | list | tuple):
+            warnings.append(f'no tool reads {name} of the config: did you mean {near[0]!r}?')
+    return warnings

@@ -1,0 +1,153 @@
+"""Settings that a class does not know, or that look misspelt, are found before a run."""
+
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+import alrp_mmdet  # noqa: F401 - registers
+from alrp_mmdet.config_file import ConfigError, read_config
+from alrp_mmdet.unknown_settings import check_settings
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+NAMES = sorted(str(path.relative_to(CONFIGS)) for path in CONFIGS.glob('[!_]*/*.py'))
+ALL = ('train', 'val', 'test')
+
+
+@pytest.fixture(scope='module')
+def demo() -> Config:
+    return read_config(CONFIGS / 'retinanet' / 'rs_retinanet_r50_fpn_1x_coco.py')
+
+
+def changed(config: Config, options: dict) -> Config:
+    config = config.copy()
+    config.merge_from_dict(options)
+    return config
+
+
+@pytest.mark.parametrize(
+    'key, meant',
+    [
+        ('train_dataloader.batch_sise', 'batch_size'),
+        ('train_dataloader.sampler.shufle', 'shuffle'),
+        ('train_dataloader.batch_sampler.drop_lst', 'drop_last'),
+        ('train_dataloader.dataset.ann_fil', 'ann_file'),
+        ('train_dataloader.dataset.pipeline.1.with_bboxes', 'with_bbox'),
+        ('val_dataloader.num_worker', 'num_workers'),
+        ('test_dataloader.persistant_workers', 'persistent_workers'),
+        ('optim_wrapper.clip_grads', 'clip_grad'),
+        ('optim_wrapper.paramwise_cgf', 'paramwise_cfg'),
+        ('optim_wrapper.optimiser', 'optimizer'),
+        ('optim_wrapper.optimizer.lrr', 'lr'),
+        ('param_scheduler.0.start_facter', 'start_factor'),
+        ('param_scheduler.1.milestone', 'milestones'),
+        ('train_cfg.max_epoch', 'max_epochs'),
+        ('val_cfg.fp61', 'fp16'),
+        ('test_cfg.fp61', 'fp16'),
+        ('val_evaluator.metrics_', 'metric'),
+        ('default_hooks.logger.intervall', 'interval'),
+        ('default_hooks.checkpoint.max_keep_ckpt', 'max_keep_ckpts'),
+        ('default_hooks.checkpoint.save_optimiser', 'save_optimizer'),
+        ('visualizer.vis_backend', 'vis_backends'),
+        ('randomness.sed', 'seed'),
+        ('env_cfg.cudnn_benchmrk', 'cudnn_benchmark'),
+        ('env_cfg.mp_cfg.mp_start_methd', 'mp_start_method'),
+        ('auto_scale_lr.base_batchsize', 'base_batch_size'),
+        ('log_processor.window_sizes', 'window_size'),
+        ('model.bbox_head.num_clases', 'num_classes'),
+        ('model.bbox_head.loss_cls.los_weight', 'loss_weight'),
+        ('model.backbone.init_cfg.chekpoint', 'checkpoint'),
+        ('model.backbone.norm_cfg.require_grad', 'requires_grad'),
+        ('model.train_cfg.assigner.pos_iou_th', 'pos_iou_thr'),
+        ('custom_imports.import', 'imports'),
+    ],
+)
+def test_misspelt_setting(demo, key, meant):
+    with pytest.raises(ConfigError) as error:
+        check_settings(changed(demo, {key: 1}), ALL)
+    message = str(error.value)
+    assert message.startswith(f'{key} is not a setting of '), message
+    assert message.endswith(f': did you mean {meant!r}?') and '\n' not in message, message
+
+
+@pytest.mark.parametrize(
+    'options, facts',
+    [
+        ({'default_hooks.loger.interval': 5}, ['default_hooks.loger has no type', "'logger'"]),
+        ({'custom_hooks': [dict(interval=1)]}, ['custom_hooks.0 has no type']),
+        ({'train_cfg': dict(by_epoc=True, max_epochs=3)}, ['train_cfg.by_epoc ', "'by_epoch'"]),
+        ({'randomness.colour': 1}, ['known are', 'deterministic', 'seed']),
+        ({'optim_wrapper.optimizer.colour': 'red'}, ['optim_wrapper.optimizer.colour', 'SGD']),
+        (
+            {'train_dataloader.batch_sise': 2, 'model.backbone.dept': 18},
+            ['train_dataloader.batch_sise', 'model.backbone.dept', "'depth'"],
+        ),
+    ],
+)
+def test_other_unknown_settings(demo, options, facts):
+    with pytest.raises(ConfigError) as error:
+        check_settings(changed(demo, options), ALL)
+    assert all(fact in str(error.value) for fact in facts), error.value
+
+
+def test_a_test_does_not_need_the_settings_of_training(demo):
+    config = changed(demo, {'train_dataloader.batch_sise': 1, 'optim_wrapper.optimizer.lrr': 1})
+    check_settings(config, ('test',))
+    with pytest.raises(ConfigError):
+        check_settings(config, ('train', 'val'))
+
+
+@pytest.mark.parametrize(
+    'key, meant',
+    [
+        ('model.test_cfg.score_th', 'score_thr'),
+        ('model.test_cfg.max_per_image', 'max_per_img'),
+        ('model.train_cfg.allowed_boarder', 'allowed_border'),
+        ('train_dataloader.dataset.filter_cfg.filter_empty_gts', 'filter_empty_gt'),
+        ('optim_wrapper.paramwise_cfg.norm_decay_mul', 'norm_decay_mult'),
+        ('model.bbox_head.bbox_coder.target_stdss', 'target_stds'),  # the coder ignores it
+    ],
+)
+def test_what_looks_misspelt_and_is_ignored_is_warned_of(demo, key, meant, mmengine_log):
+    check_settings(changed(demo, {key: 1}), ALL)
+    (record,) = mmengine_log.records
+    assert record.levelname == 'WARNING'
+    assert key in record.message and record.message.endswith(f'did you mean {meant!r}?')
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_configs_pass_without_a_warning(name, mmengine_log):
+    check_settings(read_config(CONFIGS / name), ALL)
+    assert mmengine_log.text == ''
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        {'custom_hooks': [dict(type='EMAHook', priority=49, begin_epoch=3)]},
+        {'param_scheduler.0': dict(type='LinearLR', start_factor=0.1, convert_to_iter_based=True)},
+        {'train_cfg': dict(_delete_=True, by_epoch=True, max_epochs=3)},
+        {'train_cfg': dict(_delete_=True, by_epoch=False, max_iters=3)},
+        {'train_dataloader.num_batch_per_epoch': 3, 'train_dataloader.pin_memory': True},
+        {'train_dataloader.collate_fn': dict(type='pseudo_collate')},
+        {'default_hooks.timer': None},
+        {'default_hooks.checkpoint.save_optimizer': False},  # for Runner.save_checkpoint
+        {
+            'optim_wrapper': dict(
+                type='AmpOptimWrapper', loss_scale='dynamic', accumulative_counts=2
+            )
+        },
+        {'optim_wrapper.constructor': 'LearningRateDecayOptimizerConstructor'},
+        {'model.backbone.norm_cfg': dict(type='GN', num_groups=4, requires_grad=False)},
+        {'model.backbone.dcn': dict(type='DCNv2', deform_groups=1, fallback_on_stride=False)},
+        {'model.backbone.init_cfg': dict(type='Pretrained', checkpoint='a.pth', prefix='b.')},
+        {'model.backbone.type': 'NotRegistered'},  # reported by the registry
+        {'runner_type': 'Mine', 'train_dataloader.batches': 3},
+        {'model.train_cfg.debug': True},
+        {'optim_wrapper.paramwise_cfg': dict(custom_keys={'backbone': dict(lr_mult=0.1)})},
+        {'visualizer.vis_backends': [dict(type='TensorboardVisBackend')]},
+    ],
+)
+def test_known_settings(demo, options, mmengine_log):
+    check_settings(changed(demo, options), ALL)
+    assert mmengine_log.text == ''
