@@ -22,8 +22,9 @@ from alrp.files import output_problem
 from alrp.lrp.calibration import CalibrationError
 from alrp.text import describe_error
 
-from .cfg_options import CfgOptions, apply_options, misspelt_names
-from .config_file import ConfigError, explain_unknown_type, read_config
+from .config.file import ConfigError, explain_unknown_type, read_config
+from .config.options import CfgOptions, apply_options, misspelt_names
+from .config.unknown_settings import check_settings
 from .datasets.check import AnnotationError, check_datasets
 from .datasets.palettes import set_palettes
 from .datasets.setting_types import missing_settings
@@ -43,7 +44,6 @@ from .models.loss_checks import check_losses
 from .models.sampler_checks import check_samplers
 from .optional_packages import check_packages
 from .transfer.safe_loading import CheckpointError
-from .unknown_settings import check_settings
 
 # MMEngine triggers it for each file that a config inherits as 'alrp_mmdet::...'.
 filterwarnings('ignore', 'pkg_resources is deprecated', UserWarning)

@@ -10,8 +10,8 @@ from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
 
-from .config_file import ConfigError
-from .config_types import type_name
+from .config.file import ConfigError
+from .config.types import type_name
 
 
 @OPTIM_WRAPPERS.register_module()

@@ -4,8 +4,8 @@ from importlib.util import find_spec
 
 from mmengine.config import Config
 
-from .config_file import ConfigError
-from .config_types import type_name, typed_nodes
+from .config.file import ConfigError
+from .config.types import type_name, typed_nodes
 
 PARTS = ('dataloader', 'evaluator')  # of a split in a config
 # Type: what to install, and the modules of which one must be there.

@@ -5,7 +5,7 @@ from mmdet.registry import TRANSFORMS
 
 from alrp.files import output_problem
 from alrp_mmdet.cli import exit_on_error, remove_work_dir_if_refused
-from alrp_mmdet.config_file import ConfigError
+from alrp_mmdet.config.file import ConfigError
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
 from alrp_mmdet.cli import exit_on_error
-from alrp_mmdet.config_file import ConfigError
+from alrp_mmdet.config.file import ConfigError
 from alrp_mmdet.errors import LOST_CONNECTION, say_how_to_resume, stop
 
 LAUNCH = Path(__file__).parents[1] / 'tools' / 'launch' / 'torchrun.py'

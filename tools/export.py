@@ -38,7 +38,7 @@ def main() -> None:
     # Not earlier: takes seconds, too long for --help.
     from alrp.files import output_problem, write_atomically
     from alrp_mmdet.cli import exit_on_error
-    from alrp_mmdet.config_file import read_config
+    from alrp_mmdet.config.file import read_config
     from alrp_mmdet.deploy.calibration import read_calibration
     from alrp_mmdet.deploy.detector import Detector
     from alrp_mmdet.deploy.export import EXPORTERS, default_size, export_metadata

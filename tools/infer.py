@@ -17,7 +17,7 @@ import torch  # noqa: E402
 from alrp.checkpoint_argument import checkpoint_last_problem, missing_checkpoint  # noqa: E402
 from alrp.files import write_atomically  # noqa: E402
 from alrp_mmdet.cli import exit_on_error  # noqa: E402
-from alrp_mmdet.config_file import read_config  # noqa: E402
+from alrp_mmdet.config.file import read_config  # noqa: E402
 from alrp_mmdet.deploy.calibration import apply_calibration, read_calibration  # noqa: E402
 from alrp_mmdet.deploy.detector import Detector, find_work_dir_config  # noqa: E402
 from alrp_mmdet.deploy.inputs import (  # noqa: E402

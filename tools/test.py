@@ -22,7 +22,7 @@ from alrp_mmdet.cli import (  # noqa: E402
     make_parser,
     remove_work_dir_if_refused,
 )
-from alrp_mmdet.config_types import type_name  # noqa: E402
+from alrp_mmdet.config.types import type_name  # noqa: E402
 from alrp_mmdet.deploy.tta import use_tta  # noqa: E402
 
 

@@ -20,7 +20,7 @@ from alrp_mmdet.cli import (  # noqa: E402
     make_parser,
     remove_work_dir_if_refused,
 )
-from alrp_mmdet.config_file import ConfigError  # noqa: E402
+from alrp_mmdet.config.file import ConfigError  # noqa: E402
 from alrp_mmdet.errors import rank, say_how_to_resume  # noqa: E402
 from alrp_mmdet.optim import use_amp_of_device  # noqa: E402
 from alrp_mmdet.transfer.latest_checkpoint import latest_checkpoint  # noqa: E402

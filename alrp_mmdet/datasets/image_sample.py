@@ -10,7 +10,7 @@ from mmengine.config import ConfigDict
 
 from alrp.text import format_list
 
-from ..config_types import type_name
+from ..config.types import type_name
 from .image_files import compare_size, inspect_images
 
 SECONDS = 5.0  # per dataset; after that, the images opened so far count as a sample

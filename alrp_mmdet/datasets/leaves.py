@@ -8,7 +8,7 @@ from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
 from mmengine.config import ConfigDict
 
-from ..config_types import resolve_type
+from ..config.types import resolve_type
 
 
 def leaves(dataset: ConfigDict | None) -> Iterator[ConfigDict]:

@@ -16,7 +16,7 @@ from mmengine.dataset import pseudo_collate
 
 from alrp.text import describe_error, format_list
 
-from ..config_types import normalise_types
+from ..config.types import normalise_types
 from ..datasets.check import heads_of
 from ..datasets.palettes import full_palette, set_palettes
 from ..drawing import class_colours, detections_picture

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from alrp.lrp.calibration import Calibration
 from alrp.text import describe_error
 
-from ..config_types import type_name
+from ..config.types import type_name
 from .inputs import InputError
 from .raw_detector import ExportError, RawDetector
 

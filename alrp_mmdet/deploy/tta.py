@@ -2,8 +2,8 @@
 
 from mmengine.config import Config, ConfigDict
 
-from ..config_file import ConfigError
-from ..config_types import type_name
+from ..config.file import ConfigError
+from ..config.types import type_name
 from ..datasets.check import heads_of, leaves
 
 META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')

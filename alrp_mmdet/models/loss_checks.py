@@ -2,8 +2,8 @@
 
 from mmdet.registry import MODELS
 
-from ..config_file import ConfigError
-from ..config_types import resolve_type, typed_nodes
+from ..config.file import ConfigError
+from ..config.types import resolve_type, typed_nodes
 from .losses.ranking_loss import RankingLoss
 from .ranking_head import RankingHeadMixin
 

@@ -25,7 +25,7 @@ from torch.utils.checkpoint import checkpoint
 
 from alrp.text import format_list
 
-from ..config_file import ConfigError
+from ..config.file import ConfigError
 from .dense_heads import ALRPSOLOV2Head
 
 # Detectors whose loss calls extract_feat for all images at once.

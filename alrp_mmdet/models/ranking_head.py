@@ -11,7 +11,7 @@ from torch import Tensor
 from alrp.ranking.compiling import outside_of_graphs
 from alrp.ranking.with_gradient import loss_dtype
 
-from ..config_types import resolve_type, type_name
+from ..config.types import resolve_type, type_name
 from .losses.ranking_loss import RankingLoss
 from .structures import MaskLosses, Predictions, Targets
 

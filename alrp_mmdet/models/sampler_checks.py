@@ -5,8 +5,8 @@ import math
 from mmdet.models.task_modules import PseudoSampler
 from mmdet.registry import MODELS, TASK_UTILS
 
-from ..config_file import ConfigError
-from ..config_types import resolve_type, type_name, typed_nodes
+from ..config.file import ConfigError
+from ..config.types import resolve_type, type_name, typed_nodes
 from .ranking_head import RankingHeadMixin
 
 

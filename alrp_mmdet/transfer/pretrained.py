@@ -6,7 +6,7 @@ from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import CheckpointLoader
 
-from ..config_file import ConfigError
+from ..config.file import ConfigError
 from ..errors import rank
 from .safe_loading import CheckpointError
 

@@ -10,7 +10,7 @@ from mmdet.models import SemiBaseDetector
 from mmdet.models.layers import DropBlock
 from torch import nn
 
-from alrp_mmdet.config_file import ConfigError
+from alrp_mmdet.config.file import ConfigError
 from alrp_mmdet.models.micro_batches import MicroBatches
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from alrp_mmdet.config_file import ConfigError
+from alrp_mmdet.config.file import ConfigError
 from alrp_mmdet.models.sampler_checks import check_samplers
 
 CONFIGS = Path(__file__).parents[2] / 'configs'

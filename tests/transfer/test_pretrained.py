@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from alrp_mmdet.config_file import ConfigError
+from alrp_mmdet.config.file import ConfigError
 from alrp_mmdet.transfer.pretrained import check_pretrained
 
 

@@ -59,7 +59,7 @@ def main():
     from mmdet.registry import DATASETS
 
     from alrp_mmdet.cli import exit_on_error
-    from alrp_mmdet.config_file import read_config
+    from alrp_mmdet.config.file import read_config
     from alrp_mmdet.datasets.masks import decode, encode
     from alrp_mmdet.deploy import Detector, InputError
     from alrp_mmdet.deploy.calibration import apply_calibration, read_calibration

@@ -42,7 +42,7 @@ def main():
     from mmengine.runner import CheckpointLoader
 
     from alrp_mmdet.cli import exit_on_error
-    from alrp_mmdet.config_file import read_config
+    from alrp_mmdet.config.file import read_config
     from alrp_mmdet.transfer.fine_tuning.state_dicts import extract_weights
     from alrp_mmdet.transfer.published import (
         convert_published,

@@ -5,7 +5,7 @@ from mmdet.registry import MODELS, TRANSFORMS
 from mmengine.registry import PARAM_SCHEDULERS
 
 from alrp_mmdet.cli import exit_on_error
-from alrp_mmdet.config_file import ConfigError, read_config
+from alrp_mmdet.config.file import ConfigError, read_config
 
 OLD = """
 model = dict(type='RetinaNet')

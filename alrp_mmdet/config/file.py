@@ -10,7 +10,7 @@ from mmengine.config import Config
 from alrp.files import files_beside
 from alrp.text import describe_error, format_list
 
-from .config_types import normalise_types
+from .types import normalise_types
 
 # Top-level settings of a config.
 VERSION_2 = (

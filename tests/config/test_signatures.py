@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from alrp_mmdet.signatures import keys_read, settings_of
+from alrp_mmdet.config.signatures import keys_read, settings_of
 
 
 class Base:

@@ -11,8 +11,8 @@ from mmengine.runner import Runner
 
 from alrp.text import describe_error, did_you_mean, format_list
 
-from .config_file import ConfigError
-from .config_types import normalise_types
+from .file import ConfigError
+from .types import normalise_types
 
 # What MMEngine's runner, MMDetection's and our tools read.
 KNOWN = frozenset(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'} | {

@@ -20,8 +20,8 @@ from mmengine.utils.dl_utils import set_multi_processing
 from mmengine.visualization import Visualizer
 from torch.utils.data import DataLoader
 
-from .config_types import REGISTRIES
 from .signatures import Settings, keys_read, settings_of
+from .types import REGISTRIES
 
 SPLITS = ('train', 'val', 'test')
 LOADERS = tuple(f'{split}_dataloader' for split in SPLITS)

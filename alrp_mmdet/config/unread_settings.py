@@ -7,9 +7,9 @@ from difflib import get_close_matches
 
 from mmengine.config import Config
 
-from .config_types import typed_nodes
 from .settings_taken import kinds_of
 from .signatures import modules_of, source_of
+from .types import typed_nodes
 
 # Such dicts, and where in a config they are.
 READ_BY_NAME = ('train_cfg', 'test_cfg', 'filter_cfg', 'paramwise_cfg')

@@ -7,10 +7,10 @@ import pytest
 from mmengine.config import Config
 
 import alrp_mmdet  # noqa: F401 - registers
-from alrp_mmdet.config_file import read_config
-from alrp_mmdet.config_types import normalise_types
+from alrp_mmdet.config.file import read_config
+from alrp_mmdet.config.types import normalise_types
 
-CONFIGS = Path(__file__).parents[1] / 'configs'
+CONFIGS = Path(__file__).parents[2] / 'configs'
 NEW_STYLE = CONFIGS / '_new_style_' / 'alrp_retinanet_r18_fpn_demo_shapes.py'
 
 

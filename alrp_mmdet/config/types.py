@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.config.lazy import LazyAttr, LazyObject
 from mmengine.registry import Registry
 
-from .registry import SCOPE
+from ..registry import SCOPE
 
 SCOPES = (None, 'mmdet', SCOPE)  # in which a plain name is looked up in MMDetection's registries
 STACK = ('mmdet', 'mmcv', 'mmengine', 'torch')  # registered without custom_imports

@@ -14,11 +14,11 @@ from mmengine.logging import print_log
 
 from alrp.text import did_you_mean
 
-from .config_file import ConfigError
-from .config_types import SCOPES
-from .errors import rank
+from ..errors import rank
+from .file import ConfigError
 from .settings_taken import READERS, kinds_of, taken_at
 from .signatures import modules_of, source_of
+from .types import SCOPES
 from .unread_settings import NEAR, misspelt_settings
 
 OF_SPLIT = ('dataloader', 'cfg', 'evaluator')

@@ -5,8 +5,8 @@ import argparse
 import pytest
 from mmengine.config import Config
 
-from alrp_mmdet.cfg_options import CfgOptions, apply_options, misspelt_names
-from alrp_mmdet.config_file import ConfigError
+from alrp_mmdet.config.file import ConfigError
+from alrp_mmdet.config.options import CfgOptions, apply_options, misspelt_names
 
 
 @pytest.fixture

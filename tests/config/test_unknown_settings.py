@@ -6,10 +6,10 @@ import pytest
 from mmengine.config import Config
 
 import alrp_mmdet  # noqa: F401 - registers
-from alrp_mmdet.config_file import ConfigError, read_config
-from alrp_mmdet.unknown_settings import check_settings
+from alrp_mmdet.config.file import ConfigError, read_config
+from alrp_mmdet.config.unknown_settings import check_settings
 
-CONFIGS = Path(__file__).parents[1] / 'configs'
+CONFIGS = Path(__file__).parents[2] / 'configs'
 NAMES = sorted(str(path.relative_to(CONFIGS)) for path in CONFIGS.glob('[!_]*/*.py'))
 ALL = ('train', 'val', 'test')
 

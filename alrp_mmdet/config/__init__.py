@@ -1,0 +1,1 @@
+"""Reads configs, applies options of the command line, and checks settings."""
