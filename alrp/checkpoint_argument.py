@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from .files import files_beside
 
@@ -13,7 +14,13 @@ ONE = 'one checkpoint at a time, got'
 class OneCheckpoint(argparse.Action):
     """Action of an argument with ``nargs='+'``, which must be one checkpoint."""
 
-    def __call__(self, parser, namespace, values, option_string=None) -> None:
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
         if len(values) > 1:
             parser.error(f'{ONE} {" ".join(values)}')
         setattr(namespace, self.dest, values[0])

@@ -105,7 +105,7 @@ def taken_at(place: str, kinds: list[type | Callable]) -> Settings:
         *(reader for key, reader in READERS.items() if key == place),
     ]
     for function, name in readers:
-        known |= Settings(keys_read(function, name))
+        known |= keys_read(function, name)
     return known
 
 

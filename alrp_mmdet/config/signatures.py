@@ -58,9 +58,10 @@ def settings_of(kind: type | Callable) -> Settings:
 
 
 @functools.cache
-def keys_read(function: Callable, name: str) -> frozenset[str]:
-    """The keys that a function reads by name from its dict ``name``."""
-    return frozenset(filter(None, map(_key_read, _uses(function, name))))
+def keys_read(function: Callable, name: str) -> Settings:
+    """The keys that a function reads by name from its dict ``name``; open if it has no source."""
+    uses = _uses(function, name)
+    return Settings(frozenset(filter(None, map(_key_read, uses))), is_open=not uses)
 
 
 def modules_of(kind: type | Callable) -> set[str]:

@@ -101,4 +101,7 @@ def test_keys_read():
         cfg['written'] = other.pop('of_another')
         return cfg.pop('popped'), cfg.get('got', 1), cfg['taken'], 'asked' in cfg
 
-    assert keys_read(read, 'cfg') == {'popped', 'got', 'taken', 'asked', 'written'}
+    names = {'popped', 'got', 'taken', 'asked', 'written'}
+    assert keys_read(read, 'cfg') == (names, False)
+    without_source = eval('lambda cfg: cfg["key"]')
+    assert keys_read(without_source, 'cfg') == (set(), True)
