@@ -28,12 +28,12 @@ class OneCheckpoint(argparse.Action):
 
 def checkpoint_last_problem(inputs: Sequence[str], checkpoint: str) -> str | None:
     """What is wrong with arguments ``INPUT [INPUT ...] CHECKPOINT`` if an input is a checkpoint."""
-    found = [path for path in inputs if Path(path).suffix in CHECKPOINTS]
+    found = [x for x in inputs if Path(x).suffix in CHECKPOINTS and not Path(x).is_dir()]
     if not found:
         return None
     if Path(checkpoint).suffix in CHECKPOINTS:
         return f'{ONE} {" ".join([*found, checkpoint])}'
-    return f'the checkpoint comes last, after the inputs, but {checkpoint} does'
+    return f'the checkpoint must be the last argument, got {checkpoint}'
 
 
 def missing_checkpoint(path: str) -> str | None:

@@ -45,13 +45,13 @@ def files_beside(path: StrPath, extension: str) -> str:
         str: Starts with a semicolon; empty if there are no such files.
     """
     path = Path(path)
-    folder = path if path.is_dir() else path.parent
+    folder, where = (path, 'this folder has') if path.is_dir() else (path.parent, 'its folder has')
     if not folder.is_dir():
         return f'; there is no folder {folder} either'
     found = [str(file) for file in folder.glob(f'*{extension}') if file.is_file()]
     near = {name: SequenceMatcher(None, name, str(path)).ratio() for name in found}
     found.sort(key=lambda name: (-near[name], name))
-    return f'; in its folder: {format_list(found, 3)}' if found else ''
+    return f'; {where} {format_list(found, 3)}' if found else ''
 
 
 def output_problem(

@@ -97,7 +97,7 @@ def test_the_ground_truth_is_seen_on_any_background(background):
     axis.imshow(np.full((240, 320, 3), background, dtype=np.uint8))
     draw_box(axis, (60, 60, 260, 180), GROUND_TRUTH, **GROUND_TRUTH_LINE)
     figure.canvas.draw()
-    pixels = np.asarray(figure.canvas.buffer_rgba())[..., 0].astype(int)
-    middle = pixels[pixels.shape[0] // 2 - 40 : pixels.shape[0] // 2, pixels.shape[1] // 4 :]
+    pixels = np.asarray(figure.canvas.buffer_rgba())[::-1, :, 0].astype(int)
+    x0, y0, x1, y1 = axis.get_window_extent().extents.round().astype(int)
     plt.close(figure)
-    assert np.ptp(middle) > 120
+    assert np.ptp(pixels[y0 + 2 : y1 - 2, x0 + 2 : x1 - 2]) > 120

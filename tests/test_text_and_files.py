@@ -53,10 +53,10 @@ def test_what_is_beside_a_missing_file(tmp_path, monkeypatch):
         (folder / name).touch()
     found = files_beside('mine/rs_atss_mine.py', '.py')
     assert found.startswith(
-        '; in its folder: mine/rs_atss_small_mine.py, mine/rs_retinanet_mine.py'
+        '; its folder has mine/rs_atss_small_mine.py, mine/rs_retinanet_mine.py'
     )
     assert found.endswith(' and 1 more') and '.pth' not in found
-    assert files_beside('mine', '.pth') == '; in its folder: mine/a.pth'
+    assert files_beside('mine', '.pth') == '; this folder has mine/a.pth'
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from alrp.checkpoint_argument import OneCheckpoint, missing_checkpoint  # noqa: 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', nargs='+', action=OneCheckpoint, help='checkpoint file')
+    parser.add_argument('checkpoint', nargs='+', action=OneCheckpoint, help='one checkpoint file')
     parser.add_argument('--out', required=True, metavar='FILE', help='model.onnx or model.pt')
     parser.add_argument(
         '--size',

@@ -28,7 +28,7 @@ from alrp_mmdet.deploy.tta import use_tta  # noqa: E402
 
 def parse_args():
     parser = make_parser(__doc__.partition('\n')[0])
-    parser.add_argument('checkpoint', nargs='+', action=OneCheckpoint, help='checkpoint file')
+    parser.add_argument('checkpoint', nargs='+', action=OneCheckpoint, help='one checkpoint file')
     parser.add_argument('--out', help='write the predictions to this .pkl file')
     parser.add_argument(
         '--thresholds',

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
+from mmengine.utils import import_modules_from_strings
 
 from alrp.text import describe_error, did_you_mean, format_list
 
@@ -26,13 +27,14 @@ KNOWN = frozenset(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg
     'micro_batch_size',
     'model_wrapper_cfg',
     'runner_type',
+    'strategy',
     'sync_bn',
     'tta_model',
     'tta_pipeline',
 }
-NEAR = (
-    0.89  # similarity of names of which one is misspelt; test_pipeline and tta_pipeline have 0.88
-)
+# Similarity of names of which one is misspelt. That of test_pipeline and tta_pipeline is 0.88.
+NEAR = 0.89
+IN_FILE = '. If code of yours reads it, define it in the config file first'
 
 
 class CfgOptions(DictAction):
@@ -62,11 +64,13 @@ def apply_options(cfg: Config, options: dict) -> list[str]:
     tops = dict.fromkeys(key.split('.')[0] for key in options)
     for top in tops:
         if top not in KNOWN and top not in cfg:
-            hint = _instead(cfg, top) or did_you_mean(top, KNOWN | set(cfg))
+            hint = _instead(cfg, top) or did_you_mean(top, KNOWN | set(cfg)) or IN_FILE
             raise ConfigError(f'--cfg-options sets {top}, but the config has no such key{hint}')
     try:
         cfg.merge_from_dict(options)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        if 'custom_imports' in tops:  # those of the file were imported when it was read
+            import_modules_from_strings(**cfg.custom_imports)
+    except (AttributeError, ImportError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ConfigError(
             f'--cfg-options cannot set {format_list(options)}: {describe_error(error)}'
         ) from error

@@ -6,6 +6,7 @@ where in the config a setting is, and some misspelt settings have no effect and 
 
 import logging
 import re
+import sys
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 
@@ -15,10 +16,11 @@ from mmengine.logging import print_log
 from alrp.text import did_you_mean
 
 from ..errors import rank
+from ..registry import SCOPE
 from .file import ConfigError
-from .settings_taken import READERS, kinds_of, taken_at
+from .places import OF_REGISTRY, READERS, kinds_of, taken_at
 from .signatures import modules_of, source_of
-from .types import SCOPES
+from .types import SCOPES, STACK
 from .unread_settings import NEAR, misspelt_settings
 
 OF_SPLIT = ('dataloader', 'cfg', 'evaluator')
@@ -38,6 +40,7 @@ COMMON = (
     'tta_pipeline',
 )
 NEED_TYPES = ('default_hooks', 'custom_hooks', 'param_scheduler')
+OTHER_TYPES_BELOW = ('Albu',)  # whose transforms are albumentations' own
 
 
 def check_settings(cfg: Config, splits: tuple[str, ...]) -> None:
@@ -49,9 +52,11 @@ def check_settings(cfg: Config, splits: tuple[str, ...]) -> None:
 
     Raises:
         ConfigError: If a class does not know a setting. Lists all such settings, with the names
-            that may have been meant. Those of classes that pass any setting on are only warned of,
-            if they look misspelt.
+            that may have been meant. There is only a warning, and only if a setting looks misspelt,
+            where other code may read it: classes that pass any setting on, or classes of users.
     """
+    if cfg.get('default_scope') not in SCOPES:
+        return  # of another library, which has classes of the same names
     places = [*COMMON, *(f'{split}_{part}' for split in splits for part in OF_SPLIT)]
     places += OF_TRAINING if 'train' in splits else ()
     if 'runner_type' in cfg:  # which may read the other places in its own way
@@ -94,21 +99,38 @@ def _problems(node: object, place: str, above: list[type | Callable]) -> Iterato
             yield from _problems(child, f'{place}.{i}', above)
     elif isinstance(node, dict) and dict.get(node, '_scope_') in SCOPES:
         kinds = kinds_of(node, place)
+        if place == 'optim_wrapper' and 'constructor' in node:
+            if 'optimizer' not in node:
+                return  # one setting per optimizer, which the constructor reads
+            above = kinds_of(dict(type=node['constructor']), '')
         if kinds or place in READERS:
             yield from _unknown(node, place, kinds, above)
+        if any(_name(kind) in OTHER_TYPES_BELOW for kind in kinds):
+            return
         for key, child in dict.items(node):  # ConfigDict.items would import classes
             yield from _problems(child, f'{place}.{key}', above + kinds)
 
 
 def _unknown(node: dict, place: str, kinds: list, above: list) -> Iterator[tuple[str, bool]]:
     names, is_open = taken_at(place, kinds)
-    name = ' or '.join(dict.fromkeys(kind.__name__ for kind in kinds)) or 'the runner'
-    for key in node.keys() - names:
-        text = f'{place}.{key} is not a setting of {name}{did_you_mean(key, names)}'
-        if not is_open and not _is_read_by(above, key):
+    known = names - OF_REGISTRY
+    name = ' or '.join(dict.fromkeys(map(_name, kinds))) or 'the runner'
+    for key in [key for key in dict.keys(node) if key not in names]:
+        text = f'{place}.{key} is not a setting of {name}{did_you_mean(key, known)}'
+        if not is_open and _in_stack(above + kinds) and not _is_read_by(above, key):
             yield text, True
-        elif is_open and get_close_matches(key, names, 1, NEAR):
+        elif get_close_matches(key, known, 1, NEAR):
             yield text, False
+
+
+def _name(kind: type | Callable) -> str:
+    return getattr(kind, '__name__', repr(kind))
+
+
+def _in_stack(kinds: list[type | Callable]) -> bool:
+    """Whether classes are MMDetection's or ours, with their base classes: code that is known."""
+    modules = {module.split('.')[0] for kind in kinds for module in modules_of(kind)}
+    return modules <= {*STACK, SCOPE, *sys.stdlib_module_names}
 
 
 def _is_read_by(kinds: list[type | Callable], key: str) -> bool:

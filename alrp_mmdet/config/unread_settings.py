@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from mmengine.config import Config
 
-from .settings_taken import kinds_of
+from .places import kinds_of
 from .signatures import modules_of, source_of
 from .types import typed_nodes
 

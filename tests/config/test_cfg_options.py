@@ -1,6 +1,7 @@
 """Names at the top level of a config, and --cfg-options."""
 
 import argparse
+import sys
 
 import pytest
 from mmengine.config import Config
@@ -35,7 +36,7 @@ def config() -> Config:
         ('dataroot', ["'data_root'"]),
         ('lr', ['optim_wrapper.optimizer.lr']),
         ('batch_size', ['train_dataloader.batch_size', 'val_dataloader.batch_size']),
-        ('zebra', []),
+        ('zebra', ['in the config file first']),
     ],
 )
 def test_an_option_that_nothing_reads_is_refused(config, key, facts):
@@ -69,6 +70,7 @@ def test_an_option_that_nothing_reads_is_refused(config, key, facts):
         'model_wrapper_cfg.find_unused_parameters',
         'compile',
         'runner_type',
+        'strategy.type',
     ],
 )
 def test_an_option_of_a_tool_is_set(config, key):
@@ -87,6 +89,15 @@ def test_types_of_options_are_normalised(config):
     apply_options(config, {**options, 'model.type': 'mmdet.ATSS'})
     assert config.model.type == 'ATSS'
     assert 'lr' not in config.optim_wrapper.optimizer
+
+
+def test_modules_of_options_are_imported(config, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / 'named_in_an_option.py').write_text('')
+    apply_options(config, {'custom_imports.imports': ['named_in_an_option']})
+    assert 'named_in_an_option' in sys.modules
+    with pytest.raises(ConfigError, match=r'--cfg-options cannot set .*missing_module'):
+        apply_options(config, {'custom_imports.imports': ['missing_module']})
 
 
 def test_an_option_of_a_variable_is_warned_of(config):

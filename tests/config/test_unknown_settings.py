@@ -1,17 +1,47 @@
 """Settings that a class does not know, or that look misspelt, are found before a run."""
 
+import functools
 from pathlib import Path
 
 import pytest
+from mmdet.registry import HOOKS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.config import Config
+from mmengine.optim import DefaultOptimWrapperConstructor
+from torch import nn
 
 import alrp_mmdet  # noqa: F401 - registers
 from alrp_mmdet.config.file import ConfigError, read_config
 from alrp_mmdet.config.unknown_settings import check_settings
 
+ROTATE = dict(type='Rotate', limit=10, p=0.5)
+WRAPPER = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1))
 CONFIGS = Path(__file__).parents[2] / 'configs'
 NAMES = sorted(str(path.relative_to(CONFIGS)) for path in CONFIGS.glob('[!_]*/*.py'))
 ALL = ('train', 'val', 'test')
+
+
+@pytest.fixture(autouse=True)
+def classes_of_users(monkeypatch):
+    for registry in (HOOKS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS):
+        monkeypatch.setattr(registry, '_module_dict', {**registry.module_dict})
+    OPTIM_WRAPPER_CONSTRUCTORS.register_module(module=Constructor)
+    MODELS.register_module(module=Neck)
+    HOOKS.register_module(module=build_hook)
+
+
+class Constructor(DefaultOptimWrapperConstructor):
+    def __init__(self, optim_wrapper_cfg, paramwise_cfg=None):
+        self.decay = optim_wrapper_cfg.optimizer.pop('layer_decay')
+        super().__init__(optim_wrapper_cfg, paramwise_cfg)
+
+
+class Neck(nn.Module):
+    def __init__(self, bn_cfg=None, norm_cfgs=None, loss=None, others=None):
+        super().__init__()
+
+
+def build_hook(n=1):
+    return None
 
 
 @pytest.fixture(scope='module')
@@ -146,6 +176,20 @@ def test_configs_pass_without_a_warning(name, mmengine_log):
         {'model.train_cfg.debug': True},
         {'optim_wrapper.paramwise_cfg': dict(custom_keys={'backbone': dict(lr_mult=0.1)})},
         {'visualizer.vis_backends': [dict(type='TensorboardVisBackend')]},
+        # Classes of albumentations have names that MMDetection has, too.
+        {'train_dataloader.dataset.pipeline': [dict(type='Albu', transforms=[ROTATE])]},
+        # One setting per optimizer, and a setting for a constructor.
+        {'optim_wrapper': dict(_delete_=True, constructor='Constructor', a=WRAPPER, b=WRAPPER)},
+        {'optim_wrapper.constructor': 'Constructor', 'optim_wrapper.optimizer.layer_decay': 0.8},
+        {'default_scope': 'mmyolo', 'train_dataloader.dataset.pipeline': [ROTATE]},
+        # Classes of users may read a setting in any way.
+        {'model.neck': dict(_delete_=True, type='Neck', bn_cfg=dict(type='BN', stats='local'))},
+        {'model.neck': dict(_delete_=True, type='Neck', loss=dict(type='L1Loss', start=3))},
+        {'model.neck': dict(_delete_=True, type='Neck', norm_cfgs=[dict(type='BN', stats=1)])},
+        {'custom_hooks': [dict(type='build_hook', n=2, priority=3)]},
+        # Types that no registry has.
+        {'model.neck': dict(_delete_=True, type='Neck', others=[dict(type=1), dict(type=['a'])])},
+        {'model.neck': dict(_delete_=True, type=functools.partial(nn.Identity), a=2)},
     ],
 )
 def test_known_settings(demo, options, mmengine_log):

@@ -186,4 +186,4 @@ def test_separators_of_values(tmp_path, content, dataset, separator):
 
 def test_decimal_commas_are_refused(tmp_path, dataset):
     (tmp_path / 'labels' / '0_1.txt').write_text('0 0,1 0,1 0,2 0,2\n')
-    assert re.search(r'in numbers.* \(1x: labels/0_1\.txt:1 0 0,1', load_errors(dataset))
+    assert re.search(r'nor a polygon.* \(1x: labels/0_1\.txt:1 0 0,1', load_errors(dataset))

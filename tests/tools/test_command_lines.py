@@ -57,20 +57,20 @@ def test_wrong_command(config, tool, args, message):
 def test_a_missing_checkpoint_names_those_that_are_there(config, script, tmp_path, name, args):
     (tmp_path / 'run').mkdir()
     (tmp_path / 'run' / 'epoch_12.pth').touch()
-    facts = r'there is no checkpoint run/epoch_3\.pth; in its folder: run/epoch_12\.pth'
+    facts = r'there is no checkpoint run/epoch_3\.pth; its folder has run/epoch_12\.pth'
     with pytest.raises(SystemExit, match=facts):
         script(name, *args)
 
 
 def test_a_missing_config_names_those_that_are_there(config, tool):
-    with pytest.raises(SystemExit, match=r'there is no config tina\.py; in its folder: tiny\.py'):
+    with pytest.raises(SystemExit, match=r'there is no config tina\.py; its folder has tiny\.py'):
         tool('train.py', 'tina.py')
 
 
 def test_a_checkpoint_before_the_images(config, script, capsys):
     with pytest.raises(SystemExit):
         script('infer.py', 'run/epoch_1.pth', 'photos/', '--out', 'out')
-    assert 'the checkpoint comes last, after the inputs' in capsys.readouterr().err
+    assert 'the checkpoint must be the last argument, got ' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

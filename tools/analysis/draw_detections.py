@@ -15,7 +15,7 @@ from alrp.files import output_problem  # noqa: E402
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file; its test dataset is drawn')
-    parser.add_argument('checkpoint', nargs='+', action=OneCheckpoint, help='checkpoint file')
+    parser.add_argument('checkpoint', nargs='+', action=OneCheckpoint, help='one checkpoint file')
     parser.add_argument('--out', default='detections.png', help='picture (default: %(default)s)')
     parser.add_argument('--num-images', type=int, default=9, help='default: %(default)s')
     parser.add_argument('--columns', type=int, default=3, help='default: %(default)s')

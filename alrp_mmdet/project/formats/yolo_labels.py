@@ -9,8 +9,7 @@ from ..findings import Findings
 from .text_files import read_lines
 
 BROKEN = (  # a defect of single lines; the other problems are those of all lines
-    'lines that are not "class x y width height", or a polygon, in numbers; correct them in the '
-    'label file'
+    'lines that are neither "class x y width height" nor a polygon; correct them in the label file'
 )
 MANY = 10_000  # classes, while their number is not known
 

@@ -1,9 +1,8 @@
-"""Which settings MMEngine and MMCV take at each place of a config."""
+"""Which classes and functions take the settings at each place of a config."""
 
 from collections.abc import Callable
 
 from mmcv.cnn.bricks.norm import build_norm_layer
-from mmengine.hooks import Hook
 from mmengine.model import MMDistributedDataParallel, weight_init
 from mmengine.optim import OptimWrapper, _ParamScheduler, build_optim_wrapper
 from mmengine.registry import Registry, build_scheduler_from_cfg
@@ -18,6 +17,8 @@ from mmengine.runner import (
 from mmengine.utils import import_modules_from_strings
 from mmengine.utils.dl_utils import set_multi_processing
 from mmengine.visualization import Visualizer
+from torch.nn import GroupNorm, LayerNorm
+from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.data import DataLoader
 
 from .signatures import Settings, keys_read, settings_of
@@ -25,7 +26,8 @@ from .types import REGISTRIES
 
 SPLITS = ('train', 'val', 'test')
 LOADERS = tuple(f'{split}_dataloader' for split in SPLITS)
-COMMON = Settings(frozenset({'type', '_scope_'}))
+HOOKS = ('default_hooks.', 'custom_hooks.')
+OF_REGISTRY = frozenset({'type', '_scope_'})
 
 # What the settings at a place are for, if they have no type.
 DEFAULTS: dict[str, Callable] = {
@@ -50,14 +52,14 @@ READERS: dict[str, tuple[Callable, str]] = {
 }
 # ... by the last key anywhere in it, ...
 READERS_OF_KEYS = {
-    'norm_cfg': (build_norm_layer, 'cfg_'),
     'init_cfg': (weight_init.initialize, 'cp_cfg'),
     'override': (weight_init._initialize_override, 'cp_override'),
 }
 # ... and by the class of an object.
+OF_HOOKS = (Runner.register_hook, 'hook')
 READERS_OF_TYPES: dict[type, tuple[Callable, str]] = {
-    Hook: (Runner.register_hook, 'hook'),
     _ParamScheduler: (build_scheduler_from_cfg, 'args'),
+    **dict.fromkeys((_NormBase, GroupNorm, LayerNorm), (build_norm_layer, 'cfg_')),
 }
 
 
@@ -77,7 +79,7 @@ def kinds_of(node: dict, place: str) -> list[type | Callable]:
         found = dict.fromkeys(_registered(where, kind) for where in REGISTRIES)
         return [known for known in found if known is not None]
     if kind is not None:
-        return [kind]
+        return [kind] if callable(kind) else []
     if place == 'train_cfg':
         loops = EpochBasedTrainLoop, IterBasedTrainLoop
         return [loops[not node['by_epoch']]] if 'by_epoch' in node else [*loops]
@@ -95,7 +97,7 @@ def _registered(where: Registry, name: str) -> type | Callable | None:
 
 def taken_at(place: str, kinds: list[type | Callable]) -> Settings:
     """The settings that may be at a place, for objects of one of these classes."""
-    known = COMMON
+    known = Settings(OF_REGISTRY)
     for kind in kinds:
         known |= settings_of(kind)
     last = next((key for key in reversed(place.split('.')) if not key.isdigit()), '')
@@ -103,6 +105,7 @@ def taken_at(place: str, kinds: list[type | Callable]) -> Settings:
         *(reader for key, reader in READERS_OF_KEYS.items() if last.endswith(key)),
         *(reader for base, reader in READERS_OF_TYPES.items() if _is_one_of(kinds, base)),
         *(reader for key, reader in READERS.items() if key == place),
+        *([OF_HOOKS] if place.startswith(HOOKS) else []),
     ]
     for function, name in readers:
         known |= keys_read(function, name)
