@@ -58,13 +58,14 @@ def apply_options(cfg: Config, options: dict) -> list[str]:
         list[str]: Warnings.
 
     Raises:
-        ConfigError: If nothing reads an option, because its first key is neither in the config nor
-            known to a tool, or if it cannot be merged.
+        ConfigError: If an option has no effect, because its first key is neither in the config nor
+            known to a tool, or is a variable from which settings were made that differ from it; or
+            if it cannot be merged.
     """
     tops = dict.fromkeys(key.split('.')[0] for key in options)
     for top in tops:
         if top not in KNOWN and top not in cfg:
-            hint = _instead(cfg, top) or did_you_mean(top, KNOWN | set(cfg)) or IN_FILE
+            hint = _instead(_settings(cfg, top)) or did_you_mean(top, KNOWN | set(cfg)) or IN_FILE
             raise ConfigError(f'--cfg-options sets {top}, but the config has no such key{hint}')
     try:
         cfg.merge_from_dict(options)
@@ -75,32 +76,37 @@ def apply_options(cfg: Config, options: dict) -> list[str]:
             f'--cfg-options cannot set {format_list(options)}: {describe_error(error)}'
         ) from error
     normalise_types(cfg)
+    variables = [top for top in tops if top not in KNOWN]
+    for name in variables:
+        unchanged = [x for x in _settings(cfg, name) if name in options and x[1] != options[name]]
+        if unchanged:
+            text = f'--cfg-options sets {name}, a variable, which changes no setting'
+            raise ConfigError(text + _instead(unchanged))
     return [
-        f'{top} is a variable of the config. Settings that were made from it keep their values'
-        + _instead(cfg, top)
-        for top in tops
-        if top not in KNOWN
+        f'{name} is a variable of the config: settings that were made from it keep their values'
+        for name in variables
     ]
 
 
-def _instead(cfg: Config, name: str) -> str:
-    """Where in the config there are settings of this name."""
-    places = [
-        place for key in sorted(KNOWN) for place in _places(cfg._cfg_dict.get(key), key, name)
-    ]
-    return f': set {format_list(places, 3)} instead' if places else ''
+def _settings(cfg: Config, name: str) -> list[tuple[str, object]]:
+    """All settings of this name, with their places."""
+    parts = {key: cfg._cfg_dict.get(key) for key in sorted(KNOWN)}
+    return [x for key, node in parts.items() for x in _settings_below(node, key, name)]
 
 
-def _places(node: object, place: str, name: str) -> Iterator[str]:
-    """Where a setting of this name is below a place."""
+def _settings_below(node: object, place: str, name: str) -> Iterator[tuple[str, object]]:
     if isinstance(node, list | tuple):
         for i, child in enumerate(node):
-            yield from _places(child, f'{place}.{i}', name)
+            yield from _settings_below(child, f'{place}.{i}', name)
     elif isinstance(node, dict):
         for key, child in dict.items(node):
             if key == name:
-                yield f'{place}.{key}'
-            yield from _places(child, f'{place}.{key}', name)
+                yield f'{place}.{key}', child
+            yield from _settings_below(child, f'{place}.{key}', name)
+
+
+def _instead(settings: list[tuple[str, object]]) -> str:
+    return f': set {format_list([x[0] for x in settings], 3)} instead' if settings else ''
 
 
 def misspelt_names(cfg: Config) -> list[str]:

@@ -100,11 +100,21 @@ def test_modules_of_options_are_imported(config, tmp_path, monkeypatch):
         apply_options(config, {'custom_imports.imports': ['missing_module']})
 
 
+def test_an_option_of_a_variable_without_effect_is_refused(config):
+    places = [f'{split}_dataloader.dataset.data_root' for split in ('train', 'val')]
+    with pytest.raises(ConfigError) as error:
+        apply_options(config, {'data_root': 'other/', places[0]: 'other/'})
+    message = str(error.value)
+    assert 'sets data_root, a variable' in message and message.endswith(f'set {places[1]} instead')
+
+
 def test_an_option_of_a_variable_is_warned_of(config):
-    (warning,) = apply_options(config, {'data_root': 'other/'})
-    assert warning.startswith('data_root is a variable')
-    assert 'train_dataloader.dataset.data_root' in warning
-    assert config.train_dataloader.dataset.data_root == 'data/'
+    config.my_flag = False  # which a hook may read
+    places = [f'{split}_dataloader.dataset.data_root' for split in ('train', 'val')]
+    options = {**dict.fromkeys(places, 'other/'), 'data_root': 'other/', 'my_flag': True}
+    warnings = apply_options(config, options)
+    assert [warning.split()[0] for warning in warnings] == ['data_root', 'my_flag']
+    assert config.my_flag is True
 
 
 @pytest.mark.parametrize(
