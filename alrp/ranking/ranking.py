@@ -24,7 +24,7 @@ from .logit_gradient import LogitGradient
 from .lower_target_sums import lower_target_sums
 from .negatives import Negatives
 from .processes import Processes
-from .step_sums import Steps, check_delta
+from .step_sums import Steps, check_positive
 
 EPS = 1e-5  # below this many outranking logits, a positive gets no gradient (published code)
 
@@ -92,7 +92,7 @@ class Ranking:
 
         def of_this_process() -> dict[str, Tensor]:
             nonlocal no_ignored, num_near
-            check_delta(delta)
+            check_positive('delta', delta)
             self.pos_inds, no_ignored, num_near = labelled.positives(logits, delta)
             values = {} if pos_values is None else pos_values(self.pos_inds)
             _check_values(values, len(self.pos_inds), logits.device)

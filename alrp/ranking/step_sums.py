@@ -60,10 +60,10 @@ def step_sums(queries: Tensor, keys: Tensor, delta: float, weights: Tensor | Non
     return torch.cat([sums(-queries[part]) for part in chunks(len(queries), queries.device)])
 
 
-def check_delta(delta: float) -> None:
-    """Raise a ValueError unless ``delta`` is a positive, finite number."""
-    if not isinstance(delta, Real) or not 0 < delta < float('inf'):
-        raise ValueError(f'delta must be a positive number, got {delta!r}')
+def check_positive(name: str, value: float) -> None:
+    """Raise a ValueError unless a setting is a positive, finite number."""
+    if not isinstance(value, Real) or not 0 < value < float('inf'):
+        raise ValueError(f'{name} must be a positive number, got {value!r}')
 
 
 class Steps:
@@ -78,7 +78,7 @@ class Steps:
     """
 
     def __init__(self, points: Tensor, delta: float):
-        check_delta(delta)
+        check_positive('delta', delta)
         self.delta = delta
         points = to_float64(points)
         self.knots, order = torch.cat([points - delta, points + delta]).sort()

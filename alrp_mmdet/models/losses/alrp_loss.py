@@ -5,8 +5,9 @@ from torch import Tensor
 
 from alrp.ranking import alrp_loss_from_ranking, localisation_weights
 from alrp.ranking.devices import to_like
+from alrp.ranking.step_sums import check_positive
 
-from .ranking_loss import RankedBatch, RankingLoss, check_positive
+from .ranking_loss import RankedBatch, RankingLoss
 
 
 @MODELS.register_module()

@@ -2,8 +2,9 @@ from mmdet.registry import MODELS
 from torch import Tensor
 
 from alrp.ranking import rank_sort_loss_from_ranking
+from alrp.ranking.step_sums import check_positive
 
-from .ranking_loss import RankedBatch, RankingLoss, check_positive
+from .ranking_loss import RankedBatch, RankingLoss
 
 
 @MODELS.register_module()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from alrp.ranking import Labels, Ranking, localisation_weights
 from alrp.ranking.compiling import outside_of_graphs
 from alrp.ranking.devices import to_like
-from alrp.ranking.step_sums import check_delta
+from alrp.ranking.step_sums import check_positive
 
 from ..structures import MaskLosses
 
@@ -80,7 +80,7 @@ class RankingLoss(nn.Module):
         ranking: str = 'process',
     ):
         super().__init__()
-        check_delta(delta)
+        check_positive('delta', delta)
         if not use_sigmoid:
             raise ValueError(
                 f'{type(self).__name__} ranks one logit per class: use_sigmoid must be True'
@@ -188,12 +188,6 @@ class RankingLoss(nn.Module):
             Tensor: Shape (R, C + 1), scores in [0, 1], the last column 0.
         """
         return F.pad(cls_score.sigmoid(), (0, 1))
-
-
-def check_positive(name: str, value: float) -> None:
-    """Raise a ValueError unless a setting is a positive, finite number."""
-    if not isinstance(value, Real) or not 0 < value < float('inf'):
-        raise ValueError(f'{name} must be a positive number, got {value!r}')
 
 
 def _of_all_positives(masks: MaskLosses, num_pos: int) -> tuple[Tensor, Tensor]:

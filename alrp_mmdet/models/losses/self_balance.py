@@ -8,7 +8,7 @@ from mmengine.dist import all_reduce, get_world_size
 from mmengine.logging import MessageHub, print_log
 from torch import Tensor, nn
 
-from .ranking_loss import check_positive
+from alrp.ranking.step_sums import check_positive
 
 START_WEIGHT = 50.0  # as published
 
