@@ -3,10 +3,8 @@
 import argparse
 import contextlib
 import os
-import re
 import shutil
 import sys
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from warnings import filterwarnings
@@ -17,14 +15,14 @@ from mmengine.dist import is_main_process
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-import alrp
 from alrp.files import output_problem
 from alrp.lrp.calibration import CalibrationError
 from alrp.text import describe_error
 
-from .config.file import ConfigError, explain_unknown_type, read_config
+from .config.build_errors import explain_build_error
+from .config.file import ConfigError, read_config
+from .config.misspelt_settings import check_settings
 from .config.options import CfgOptions, apply_options, misspelt_names
-from .config.unknown_settings import check_settings
 from .datasets.check import AnnotationError, check_datasets
 from .datasets.palettes import set_palettes
 from .datasets.setting_types import missing_settings
@@ -48,7 +46,6 @@ from .transfer.safe_loading import CheckpointError
 # MMEngine triggers it for each file that a config inherits as 'alrp_mmdet::...'.
 filterwarnings('ignore', 'pkg_resources is deprecated', UserWarning)
 
-OUR_FOLDERS = Path(alrp.__file__).parent, Path(__file__).parent
 # Added to every run, because configs of users may not have them.
 NEEDED_HOOKS = FineTuneHook, ImageErrorHook, MicroBatchHook, ResumeHook
 # What a run cannot start with.
@@ -137,14 +134,11 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
         _distribute_on_cpu(cfg)
     try:
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    except ImportError as error:  # such as a package that a vis_backend needs
-        raise ConfigError(
-            f'cannot import something that {args.config} needs: {describe_error(error)}'
-        ) from error
-    except (TypeError, ValueError) as error:
-        if not _is_of_settings(error):
-            raise  # a defect: the traceback tells more
-        raise ConfigError(f'{args.config}: {error}') from error
+    except Exception as error:
+        reason = explain_build_error(error)
+        if reason is None:
+            raise
+        raise ConfigError(f'{args.config}: {reason}') from error
     for hook_type in NEEDED_HOOKS:
         if not any(isinstance(hook, hook_type) for hook in runner.hooks):
             runner.register_hook(hook_type())
@@ -162,21 +156,14 @@ def exit_on_error(*others: type[Exception]):
         yield
     except (*REFUSALS, FloatingPointError, *others) as error:
         stop(str(error))
-    except ImportError as error:  # of a package that an augmentation needs, say
-        stop(f'cannot import something that the config needs: {describe_error(error)}')
-    except KeyError as error:
-        text = explain_unknown_type(error)
-        if text is None:
-            tell_torchrun(f'error: {describe_error(error)}')
-            raise
-        stop(text)
     except ImageReadError as error:
         stop(error.reason)
     except KeyboardInterrupt:
         stop('stopped by Ctrl-C', CTRL_C)
     except Exception as error:
-        if isinstance(error, TypeError) and _is_of_settings(error):  # of what is built in the run
-            stop(f'a setting of the config is wrong: {describe_error(error)}')
+        reason = explain_build_error(error)  # the run builds some parts
+        if reason is not None:
+            stop(reason)
         if isinstance(error, OSError) and error.errno in CANNOT_WRITE:
             stop(f'cannot write {error.filename or "a file"}: {error.strerror}')
         if is_lost_connection(error):
@@ -194,8 +181,8 @@ def remove_work_dir_if_refused(work_dir: str) -> Iterator[None]:
     new = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         yield
-    except (*REFUSALS, KeyError) as error:
-        is_defect = isinstance(error, KeyError) and explain_unknown_type(error) is None
+    except Exception as error:
+        is_defect = not isinstance(error, REFUSALS) and explain_build_error(error) is None
         written = [path for path in folder.rglob('*') if path.is_file()]
         has_results = any(path.suffix not in ('.log', '.py') for path in written)
         if new and rank() == 0 and not (is_defect or has_results):
@@ -204,17 +191,6 @@ def remove_work_dir_if_refused(work_dir: str) -> Iterator[None]:
                 for path in new[1:]:
                     path.rmdir()
         raise
-
-
-def _is_of_settings(error: TypeError | ValueError) -> bool:
-    """Whether a class was built with a wrong setting: an unknown one, or one that ours refuse."""
-    frames = traceback.extract_tb(error.__traceback__)
-    if isinstance(error, TypeError):
-        wrong = r'__init__\(\) (got an unexpected|missing)|\w\(\) takes no arguments$'
-        from_config = any(frame.name == 'build_from_cfg' for frame in frames)
-        return from_config and re.search(wrong, str(error)) is not None
-    raised_in = Path(frames[-1].filename)
-    return any(folder in raised_in.parents for folder in OUR_FOLDERS)
 
 
 def _distribute_on_cpu(cfg: Config) -> None:

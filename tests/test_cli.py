@@ -2,6 +2,7 @@
 
 import pytest
 from mmdet.registry import TRANSFORMS
+from mmengine.runner import Runner
 
 from alrp.files import output_problem
 from alrp_mmdet.cli import exit_on_error, remove_work_dir_if_refused
@@ -34,10 +35,24 @@ def test_a_refused_run_leaves_no_new_work_dir(tmp_path, error, other, is_new, re
     assert (tmp_path / 'runs').exists() != removed and tmp_path.exists()
 
 
-def test_a_wrong_setting_of_what_is_built_in_a_run_is_one_line():
-    wrong = dict(type='RandomResize', scale=(64, 64), keep_ratios=True)  # for Resize
-    with pytest.raises(SystemExit, match=r'error: .* wrong: .*keep_ratios'), exit_on_error():
-        TRANSFORMS.build(wrong)
+@pytest.mark.parametrize(
+    'part, facts',
+    [
+        (dict(type='RandomResize', scale=(64, 64), keep_ratios=True), 'wrong: .*keep_ratios'),
+        (dict(type='RandomFlip', prob=[0.5, 0.5], direction='up'), None),  # an assertion of MMCV
+        (dict(keep_ratio=True), "has no type: {'keep_ratio': True}"),
+        (dict(type='Resiz'), "'Resiz', but there is no transform of this name"),
+    ],
+)
+def test_what_cannot_be_built_in_a_run_is_one_line(part, facts):
+    error = AssertionError if facts is None else SystemExit
+    with pytest.raises(error, match=facts), exit_on_error():
+        TRANSFORMS.build(part)
+
+
+def test_a_setting_that_the_runner_does_not_take_is_one_line():
+    with pytest.raises(SystemExit, match=r"wrong: .*'num_worker'"), exit_on_error():
+        Runner.build_dataloader(dict(dataset=[0], sampler=None, batch_size=1, num_worker=1))
 
 
 def test_other_type_errors_keep_their_traceback():

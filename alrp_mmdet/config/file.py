@@ -34,17 +34,6 @@ VERSION_3 = (
     'test_evaluator',
     'default_hooks',
 )
-# Types that MMDetection 3 does not have.
-TYPES_OF_VERSION_2 = (
-    'Collect',
-    'DefaultFormatBundle',
-    'ImageToTensor',
-    'MultiScaleFlipAug',
-    'EpochBasedRunner',
-    'IterBasedRunner',
-    'TextLoggerHook',
-    'Fp16OptimizerHook',
-)
 MIGRATION = (
     'MMDetection 3 cannot read it. See docs/migration.md and '
     'https://mmdetection.readthedocs.io/en/latest/migration/migration.html'
@@ -108,18 +97,3 @@ def _settings_of_version_2(names: Iterable[str]) -> list[str]:
 
 def _advice(settings: list[str]) -> str:
     return f'is for MMDetection 2.x (it sets {format_list(settings, 3)}). {MIGRATION}'
-
-
-def explain_unknown_type(error: KeyError) -> str | None:
-    """One line for MMEngine's error on a type that no registry knows; None for other errors."""
-    message = str(error.args[0]) if error.args else ''
-    found = re.search(r'(\S+) is not in the (?:\S+::)?([\w ]+) registry', message)
-    if found is None:
-        return None
-    text = f'the config names {found[1]!r}, but there is no {found[2]} of this name'
-    if found[1] in TYPES_OF_VERSION_2:
-        return f'{text}: it is of MMDetection 2.x. {MIGRATION}'
-    return (
-        f'{text}. Check the spelling; if it is in a module of yours, add the module to '
-        'custom_imports = dict(imports=[...])'
-    )
