@@ -12,7 +12,10 @@ ONE = 'one checkpoint at a time, got'
 
 
 class OneCheckpoint(argparse.Action):
-    """Action of an argument with ``nargs='+'``, which must be one checkpoint."""
+    """Action of an argument with ``nargs='+'``, which must be one checkpoint.
+
+    With ``nargs='*'``, the argument is ``const`` if no checkpoint is given.
+    """
 
     def __call__(
         self,
@@ -23,7 +26,7 @@ class OneCheckpoint(argparse.Action):
     ) -> None:
         if len(values) > 1:
             parser.error(f'{ONE} {" ".join(values)}')
-        setattr(namespace, self.dest, values[0])
+        setattr(namespace, self.dest, values[0] if values else self.const)
 
 
 def checkpoint_last_problem(inputs: Sequence[str], checkpoint: str) -> str | None:

@@ -12,7 +12,7 @@ if (ROOT / 'alrp_mmdet').is_dir():  # run from a clone without installing it
 
 from mmengine.config import Config  # noqa: E402
 
-from alrp.checkpoint_argument import missing_checkpoint  # noqa: E402
+from alrp.checkpoint_argument import OneCheckpoint, missing_checkpoint  # noqa: E402
 from alrp_mmdet.cli import (  # noqa: E402
     build_runner,
     exit_on_error,
@@ -42,10 +42,11 @@ def parse_args():
     )
     parser.add_argument(
         '--resume',
-        nargs='?',
+        nargs='*',
+        action=OneCheckpoint,
         const='auto',
         metavar='CHECKPOINT',
-        help='continue from a checkpoint (default: the latest in the work dir)',
+        help='continue from this checkpoint, or from the latest in the work dir',
     )
     return parser.parse_args()
 

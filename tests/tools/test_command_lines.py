@@ -74,16 +74,17 @@ def test_a_checkpoint_before_the_images(config, script, capsys):
 
 
 @pytest.mark.parametrize(
-    'name, others',
+    'name, before, after',
     [
-        ('test.py', []),
-        ('export.py', ['--out', 'model.onnx']),
-        ('analysis/draw_detections.py', []),
-        ('infer.py', ['--out', 'out']),
+        ('train.py', ['--resume'], []),
+        ('test.py', [], []),
+        ('export.py', [], ['--out', 'model.onnx']),
+        ('analysis/draw_detections.py', [], []),
+        ('infer.py', [], ['--out', 'out']),
     ],
 )
-def test_two_checkpoints_are_an_error_message(config, script, capsys, name, others):
+def test_two_checkpoints_are_an_error_message(config, script, capsys, name, before, after):
     with pytest.raises(SystemExit):
-        script(name, config, 'best_epoch_1.pth', 'best_epoch_2.pth', *others)
+        script(name, config, *before, 'best_epoch_1.pth', 'best_epoch_2.pth', *after)
     message = capsys.readouterr().err
     assert 'one checkpoint' in message and 'best_epoch_1.pth best_epoch_2.pth' in message
