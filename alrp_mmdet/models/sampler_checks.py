@@ -24,17 +24,21 @@ def check_samplers(model: dict) -> None:
     """
     for node in typed_nodes(model):
         settings = dict.get(node, 'train_cfg') or {}
-        sampler = (settings.get('rpn') or {}).get('sampler')
-        if _ranks(dict.get(node, 'rpn_head')) and not _takes_all(sampler):
-            raise _refusal('train_cfg.rpn.sampler', sampler)
+        if _ranks(dict.get(node, 'bbox_head')):
+            _check('train_cfg.sampler', settings.get('sampler'))
+        of_rpn = settings.get('rpn') or {}
+        if _ranks(dict.get(node, 'rpn_head')):
+            _check('train_cfg.rpn.sampler', of_rpn.get('sampler'))
         heads = _listed((dict.get(node, 'roi_head') or {}).get('bbox_head'))
         stages = _listed(settings.get('rcnn'))
-        num_rois = (settings.get('rpn_proposal') or {}).get('max_per_img', 0)
+        test_settings = dict.get(node, 'test_cfg') or {}
+        proposals = settings.get('rpn_proposal') or test_settings.get('rpn') or {}
+        # Objects are added to the proposals. We expect no more objects than proposals.
+        most = 2 * proposals.get('max_per_img', math.inf)
         for number, stage in enumerate(stages):
-            sampler = stage.get('sampler')
-            if any(map(_ranks, heads)) and not _takes_all(sampler, num_rois):
-                index = f'[{number}]' if len(stages) > 1 else ''
-                raise _refusal(f'train_cfg.rcnn{index}.sampler', sampler)
+            if any(map(_ranks, heads)):
+                index = f'.{number}' if len(stages) > 1 else ''
+                _check(f'train_cfg.rcnn{index}.sampler', stage.get('sampler'), most)
 
 
 def _ranks(head: object) -> bool:
@@ -42,22 +46,25 @@ def _ranks(head: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, RankingHeadMixin)
 
 
-def _takes_all(sampler: dict | None, most: float = math.inf) -> bool:
-    """Whether a sampler takes all candidates of an image, of which there are at most ``most``."""
-    if not sampler:
-        return True
-    kind = resolve_type(sampler, TASK_UTILS)
-    is_pseudo = isinstance(kind, type) and issubclass(kind, PseudoSampler)
-    return is_pseudo or sampler.get('num', 0) > most
+def _check(key: str, sampler: dict | None, most: float = math.inf) -> None:
+    """Check that a sampler takes all candidates of an image, of which there are at most ``most``.
+
+    ``num * pos_fraction`` positives are taken, then ``num`` less these negatives, but at most
+    ``neg_pos_ub`` for each positive, if that is not negative.
+    """
+    kind = resolve_type(sampler, TASK_UTILS) if sampler else PseudoSampler
+    if isinstance(kind, type) and issubclass(kind, PseudoSampler):
+        return
+    num, neg_pos_ub = sampler.get('num', 0), sampler.get('neg_pos_ub', -1)
+    takes_positives = num * sampler.get('pos_fraction', 1) >= most
+    takes_negatives = num >= 2 * most and not 0 <= neg_pos_ub < most
+    if not (takes_positives and takes_negatives):
+        given = f'(num={num})' if num else ''
+        raise ConfigError(
+            f'{key} is a {type_name(sampler)}{given}, which may leave out candidates. A ranking '
+            f"loss ranks all of them: set {key}=dict(_delete_=True, type='PseudoSampler')"
+        )
 
 
 def _listed(value: object) -> list:
     return list(value) if isinstance(value, list | tuple) else [value] if value else []
-
-
-def _refusal(key: str, sampler: dict) -> ConfigError:
-    num = f'(num={sampler["num"]})' if 'num' in sampler else ''
-    return ConfigError(
-        f'{key} is a {type_name(sampler)}{num}, which leaves out candidates. A ranking loss ranks '
-        f"all of them: set {key}=dict(_delete_=True, type='PseudoSampler')"
-    )

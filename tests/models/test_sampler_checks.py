@@ -35,22 +35,50 @@ def test_anchors_that_are_sampled(kind):
     assert 'PseudoSampler' in text
 
 
-@pytest.mark.parametrize('num, keeps_all', [(512, False), (1000, False), (5000, True)])
-def test_rois_may_be_sampled_if_all_are_kept(num, keeps_all):
+@pytest.mark.parametrize(
+    'settings, keeps_all',
+    [
+        (dict(num=512), False),
+        (dict(num=5000), False),  # 1250 positives
+        (dict(num=10_000), True),
+        (dict(num=2500, pos_fraction=0.9), False),  # maybe 500 negatives
+        (dict(num=1e10, pos_fraction=1, neg_pos_ub=3), False),
+        (dict(num=1e10, pos_fraction=1, neg_pos_ub=1e10), True),  # published for RS Loss
+    ],
+)
+def test_rois_may_be_sampled_if_all_are_kept(settings, keeps_all):
     model = read(FASTER_RCNN)
     assert model.train_cfg.rpn_proposal.max_per_img == 1000
-    model.train_cfg.rcnn.sampler = dict(FEW, num=num, add_gt_as_proposals=True)
+    model.train_cfg.rcnn.sampler = {**FEW, 'add_gt_as_proposals': True, **settings}
     if keeps_all:
         check_samplers(model)
         return
-    with pytest.raises(ConfigError, match=rf'train_cfg\.rcnn\.sampler.*num={num}'):
+    with pytest.raises(ConfigError, match=rf'train_cfg\.rcnn\.sampler.*num={settings["num"]}'):
+        check_samplers(model)
+
+
+def test_the_number_of_proposals_may_be_that_of_tests():
+    model = read(FASTER_RCNN)
+    del model.train_cfg['rpn_proposal']
+    model.train_cfg.rcnn.sampler = dict(FEW, num=10_000)
+    assert model.test_cfg.rpn.max_per_img == 1000
+    check_samplers(model)
+    del model.test_cfg.rpn['max_per_img']
+    with pytest.raises(ConfigError, match=r'train_cfg\.rcnn\.sampler'):
+        check_samplers(model)
+
+
+def test_anchors_of_one_stage_detectors():
+    model = read('retinanet/rs_retinanet_r50_fpn_1x_coco.py')
+    model.train_cfg.sampler = FEW
+    with pytest.raises(ConfigError, match=r'train_cfg\.sampler is a RandomSampler\(num=512\)'):
         check_samplers(model)
 
 
 def test_the_stage_is_named():
     model = read(CASCADE_RCNN)
     model.train_cfg.rcnn[2].sampler = FEW
-    with pytest.raises(ConfigError, match=r'train_cfg\.rcnn\[2\]\.sampler'):
+    with pytest.raises(ConfigError, match=r'train_cfg\.rcnn\.2\.sampler'):
         check_samplers(model)
 
 
