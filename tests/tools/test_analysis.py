@@ -202,6 +202,21 @@ def test_detections_are_drawn_from_a_training(analyse, config, tool, tmp_path, c
         drawn.append(out.read_bytes())
     assert drawn[0] != drawn[1]
 
+    # The order of the classes is that of the model, not of the dataset.
+    other = tmp_path / 'other_order.py'
+    other.write_text(
+        f'_base_ = {str(config)!r}\n'
+        "test_dataloader = dict(dataset=dict(metainfo=dict(classes=('disc', 'square'))))"
+    )
+    pictures = []
+    thresholds.write_text(json.dumps(dict(thresholds=dict(square=0, disc=None))))
+    for name in (config, other):
+        out = tmp_path / f'{Path(name).stem}_order.png'
+        options = '--device', 'cpu', '--thresholds', thresholds, '--out', out
+        analyse('draw_detections.py', name, checkpoint, *options)
+        pictures.append(out.read_bytes())
+    assert pictures[0] == pictures[1] != drawn[0]
+
     for score_thr in (0.4, 1):  # every calibrated score is above 0.5
         out = tmp_path / f'calibrated_{score_thr}.png'
         options = '--calibration', calibration, '--score-thr', score_thr, '--out', out

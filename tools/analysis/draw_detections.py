@@ -80,9 +80,9 @@ def main():
         cfg = read_config(args.config, 'test_dataloader')
     with exit_on_error(InputError):
         device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
-        model = Detector(cfg, args.checkpoint, device).model
+        detector = Detector(cfg, args.checkpoint, device)
+        model, classes = detector.model, detector.classes
         dataset = DATASETS.build({**cfg.test_dataloader.dataset, '_scope_': 'mmdet'})
-        classes = dataset.metainfo['classes']
         meaning, score_thr = f'score above {args.score_thr:g}', args.score_thr
         if args.thresholds is not None:
             apply_thresholds(model, read_thresholds(args.thresholds, classes))
