@@ -7,9 +7,10 @@ from pathlib import Path
 def latest_checkpoint(work_dir: str) -> str | None:
     """Find the checkpoint that a run in ``work_dir`` resumes from.
 
-    MMEngine writes its path to the file ``last_checkpoint`` after writing the checkpoint. A run
-    killed in between may leave that file empty, and a relative path in it is only valid in the
-    directory where the run was started. In these cases, this is the newest checkpoint in
+    MMEngine writes its path to the file ``last_checkpoint`` after writing the checkpoint. A
+    checkpoint of this name in ``work_dir`` comes first, since the folder may have been copied or
+    moved. A run killed in between may leave the file empty, and a relative path in it is only valid
+    in the directory where the run was started. In these cases, this is the newest checkpoint in
     ``work_dir``.
 
     Args:
@@ -24,7 +25,7 @@ def latest_checkpoint(work_dir: str) -> str | None:
         path = pointer.read_text().strip()
         if '://' in path:  # on a remote file system
             return path
-        for candidate in (Path(path), directory / Path(path).name):
+        for candidate in (directory / Path(path).name, Path(path)):
             if candidate.is_file():
                 return str(candidate)
     checkpoints = [*directory.glob('epoch_*.pth'), *directory.glob('iter_*.pth')]

@@ -17,6 +17,14 @@ def test_the_one_that_last_checkpoint_names(tmp_path):
     assert latest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_9.pth')
 
 
+def test_in_a_copy_of_a_folder(tmp_path):
+    copy = tmp_path / 'copy'
+    copy.mkdir()
+    (copy / 'epoch_9.pth').touch()
+    (copy / 'last_checkpoint').write_text(str(tmp_path / 'epoch_9.pth'))
+    assert latest_checkpoint(str(copy)) == str(copy / 'epoch_9.pth')
+
+
 def test_in_a_folder_that_was_moved(tmp_path):
     (tmp_path / 'last_checkpoint').write_text('/elsewhere/run/epoch_9.pth')
     assert latest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_9.pth')
