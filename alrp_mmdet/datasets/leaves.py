@@ -1,7 +1,7 @@
 """The datasets of a config: inside wrappers, and those that read COCO format."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mmdet.datasets import CocoDataset
@@ -40,6 +40,17 @@ def is_local_coco(dataset: ConfigDict) -> bool:
 def dataset_type(dataset: ConfigDict) -> type | None:
     """Class of a dataset, or None if it is not registered."""
     return resolve_type(dataset, DATASETS)
+
+
+def classes_of_built(dataset: object) -> Sequence[str] | None:
+    """The classes of a dataset that was built; None if it has none, or parts with different ones.
+
+    ``ConcatDataset`` has a list of ``metainfo`` if its datasets differ.
+    """
+    metainfo = getattr(dataset, 'metainfo', None)
+    parts = metainfo if isinstance(metainfo, list) else [metainfo or {}]
+    first, *others = [part.get('classes') for part in parts]
+    return first if all(classes == first for classes in others) else None
 
 
 def ann_file_of(dataset: ConfigDict) -> str:

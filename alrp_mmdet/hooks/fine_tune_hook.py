@@ -2,6 +2,7 @@ from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop
 
+from ..datasets.leaves import classes_of_built
 from ..transfer.fine_tuning import check_fits, fine_tune, warn_of_frozen_random_layers
 
 
@@ -50,9 +51,7 @@ class FineTuneHook(Hook):
         loop = next((loop for loop in loops if isinstance(loop, BaseLoop)), None)
         if loop is None:  # a custom program calls load_checkpoint without a loop
             return
-        metainfo = getattr(loop.dataloader.dataset, 'metainfo', None)
-        # ConcatDataset of MMDetection has a list of metainfos if its datasets differ.
-        classes = metainfo.get('classes') if isinstance(metainfo, dict) else None
+        classes = classes_of_built(loop.dataloader.dataset)
         model_cfg = runner.cfg.get('model')
         model_cfg = model_cfg if isinstance(model_cfg, dict) else {}
         model_cfg = model_cfg.get('module', model_cfg) or None  # of test-time augmentation

@@ -3,6 +3,7 @@ from collections.abc import Sequence
 import torch
 from mmengine.hooks import Hook
 
+from ..datasets.leaves import classes_of_built
 from ..deploy.prediction_steps import PredictionStep
 
 
@@ -27,9 +28,9 @@ class PredictionHook(Hook):
 
     def before_test(self, runner) -> None:
         """Change the predictions."""
-        classes = getattr(runner.test_dataloader.dataset, 'metainfo', {}).get('classes')
+        classes = classes_of_built(runner.test_dataloader.dataset)
         if classes is None:
-            raise self.error("the test dataset has no metainfo['classes']")
+            raise self.error("the test dataset has no metainfo['classes'], or parts that differ")
         try:
             self._applied = self.apply(runner.model, classes)
         except FileNotFoundError as error:

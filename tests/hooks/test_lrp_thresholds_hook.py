@@ -105,6 +105,24 @@ def test_the_test_dataset_must_have_classes(tmp_path):
         runner.test()
 
 
+@pytest.mark.parametrize('other, is_used', [(CLASSES, True), (CLASSES[::-1], False)])
+def test_concatenated_datasets_must_have_the_same_classes(tmp_path, other, is_used):
+    file = tmp_path / 'thresholds.json'
+    file.write_text(json.dumps(dict(thresholds=dict.fromkeys(CLASSES, 0.5))))
+    hook = HOOKS.build(dict(type='LRPThresholdsHook', thresholds_file=str(file)))
+    runner = mock.Mock(model=FixedDetector(sample()))
+    runner.test_evaluator.metrics = []
+    # MMDetection's ConcatDataset has a list if other entries of metainfo differ.
+    parts = [dict(classes=CLASSES, palette=[1]), dict(classes=other, palette=[2])]
+    runner.test_dataloader.dataset.metainfo = parts
+    if is_used:
+        hook.before_test(runner)
+        hook.after_test(runner)
+    else:
+        with pytest.raises(ThresholdsError, match='parts that differ'):
+            hook.before_test(runner)
+
+
 def test_a_missing_file_is_an_error_of_one_line():
     hook = HOOKS.build(dict(type='LRPThresholdsHook', thresholds_file='absent.json'))
     runner = mock.Mock()
