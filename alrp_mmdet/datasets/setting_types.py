@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from mmengine.config import Config, ConfigDict
 
+from alrp.text import format_list
+
 from .leaves import is_local_coco, leaves
 
 TOGETHER = dict(  # MMEngine accepts all or none of these
@@ -23,7 +25,9 @@ def missing_settings(cfg: Config, splits: tuple[str, ...]) -> list[str]:
     for split in splits:
         missing = [key for key in TOGETHER[split] if cfg.get(key) is None]
         if missing and not (split == 'val' and len(missing) == len(TOGETHER[split])):
-            problems.append(f'the config needs {", ".join(TOGETHER[split])}, but lacks {missing}')
+            problems.append(
+                f'the config needs {", ".join(TOGETHER[split])}, but lacks {format_list(missing)}'
+            )
     return problems
 
 

@@ -57,10 +57,10 @@ class _SafeLoader:
         except (torch.OutOfMemoryError, PermissionError):
             raise
         except FileNotFoundError as error:
-            raise CheckpointError(f'There is no checkpoint {filename}') from error
+            raise CheckpointError(f'there is no checkpoint {filename}') from error
         except URLError as error:
             raise CheckpointError(
-                f'Cannot download the checkpoint {filename} ({error.reason}). Download it on a '
+                f'cannot download the checkpoint {filename} ({error.reason}). Download it on a '
                 'machine with internet access and give the file instead, in load_from or in '
                 'init_cfg.checkpoint of the backbone'
             ) from error
@@ -120,7 +120,7 @@ def _refusal(filename: str, message: str) -> str:
     if requested is None:
         return _damage(filename, 'not a pickle of tensors')
     return (
-        f'The checkpoint {filename} was refused, and no code in it was run: it needs '
+        f'the checkpoint {filename} was refused, and no code in it was run: it needs '
         f'{requested[1]}, which MMEngine never writes into a checkpoint. If you trust its source, '
         'save only its weights there: '
         "torch.save(dict(state_dict=model.state_dict()), 'weights.pth')"
@@ -129,7 +129,7 @@ def _refusal(filename: str, message: str) -> str:
 
 def _damage(filename: str, detail: str) -> str:
     return (
-        f'Cannot read the checkpoint {filename}: the file is damaged, truncated, or not a '
+        f'cannot read the checkpoint {filename}: the file is damaged, truncated, or not a '
         f'checkpoint ({detail}). Download or copy it again, or use another one'
     )
 

@@ -199,7 +199,7 @@ def test_damaged_file(tmp_path, content):
             'pickle': pickle.dumps([object], 4),
         }[content]
     )
-    with pytest.raises(CheckpointError, match=r'Cannot read .*damaged\.pth') as error:
+    with pytest.raises(CheckpointError, match=r'cannot read .*damaged\.pth') as error:
         CheckpointLoader.load_checkpoint(str(path))
     assert 'weights_only' not in str(error.value)
 
@@ -211,10 +211,10 @@ def test_no_connection(monkeypatch, tmp_path):
     monkeypatch.setattr('urllib.request.urlopen', refuse)
     monkeypatch.setattr('torch.hub.urlopen', refuse)
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
-    with pytest.raises(CheckpointError, match=r'Cannot download .*resnet50\.pth \(Name or'):
+    with pytest.raises(CheckpointError, match=r'cannot download .*resnet50\.pth \(Name or'):
         CheckpointLoader.load_checkpoint('https://example.org/resnet50.pth')
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(CheckpointError, match=r'There is no checkpoint .*gone\.pth'):
+    with pytest.raises(CheckpointError, match=r'there is no checkpoint .*gone\.pth'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'gone.pth'))
