@@ -74,11 +74,24 @@ def output_problem(
             return f'{path} is not a file'
         if not force:
             return f'{path} exists; use --force to overwrite it'
-    folder = Path(path).absolute().parent
-    while not folder.exists():
-        folder = folder.parent
+    return folder_problem(path, Path(path).absolute().parent)
+
+
+def folder_problem(path: StrPath, folder: StrPath) -> str | None:
+    """Check whether files can be written to a folder, which need not exist.
+
+    Args:
+        path (str | os.PathLike): What the message says cannot be written.
+        folder (str | os.PathLike): The folder.
+
+    Returns:
+        str | None: The problem, or None.
+    """
+    existing = Path(folder).absolute()
+    while not existing.exists():
+        existing = existing.parent
     try:
-        tempfile.TemporaryFile(dir=folder).close()
+        tempfile.TemporaryFile(dir=existing).close()
     except OSError as error:
         return f'cannot write {path}: {error.strerror}'
     return None

@@ -15,7 +15,7 @@ from mmengine.dist import is_main_process
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from alrp.files import output_problem
+from alrp.files import folder_problem
 from alrp.lrp.calibration import CalibrationError
 from alrp.text import describe_error
 
@@ -46,6 +46,7 @@ from .transfer.safe_loading import CheckpointError
 # MMEngine triggers it for each file that a config inherits as 'alrp_mmdet::...'.
 filterwarnings('ignore', 'pkg_resources is deprecated', UserWarning)
 
+RANK_VARIABLES = dict(slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
 # Added to every run, because configs of users may not have them.
 NEEDED_HOOKS = FineTuneHook, ImageErrorHook, MicroBatchHook, ResumeHook
 # What a run cannot start with.
@@ -83,6 +84,9 @@ def make_parser(description: str) -> argparse.ArgumentParser:
 
 def load_config(args: argparse.Namespace) -> Config:
     """Read the config of a command line and apply the options of ``make_parser`` to it."""
+    variable = RANK_VARIABLES.get(args.launcher, 'RANK')
+    if variable in os.environ:
+        os.environ['RANK'] = os.environ[variable]  # MMEngine does the same, but later
     with exit_on_error():
         cfg = read_config(args.config)
         cfg.launcher = args.launcher
@@ -123,7 +127,7 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
     check_losses(cfg.model)
     if 'train' in splits:
         check_samplers(cfg.model)
-    problem = output_problem(Path(cfg.work_dir, 'log'))
+    problem = folder_problem(cfg.work_dir, cfg.work_dir)
     if problem is not None:
         raise ConfigError(f'{problem}: choose another --work-dir')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))

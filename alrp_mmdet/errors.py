@@ -34,7 +34,7 @@ class ImageReadError(RuntimeError):
 
 def rank() -> int:
     """Index of this process in its job; 0 in a job of one process."""
-    return int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', 0)))
+    return int(os.environ.get('RANK', 0))
 
 
 def stop(message: str, status: int = 1) -> NoReturn:

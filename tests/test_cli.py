@@ -4,9 +4,15 @@ import pytest
 from mmdet.registry import TRANSFORMS
 from mmengine.runner import Runner
 
-from alrp.files import output_problem
-from alrp_mmdet.cli import exit_on_error, remove_work_dir_if_refused
+from alrp.files import folder_problem, output_problem
+from alrp_mmdet.cli import (
+    exit_on_error,
+    load_config,
+    make_parser,
+    remove_work_dir_if_refused,
+)
 from alrp_mmdet.config.file import ConfigError
+from alrp_mmdet.errors import rank
 
 
 @pytest.mark.parametrize(
@@ -33,6 +39,25 @@ def test_a_refused_run_leaves_no_new_work_dir(tmp_path, error, other, is_new, re
         raise error
     assert [(run / name).exists() for name in names] == [not removed] * len(names)
     assert (tmp_path / 'runs').exists() != removed and tmp_path.exists()
+
+
+@pytest.mark.parametrize('launcher, index', [('none', 0), ('slurm', 3), ('mpi', 0), ('pytorch', 0)])
+def test_the_rank_is_that_of_the_launcher(tmp_path, monkeypatch, launcher, index):
+    """A job step of SLURM may also run a tool several times, with other arguments."""
+    monkeypatch.setenv('RANK', '')  # to be restored after the test
+    monkeypatch.delenv('RANK')
+    monkeypatch.setenv('SLURM_PROCID', '3')
+    config = tmp_path / 'tiny.py'
+    config.write_text('model = dict()')
+    load_config(make_parser('').parse_args([str(config), '--launcher', launcher]))
+    assert rank() == index
+
+
+def test_a_work_dir_may_hold_anything(tmp_path):
+    (tmp_path / 'log').mkdir()
+    assert folder_problem(tmp_path, tmp_path) is None
+    (tmp_path / 'file').touch()
+    assert 'cannot write' in folder_problem('run', tmp_path / 'file' / 'run')
 
 
 @pytest.mark.parametrize(
