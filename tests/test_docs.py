@@ -48,8 +48,16 @@ def parse(page: Path):
 
 
 def blocks(page: Path, language: str) -> list[tuple[int, str]]:
-    """Line number and text of all code blocks in a language."""
-    return [(x.map[0] + 2, x.content) for x in parse(page) if x.info.strip() == language]
+    """Line number and text of all code blocks in a language, without those of another test.
+
+    A comment before such a block names its test.
+    """
+    tokens = parse(page)
+    return [
+        (x.map[0] + 2, x.content)
+        for before, x in pairwise(tokens)
+        if x.info.strip() == language and not re.match(r'<!-- \S+: tests/', before.content)
+    ]
 
 
 def directives(page: Path) -> list[tuple[str, str]]:
@@ -163,6 +171,8 @@ def test_commands_are_accepted(page, monkeypatch, tmp_path):
 
 def check_command(words: list[str], monkeypatch) -> None:
     """The command is a Makefile target, or one of our tools with arguments that it accepts."""
+    while re.match(r'[A-Z_]+=', words[0]):  # environment variables
+        words = words[1:]
     for word in words:
         if re.match(r'(configs|tools|benchmarks|docs|tests)/', word):
             assert (ROOT / word).exists(), word
@@ -175,7 +185,10 @@ def check_command(words: list[str], monkeypatch) -> None:
         assert asked and set(asked) <= set(targets)
         return
     if name.endswith('.sh'):  # print the command instead of running it
-        env = dict(os.environ, PYTHON='echo')
+        Path('bin').mkdir(exist_ok=True)
+        Path('bin/srun').write_text('#!/bin/sh\necho "$@"\n')
+        Path('bin/srun').chmod(0o755)
+        env = dict(os.environ, PYTHON='echo', PATH=f'{Path("bin").resolve()}:{os.environ["PATH"]}')
         result = subprocess.run(
             [ROOT / name, *arguments], env=env, capture_output=True, text=True, check=True
         )
