@@ -48,8 +48,16 @@ def parse(page: Path):
 
 
 def blocks(page: Path, language: str) -> list[tuple[int, str]]:
-    """Line number and text of all code blocks in a language."""
-    return [(x.map[0] + 2, x.content) for x in parse(page) if x.info.strip() == language]
+    """Line number and text of all code blocks in a language, without those of another test.
+
+    A comment before such a block names its test.
+    """
+    tokens = parse(page)
+    return [
+        (x.map[0] + 2, x.content)
+        for before, x in pairwise(tokens)
+        if x.info.strip() == language and not re.match(r'<!-- \S+: tests/', before.content)
+    ]
 
 
 def directives(page: Path) -> list[tuple[str, str]]:
@@ -163,6 +171,8 @@ def test_commands_are_accepted(page, monkeypatch, tmp_path):
 
 def check_command(words: list[str], monkeypatch) -> None:
     """The command is a Makefile target, or one of our tools with arguments that it accepts."""
+    while re.match(r'[A-Z_]+=', words[0]):  # environment variables
+        words = words[1:]
     for word in words:
         if re.match(r'(configs|tools|benchmarks|docs|tests)/', word):
             assert (ROOT / word).exists(), word
@@ -175,7 +185,10 @@ def check_command(words: list[str], monkeypatch) -> None:
         assert asked and set(asked) <= set(targets)
         return
     if name.endswith('.sh'):  # print the command instead of running it
-        env = dict(os.environ, PYTHON='echo')
+        Path('bin').mkdir(exist_ok=True)
+        Path('bin/srun').write_text('#!/bin/sh\necho "$@"\n')
+        Path('bin/srun').chmod(0o755)
+        env = dict(os.environ, PYTHON='echo', PATH=f'{Path("bin").resolve()}:{os.environ["PATH"]}')
         result = subprocess.run(
             [ROOT / name, *arguments], env=env, capture_output=True, text=True, check=True
         )
@@ -230,24 +243,27 @@ def test_api_lists_every_public_package():
 
 
 def test_defaults_match_the_code():
-    """Checks the table under each class in configs.md."""
+    """Checks the tables of configs.md: one under the name of its class, or one class per row."""
     places = (alrp_mmdet.models, alrp_mmdet.hooks, alrp_mmdet.evaluation)
-    checked = 0
     text = (DOCS / 'configs.md').read_text(encoding='utf-8')
+    documented = []
     for name, section in re.findall(r'^### (\w+)\n(.*?)(?=^##)', text, re.DOTALL | re.MULTILINE):
+        rows = re.findall(r'^\| `(\w+)` \| (.+?) \|', section, re.MULTILINE)
+        documented += [(name, *row) for row in rows]
+    for name, row in re.findall(r'^\| `(\w+(?:Metric|Hook))` \|(.*)', text, re.MULTILINE):
+        documented += [(name, *argument) for argument in re.findall(r'`(\w+)` \((.+?)\)', row)]
+    for name, key, default in documented:
         [cls] = {getattr(place, name) for place in places if hasattr(place, name)}
         parameters = {}
         for parent in reversed(cls.__mro__):
             if parent.__module__.startswith('alrp_mmdet'):
                 parameters |= inspect.signature(parent.__init__).parameters
-        for key, default in re.findall(r'^\| `(\w+)` \| (.+?) \|', section, re.MULTILINE):
-            if default == 'required':
-                expected = inspect.Parameter.empty
-            else:
-                expected = eval(default.strip('`'), {})
-            assert parameters[key].default == expected, (name, key)
-            checked += 1
-    assert checked > 15
+        if default == 'required':
+            expected = inspect.Parameter.empty
+        else:
+            expected = eval(default.strip('`'), {})
+        assert parameters[key].default == expected, (name, key)
+    assert len(documented) > 15
 
 
 @pytest.mark.slow

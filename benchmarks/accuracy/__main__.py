@@ -78,7 +78,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='pretrained MobileNetV2, path or URL (default: downloaded)',
     )
     training.add_argument('--jobs', type=int, default=2, help='runs at a time, one core each')
-    training.add_argument('--epochs', type=int, help='replaces the epochs of all data sets')
+    training.add_argument('--epochs', type=int, help='replaces the epochs of all datasets')
     training.add_argument(
         '--work-dir',
         type=Path,

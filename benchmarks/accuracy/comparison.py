@@ -9,7 +9,7 @@ from scipy.special import stdtrit
 
 from .matrix import BASELINE, DATASETS, LOSSES, Run
 
-# Runs by detector, data set and loss, then by seed.
+# Runs by detector, dataset and loss, then by seed.
 Groups = dict[tuple[str, str, str], dict[int, dict]]
 # Differences below this, in points, are rounding errors: AP is logged to 0.1 points.
 EQUAL = 1e-6
@@ -83,13 +83,13 @@ def differences(groups: Groups, detector: str, dataset: str, loss: str) -> dict[
 
 
 def compared_datasets(groups: Groups, detector: str) -> list[str]:
-    """The data sets on which some loss can be compared with the baseline."""
+    """The datasets on which some loss can be compared with the baseline."""
     others = [loss for loss in LOSSES if loss != BASELINE]
     return [d for d in DATASETS if any(differences(groups, detector, d, x) for x in others)]
 
 
 def mean_differences(groups: Groups, detector: str, loss: str) -> dict[int, float]:
-    """The mean over all compared data sets, by seed; of the seeds that all of them have."""
+    """The mean over all compared datasets, by seed; of the seeds that all of them have."""
     datasets = compared_datasets(groups, detector)
     found = [differences(groups, detector, dataset, loss) for dataset in datasets]
     seeds = set.intersection(*map(set, found)) if found else set()

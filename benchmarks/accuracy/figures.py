@@ -16,7 +16,7 @@ COLOURS = dict(focal_giou='#555555', focal_l1='#a0a0a0', ap='#e69f00', alrp='#00
 
 
 def dots(groups: Groups, detector: str) -> dict:
-    """AP of every seed in percent, by data set and loss."""
+    """AP of every seed in percent, by dataset and loss."""
     return {
         dataset: {
             loss: values(groups, detector, dataset, loss, 'AP')
@@ -29,7 +29,7 @@ def dots(groups: Groups, detector: str) -> dict:
 
 
 def curves(groups: Groups, rows: list[dict], detector: str) -> dict:
-    """Steps and mean AP over the seeds in percent, by data set and loss.
+    """Steps and mean AP over the seeds in percent, by dataset and loss.
 
     A run that diverged counts as AP 0 in the evaluations that it lacks.
 
@@ -77,7 +77,7 @@ def drawn_digest(path: Path) -> str | None:
 
 
 def draw_dots(numbers: dict, detector: str, path: Path) -> None:
-    """Draw ``dots``: a panel per data set, a dot per seed, a line at the mean."""
+    """Draw ``dots``: a panel per dataset, a dot per seed, a line at the mean."""
     figure, panels = _panels(numbers)
     losses = [loss for loss in LOSSES if any(loss in shown for shown in numbers.values())]
     for panel, (dataset, shown) in zip(panels, numbers.items()):
@@ -95,7 +95,7 @@ def draw_dots(numbers: dict, detector: str, path: Path) -> None:
 
 
 def draw_curves(numbers: dict, detector: str, path: Path) -> None:
-    """Draw ``curves``: a panel per data set, a line per loss."""
+    """Draw ``curves``: a panel per dataset, a line per loss."""
     figure, panels = _panels(numbers)
     for panel, (dataset, shown) in zip(panels, numbers.items()):
         for loss, points in shown.items():

@@ -1,4 +1,4 @@
-"""What is compared: data sets, detectors, losses and seeds."""
+"""What is compared: datasets, detectors, losses and seeds."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / 'configs' / '_base_' / 'models'
 SEEDS = (0, 1, 2, 3, 4)
-# The seed, data sets and detector of all choices. The seed is not used for anything else. The data
-# sets are a hard and an easy one: their best learning rates differ.
+# The seed, datasets and detector of all choices. The seed is not used for anything else. The
+# datasets are a hard and an easy one: their best learning rates differ.
 TUNING_SEED = 100
 TUNING_DATASETS = ('aquarium', 'chess')
 TUNING_DETECTOR = 'retinanet'
@@ -18,11 +18,11 @@ BASELINE = 'focal_giou'
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set in COCO format: ``images/`` and ``annotations/instances_{train,val}.json``.
+    """A dataset in COCO format: ``images/`` and ``annotations/instances_{train,val}.json``.
 
     Attributes:
         title (str): Name in tables.
-        epochs (int): Chosen so that every data set gets 510 to 560 steps of four images.
+        epochs (int): Chosen so that every dataset gets 510 to 560 steps of four images.
         val_interval (int): Epochs between evaluations, for the learning curve.
     """
 
@@ -135,7 +135,7 @@ class Run:
         return '_'.join([*parts, *filter(None, [self.variant])])
 
 
-# What the report expects: the losses and seeds of each detector, on all data sets.
+# What the report expects: the losses and seeds of each detector, on all datasets.
 PLAN = dict(retinanet=(tuple(LOSSES), SEEDS), atss=((BASELINE, 'alrp', 'rs'), SEEDS[:3]))
 
 
@@ -167,7 +167,7 @@ def matrix(
         datasets (list[str]): Keys of ``DATASETS``.
         detectors (list[str]): Detectors. Losses that a detector does not support are left out.
         seeds (list[int]): Seeds.
-        epochs (int, optional): Replaces the epochs of all data sets.
+        epochs (int, optional): Replaces the epochs of all datasets.
 
     Returns:
         list[Run]: Runs.

@@ -59,7 +59,7 @@ def config_text(run: Run, data_root: Path, weights: str) -> str:
 
     Args:
         run (Run): What to train.
-        data_root (Path): Folder with a folder per data set.
+        data_root (Path): Folder with a folder per dataset.
         weights (str): File or URL of the pretrained backbone.
     """
     folder = data_root.resolve() / run.dataset

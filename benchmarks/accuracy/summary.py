@@ -63,7 +63,7 @@ def coverage(groups: Groups, variants: list[dict]) -> str:
                 text = f'{done_seeds} of {len(seeds)} seeds' if any(numbers) else 'no runs'
                 parts.append(f'{LOSSES[loss].title} {text}')
         if parts:
-            lines.append(f'{DETECTORS[detector]}, on each data set: {"; ".join(parts)}.')
+            lines.append(f'{DETECTORS[detector]}, on each dataset: {"; ".join(parts)}.')
     if not variants:
         lines.append('Changes to a loss: no runs.')
     if not lines:
@@ -73,7 +73,7 @@ def coverage(groups: Groups, variants: list[dict]) -> str:
 
 
 def verdict(groups: Groups, detector: str) -> str:
-    """For each loss, on how many data sets it is ahead of the baseline."""
+    """For each loss, on how many datasets it is ahead of the baseline."""
     datasets = compared_datasets(groups, detector)
     lines = []
     for loss in LOSSES:
@@ -85,14 +85,14 @@ def verdict(groups: Groups, detector: str) -> str:
         always = sum(count_ahead(numbers) == len(numbers) for numbers in found)
         intervals = [confidence_interval(numbers) for numbers in found if has_interval(numbers)]
         line = (
-            f'- **{LOSSES[loss].title}** is ahead by the mean on {ahead} of {len(found)} data '
-            f'sets, in every seed on {always}; the interval is above zero on '
+            f'- **{LOSSES[loss].title}** is ahead by the mean on {ahead} of {len(found)} '
+            f'datasets, in every seed on {always}; the interval is above zero on '
             f'{sum(low > 0 for low, _ in intervals)}, below zero on '
             f'{sum(high < 0 for _, high in intervals)}.'
         )
         means = mean_differences(groups, detector, loss)
         if means and len(datasets) > 1:
-            line += f' Over the {len(datasets)} data sets: {describe_differences(means)}.'
+            line += f' Over the {len(datasets)} datasets: {describe_differences(means)}.'
             if LOSSES[loss].ranks:
                 line += f' {_judgement(groups, detector, loss, ahead, always, means)}.'
         lines.append(f'{line}\n')

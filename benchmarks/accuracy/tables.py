@@ -18,7 +18,7 @@ from .rows import run_of
 from .tuning import runs_of, tuned_run
 
 SHOWN = ('AP', 'AP50', 'AP75', 'oLRP', 'oLRP_loc', 'oLRP_fp', 'oLRP_fn')
-MEANS = ('AP', 'oLRP')  # over the tuning data sets
+MEANS = ('AP', 'oLRP')  # over the tuning datasets
 
 
 def results_table(groups: Groups, detector: str) -> str:
@@ -34,7 +34,7 @@ def results_table(groups: Groups, detector: str) -> str:
         for loss in LOSSES
         if (detector, dataset, loss) in groups
     ]
-    return markdown(['data set', 'loss', 'seeds', *SHOWN], rows, text_columns=2)
+    return markdown(['dataset', 'loss', 'seeds', *SHOWN], rows, text_columns=2)
 
 
 def differences_table(groups: Groups, detector: str) -> str:
@@ -52,11 +52,11 @@ def differences_table(groups: Groups, detector: str) -> str:
     if len(rows) > 1:
         means = [mean_differences(groups, detector, loss) for loss in losses]
         rows.append([f'mean of the {len(rows)}', *map(describe_differences, means)])
-    return markdown(['data set', *(LOSSES[loss].title for loss in losses)], rows)
+    return markdown(['dataset', *(LOSSES[loss].title for loss in losses)], rows)
 
 
 def overview_table(groups: Groups, detector: str) -> str:
-    """AP of all losses, a row per data set: the table of the README."""
+    """AP of all losses, a row per dataset: the table of the README."""
     losses = [x for x in LOSSES if any((detector, d, x) in groups for d in DATASETS)]
     rows = []
     for dataset in DATASETS:
@@ -105,7 +105,7 @@ def tuning_table(rows: list[dict]) -> str:
 
 
 def variants_table(rows: list[dict]) -> str:
-    """Each variant, with the difference to the loss without it: same data set, same seeds.
+    """Each variant, with the difference to the loss without it: same dataset, same seeds.
 
     Raises:
         ValueError: If a run was made twice with different settings. Names it.
@@ -137,7 +137,7 @@ def variants_table(rows: list[dict]) -> str:
     order = {dataset.title: i for i, dataset in enumerate(DATASETS.values())}
     losses = {loss.title: i for i, loss in enumerate(LOSSES.values())}
     cells.sort(key=lambda row: (order[row[0]], losses[row[1]]))
-    header = ['data set', 'loss', 'variant', *SHOWN[:4], 'gain in AP']
+    header = ['dataset', 'loss', 'variant', *SHOWN[:4], 'gain in AP']
     return markdown(header, cells, text_columns=3)
 
 

@@ -33,7 +33,7 @@ class Trainer:
     A run that was interrupted resumes from its last checkpoint.
 
     Args:
-        data_root (Path): Folder with a folder per data set.
+        data_root (Path): Folder with a folder per dataset.
         weights (str): File or URL of the pretrained backbone.
         work_dir (Path): Folder for configs, logs and checkpoints.
         jobs (int): Runs at a time, each with one thread. They share the first GPU, if there is one.

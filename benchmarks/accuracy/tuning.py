@@ -1,6 +1,6 @@
 """Chooses the learning rate of each loss, its setting and the clipping, by AP on the tuning seed.
 
-A candidate is a run on the first tuning data set. It stands for its runs on all of them.
+A candidate is a run on the first tuning dataset. It stands for its runs on all of them.
 """
 
 import math
@@ -37,7 +37,7 @@ def clip_norms(best: Run) -> list[Run]:
 
 
 def runs_of(candidate: Run, epochs: int | None = None) -> list[Run]:
-    """The runs of a candidate, one per tuning data set."""
+    """The runs of a candidate, one per tuning dataset."""
     return [
         replace(candidate, dataset=dataset, epochs=epochs or DATASETS[dataset].epochs)
         for dataset in TUNING_DATASETS
@@ -66,7 +66,7 @@ def tuned_run(loss: str, rows: list[dict], epochs: int | None = None) -> Run:
     Args:
         loss (str): Key of ``LOSSES``.
         rows (list[dict]): Finished runs.
-        epochs (int, optional): Epochs of the tuning runs, if not those of the data sets.
+        epochs (int, optional): Epochs of the tuning runs, if not those of the datasets.
 
     Raises:
         LookupError: If runs are missing. Names the loss.

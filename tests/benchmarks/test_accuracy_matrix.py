@@ -194,7 +194,7 @@ def test_bad_variants_are_refused(text):
 
 
 def finished(aps: dict[tuple[float, str], float], loss: str = 'rs') -> list[dict]:
-    """Tuning runs by learning rate and setting. AP is the mean over the data sets."""
+    """Tuning runs by learning rate and setting. AP is the mean over the datasets."""
     return [
         row_of(run, ap + difference)
         for (lr, setting), ap in aps.items()

@@ -15,7 +15,7 @@ from benchmarks.accuracy.rows import METRICS, curves_of, read_rows, run_of
 
 @pytest.fixture
 def tiny_data(tmp_path) -> list[str]:
-    """Options for a data set of eight images with dark and bright squares, and random weights."""
+    """Options for a dataset of eight images with dark and bright squares, and random weights."""
     torch = pytest.importorskip('torch')
     registry = pytest.importorskip('mmdet.registry')
     rng = np.random.default_rng(0)
@@ -44,7 +44,7 @@ def tiny_data(tmp_path) -> list[str]:
 
 @pytest.mark.slow
 def test_a_repeated_run_gives_the_same_numbers(tiny_data, tmp_path):
-    """The real thing for two epochs of a tiny data set, twice."""
+    """The real thing for two epochs of a tiny dataset, twice."""
     pairs = []
     for attempt in ('first', 'second'):
         made = trainer.Trainer(tmp_path / 'data', tiny_data[3], tmp_path / attempt, jobs=2)

@@ -35,7 +35,7 @@ from benchmarks.accuracy.tuning import learning_rates, runs_of, settings
 
 @pytest.fixture
 def results(tmp_path):
-    """A folder with the runs of two data sets, three losses and two seeds."""
+    """A folder with the runs of two datasets, three losses and two seeds."""
     rng = np.random.default_rng(0)
     runs = matrix(
         tuned_runs(['focal_giou', 'alrp', 'rs']), ['chess', 'bccd'], ['retinanet'], [0, 1]

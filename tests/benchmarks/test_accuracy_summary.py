@@ -85,10 +85,10 @@ def test_verdict(gain, seeds, target):
     for row in rows:  # the intervals get a width
         row['AP'] += 1e-4 * (row['seed'] - (seeds - 1) / 2) * (row['loss'] == 'rs')
     l1, rs = verdict(group(rows), 'retinanet').splitlines()
-    assert 'on 4 of 4 data sets' in rs and 'every seed on 4' in rs and 'above zero on 4' in rs
+    assert 'on 4 of 4 datasets' in rs and 'every seed on 4' in rs and 'above zero on 4' in rs
     assert f'Target: {target}' in rs
-    assert 'on 0 of 4 data sets' in l1 and 'every seed on 0' in l1 and 'Target' not in l1
-    for row in rows:  # behind on one data set
+    assert 'on 0 of 4 datasets' in l1 and 'every seed on 0' in l1 and 'Target' not in l1
+    for row in rows:  # behind on one dataset
         row['AP'] -= 0.1 * (row['dataset'] == 'bccd' and row['loss'] == 'rs')
     _, rs = verdict(group(rows), 'retinanet').splitlines()
     assert 'on 3 of 4' in rs and 'every seed on 3' in rs and 'below zero on 1' in rs

@@ -15,7 +15,7 @@ SIZE = [64, 32]  # width, height
 
 
 def block(name: str) -> str:
-    pattern = rf'```{{code-block}} python\n:name: {name}\n(.*?)```'
+    pattern = rf'<!-- {name}: tests/deploy/test_docs\.py -->\n\n```python\n(.*?)```'
     return re.search(pattern, PAGE.read_text(encoding='utf-8'), re.DOTALL)[1]
 
 
