@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .chunking import chunks
-from .devices import avoids_atomics, has_float64, to_ranking_device
+from .devices import has_float64, on_gpu, to_ranking_device
 
 # A positive cannot be ranked if its logit is more than this times delta. Float64 rounds it by 1e-16
 # of its value, and a step that is narrower than that counts nothing.
@@ -218,7 +218,7 @@ def _check_steps(pos_logits: Tensor, delta: float) -> None:
 
 def _num_near(logits: Tensor, delta: float, pos_logits: Callable[[], Tensor]) -> list[Tensor]:
     """The number of logits that are at most delta below a positive, if they are ranked on a GPU."""
-    if not (avoids_atomics(logits.device) and has_float64(logits.device)):
+    if not (on_gpu(logits.device) and has_float64(logits.device)):
         return []
     positives = pos_logits()
     if len(positives) == 0:
@@ -233,7 +233,7 @@ def _few_nonzero(mask: Tensor) -> Tensor:
     """``mask.nonzero()[:, 0]``, several times as fast on a CPU for a few in a thousand: looks at
     words of eight first."""
     whole = len(mask) // 8 * 8
-    if avoids_atomics(mask.device) or whole == 0:
+    if on_gpu(mask.device) or whole == 0:
         return mask.nonzero()[:, 0]
     words = mask[:whole].view(torch.int64).nonzero()[:, 0]
     inds = (words[:, None] * 8 + torch.arange(8)).flatten()

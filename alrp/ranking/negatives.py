@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .chunking import chunks
-from .devices import avoids_atomics
+from .devices import on_gpu
 from .labels import Labels
 from .step_sums import Steps
 
@@ -63,7 +63,7 @@ class Negatives:
         if len(self.steps.knots) == 0:
             return
         labels, device = self._labels, logits.device
-        if avoids_atomics(device):
+        if on_gpu(device):
             if self._num_near is not None and self._num_near * VERY_FEW <= len(logits):
                 self._kept = self._kept or [self._near(logits, self._num_near)]
                 yield self._kept[0]

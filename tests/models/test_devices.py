@@ -22,7 +22,7 @@ LOSSES = {
 
 @pytest.fixture
 def gpu_path(monkeypatch):
-    monkeypatch.setattr(devices, 'SERIAL', set())
+    monkeypatch.setattr(devices, 'CPUS', set())
 
 
 @pytest.mark.parametrize('loss', LOSSES)
