@@ -5,7 +5,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from .compiling import outside_of_graphs
-from .devices import to_float64, to_like, to_ranking_device
+from .devices import cast_like, to_float64, to_ranking_device
 from .ranking import Ranking
 from .running_sums import running_sums
 from .with_gradient import loss_dtype, with_gradient
@@ -77,7 +77,7 @@ def alrp_loss_from_ranking(ranking: Ranking, loc_errors: Tensor) -> tuple[Tensor
     gradient = ranking.errors_to_negatives(lrp_error)
     loss_cls = with_gradient(ranking.mean(error), ranking.logits, gradient)
 
-    weights = to_like(localisation_weights(ranking), loc_errors.to(loss_dtype(loc_errors)))
+    weights = cast_like(localisation_weights(ranking), loc_errors.to(loss_dtype(loc_errors)))
     return loss_cls, (weights * loc_errors).sum()
 
 

@@ -25,7 +25,7 @@ def to_float64(x: Tensor) -> Tensor:
     return to_ranking_device(x).double()
 
 
-def to_like(x: Tensor, other: Tensor) -> Tensor:
+def cast_like(x: Tensor, other: Tensor) -> Tensor:
     """In the dtype and on the device of another tensor."""
     return x.to(other.dtype).to(other.device)  # the device may not have the dtype of x
 
