@@ -8,7 +8,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from alrp.ranking import Labels, Ranking, localisation_weights
+from alrp.ranking import Labels, Ranking
 from alrp.ranking.compiling import outside_of_graphs
 from alrp.ranking.devices import cast_like
 from alrp.ranking.step_sums import check_positive
@@ -164,7 +164,7 @@ class RankingLoss(nn.Module):
             results['loss_mask'] = mask_losses.losses.sum() / max(len(mask_losses.losses), 1)
         results['num_pos'] = loc_losses.new_full((), len(ranking))
         if ious is not None:
-            weights = cast_like(localisation_weights(ranking), ious)
+            weights = cast_like(ranking.localisation_weights, ious)
             results['ranked_iou'] = (weights * ious).sum() / weights.sum().clamp(min=1e-12)
         return results
 
