@@ -42,6 +42,17 @@ def test_a_gpu_is_waited_for_three_times_by_a_step(name, loss, gpu_path):
     ]
 
 
+def test_known_positives_are_not_looked_for_again(gpu_path):
+    head = build('ALRPRetinaHead')
+    predictions = head.flatten(*head(features()))
+    targets = head.assign(predictions, *batch(OBJECTS, OTHERS))
+    expected, pos_inds = head.rank(predictions, targets), targets.pos_inds(3)
+    with HostReads() as waits:
+        found = head.rank(predictions, targets, pos_inds=pos_inds)
+    assert 'nonzero' not in waits.names
+    assert expected['num_pos'] > 0 and found == expected
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 @pytest.mark.parametrize('loss', LOSSES)
 def test_cuda_waits_three_times_in_a_step(loss, recwarn):

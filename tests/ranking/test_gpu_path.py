@@ -169,6 +169,8 @@ def test_labels_of_rows_are_those_of_their_logits(small_chunks, monkeypatch, num
         rows = Ranking(shifted, Labels(classes, num_classes))
         flat = Ranking(shifted, binary.flatten())
         assert torch.equal(rows.pos_inds, flat.pos_inds)
+        known = Labels(classes, num_classes, pos_rows=rows.pos_inds // num_classes)
+        assert torch.equal(Ranking(shifted, known).rank, rows.rank)
         torch.testing.assert_close(rows.rank, flat.rank, rtol=1e-12, atol=0)
         gradients = [x.errors_to_negatives(x.rank).write_out(shifted) for x in (rows, flat)]
         torch.testing.assert_close(*gradients, rtol=1e-12, atol=0)
