@@ -5,7 +5,7 @@ the logits once with ``Ranking``, compute an error per positive from its ranks, 
 distribute the errors to a gradient, and attach it with ``with_gradient``.
 """
 
-from .alrp import alrp_loss, alrp_loss_from_ranking, localisation_weights
+from .alrp import alrp_loss, alrp_loss_from_ranking
 from .ap import ap_loss, ap_loss_from_ranking
 from .labels import Labels, NonFiniteLogitsError
 from .logit_gradient import LogitGradient
@@ -23,7 +23,6 @@ __all__ = [
     'alrp_loss_from_ranking',
     'ap_loss',
     'ap_loss_from_ranking',
-    'localisation_weights',
     'rank_sort_loss',
     'rank_sort_loss_from_ranking',
     'step_sums',

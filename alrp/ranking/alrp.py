@@ -5,9 +5,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from .compiling import outside_of_graphs
-from .devices import to_float64, to_like, to_ranking_device
+from .devices import cast_like, to_float64
 from .ranking import Ranking
-from .running_sums import running_sums
 from .with_gradient import loss_dtype, with_gradient
 
 ROUNDING = 1e-2  # an IoU in half precision may be above 1 by this much
@@ -77,29 +76,8 @@ def alrp_loss_from_ranking(ranking: Ranking, loc_errors: Tensor) -> tuple[Tensor
     gradient = ranking.errors_to_negatives(lrp_error)
     loss_cls = with_gradient(ranking.mean(error), ranking.logits, gradient)
 
-    weights = to_like(localisation_weights(ranking), loc_errors.to(loss_dtype(loc_errors)))
+    weights = cast_like(ranking.localisation_weights, loc_errors.to(loss_dtype(loc_errors)))
     return loss_cls, (weights * loc_errors).sum()
-
-
-def localisation_weights(ranking: Ranking) -> Tensor:
-    """Weight of each positive's localisation error in ``loss_loc``. Shape (P,), float64.
-
-    Computed once per ranking.
-
-    Reordering the double sum of ``loss_loc`` gives positive k the weight
-    ``1/P sum_{i: s_i <= s_k} 1/rank(i)``. Positives with equal scores can be ordered in any way;
-    this takes the mean over all orders, so that the order of the input has no effect.
-    """
-    if ranking.cached_weights is None:
-        inverse_rank = 1 / ranking.rank
-        pos_logits = to_ranking_device(ranking.pos_logits)
-        ascending, order = pos_logits.sort()
-        sums = running_sums(inverse_rank[order])
-        below = sums[torch.searchsorted(ascending, pos_logits)]
-        up_to = sums[torch.searchsorted(ascending, pos_logits, right=True)]
-        # On average over the orders, half of the others with an equal score lie below k.
-        ranking.cached_weights = (below + up_to + inverse_rank) / (2 * max(len(ranking), 1))
-    return ranking.cached_weights
 
 
 def _check_loc_errors(loc_errors: Tensor) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import torch
 
-from .devices import avoids_atomics
+from .devices import on_gpu
 
 # Values are processed in chunks, so that temporaries take little memory. On a CPU they stay in its
 # cache. On a GPU, launching the 30 kernels of a chunk takes 0.3 ms (on an H200), as long as to
@@ -24,7 +24,7 @@ def chunks(num: int, device: torch.device, row: int = 1, times: int = 1) -> Iter
         times (int): Multiplies the size of a part.
     """
     size = CPU_CHUNK
-    if avoids_atomics(device):
+    if on_gpu(device):
         size = min(max(num // 16, GPU_CHUNK[0]), GPU_CHUNK[1])
     size = max(size * times // row, 1) * row
     return (slice(start, min(start + size, num)) for start in range(0, num, size))

@@ -7,7 +7,7 @@ from torch import Tensor
 # take several times as many operations in as many kernels, so rankings are computed on the CPU: per
 # step, the logits are copied there twice, and their gradient is copied back once.
 WITHOUT_FLOAT64 = {'mps'}
-SERIAL = {'cpu'}  # add one value after another
+CPUS = {'cpu'}  # tests empty it, to run on a CPU what runs on a GPU
 
 
 def has_float64(device: torch.device) -> bool:
@@ -25,15 +25,11 @@ def to_float64(x: Tensor) -> Tensor:
     return to_ranking_device(x).double()
 
 
-def to_like(x: Tensor, other: Tensor) -> Tensor:
+def cast_like(x: Tensor, other: Tensor) -> Tensor:
     """In the dtype and on the device of another tensor."""
     return x.to(other.dtype).to(other.device)  # the device may not have the dtype of x
 
 
-def avoids_atomics(device: torch.device) -> bool:
-    """Whether sums into few places must not be made by adding to them one by one.
-
-    On a GPU, that takes atomic operations. They wait for each other if many go to the same place,
-    and add in a different order in each run.
-    """
-    return device.type not in SERIAL
+def on_gpu(device: torch.device) -> bool:
+    """Whether a device is a GPU: anything but a CPU."""
+    return device.type not in CPUS

@@ -1,6 +1,6 @@
 """Which logits are positives, negatives or ignored."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .chunking import chunks
-from .devices import avoids_atomics, has_float64, to_ranking_device
+from .devices import has_float64, on_gpu, to_ranking_device
 
 # A positive cannot be ranked if its logit is more than this times delta. Float64 rounds it by 1e-16
 # of its value, and a step that is narrower than that counts nothing.
@@ -48,12 +48,15 @@ class Labels:
         num_classes (int, optional): C.
         soft (bool): Whether ``values`` are floating-point, and all above 0 are positives.
         known_others (Tensor, optional): Ascending indices of the logits that are not negatives.
+        pos_rows (Tensor, optional): Shape (P,), int64, ascending: the labels that are positive, if
+            known. Not checked.
     """
 
     values: Tensor
     num_classes: int | None = None
     soft: bool = False
     known_others: Tensor | None = None
+    pos_rows: Tensor | None = None
 
     @property
     def row(self) -> int:
@@ -94,7 +97,7 @@ class Labels:
         labels = self.values[part.start // self.row : part.stop // self.row]
         if self.num_classes is None:
             return (labels != 0).nonzero()[:, 0]
-        positive = self._has_class(labels).nonzero()[:, 0]
+        positive = self._is_positive(labels).nonzero()[:, 0]
         ignored = (labels < 0).nonzero()
         classes = torch.arange(self.row, device=labels.device)
         return torch.cat(
@@ -104,7 +107,7 @@ class Labels:
     def positives(self, logits: Tensor, delta: float) -> Positives:
         """Check labels and logits, and find the positives.
 
-        Waits for the device twice, with ``num_classes`` once.
+        Waits for the device twice, with ``pos_rows`` once.
 
         Args:
             logits (Tensor): Shape (M,).
@@ -119,32 +122,19 @@ class Labels:
         if logits.numel() == 0:
             return Positives(torch.zeros(0, dtype=torch.long, device=logits.device), True)
         logits = logits.detach()
-        if self.num_classes is None:
-            inds = _few_nonzero(self.values > 0)
-            near = _num_near(logits, delta, lambda: logits[inds])
-            checked = self._check_values(logits, *near)
-            counts = checked.counts
-        else:
-            is_positive = self._has_class(self.values)
-            near = _num_near(logits, delta, lambda: self._logits_of_classes(logits, is_positive))
-            checked = self._check_values(logits, is_positive.sum(), *near)
-            num_pos, *counts = checked.counts
-            # Row of the i-th positive: nonzero() would wait for the device to know their number.
-            count = torch.arange(1, num_pos + 1, device=logits.device)
-            rows = torch.searchsorted(is_positive.cumsum(0), count)
-            inds = rows * self.row + self.values[rows].long()
+        rows = self.pos_rows
+        if rows is None:
+            rows = _sparse_nonzero(self._is_positive(self.values))
+        inds = rows if self.num_classes is None else rows * self.row + self.values[rows].long()
+        checked = self._check_values(logits, *_num_near(logits, delta, inds))
         if checked.largest > MAX_DELTAS * delta:  # others may be masked by a large value
             _check_steps(logits[inds], delta)
-        return Positives(inds, checked.least_label >= 0, *counts)
+        return Positives(inds, checked.least_label >= 0, *checked.counts)
 
-    def _has_class(self, labels: Tensor) -> Tensor:
+    def _is_positive(self, labels: Tensor) -> Tensor:
+        if self.num_classes is None:
+            return labels > 0
         return (labels >= 0) & (labels.long() < self.row)  # C may be more than their dtype holds
-
-    def _logits_of_classes(self, logits: Tensor, is_positive: Tensor) -> Tensor:
-        """The logit of each row's class, infinity in place of those that are not positives."""
-        classes = self.values.long().clamp(0, self.row - 1)
-        of_classes = logits.view(-1, self.row).gather(1, classes[:, None])[:, 0]
-        return of_classes.masked_fill(~is_positive, float('inf'))
 
     def _check_types(self, logits: Tensor) -> None:
         labels = self.values
@@ -216,24 +206,21 @@ def _check_steps(pos_logits: Tensor, delta: float) -> None:
         )
 
 
-def _num_near(logits: Tensor, delta: float, pos_logits: Callable[[], Tensor]) -> list[Tensor]:
+def _num_near(logits: Tensor, delta: float, pos_inds: Tensor) -> list[Tensor]:
     """The number of logits that are at most delta below a positive, if they are ranked on a GPU."""
-    if not (avoids_atomics(logits.device) and has_float64(logits.device)):
+    if len(pos_inds) == 0 or not (on_gpu(logits.device) and has_float64(logits.device)):
         return []
-    positives = pos_logits()
-    if len(positives) == 0:
-        return []
-    lowest = (positives.amin().double() - delta).to(logits.dtype)
+    lowest = (logits[pos_inds].amin().double() - delta).to(logits.dtype)
     # In parts: a GPU adds up booleans only after it has made 8-byte integers of them.
     counts = [(logits[part] >= lowest).sum() for part in chunks(len(logits), logits.device)]
     return [torch.stack(counts).sum()]
 
 
-def _few_nonzero(mask: Tensor) -> Tensor:
+def _sparse_nonzero(mask: Tensor) -> Tensor:
     """``mask.nonzero()[:, 0]``, several times as fast on a CPU for a few in a thousand: looks at
     words of eight first."""
     whole = len(mask) // 8 * 8
-    if avoids_atomics(mask.device) or whole == 0:
+    if on_gpu(mask.device) or whole == 0:
         return mask.nonzero()[:, 0]
     words = mask[:whole].view(torch.int64).nonzero()[:, 0]
     inds = (words[:, None] * 8 + torch.arange(8)).flatten()

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .devices import avoids_atomics
+from .devices import on_gpu
 from .running_sums import running_sums
 
 # Up to this many positives, comparing all pairs is faster. Measured on a CPU. On a GPU, launching
@@ -28,16 +28,14 @@ def lower_target_sums(logits: Tensor, targets: Tensor, delta: float, weights: Te
     Returns:
         Tensor: Shape (W, P), float64.
     """
-    on_gpu = avoids_atomics(logits.device)
-    if len(logits) <= (MAX_PAIRWISE_ON_GPU if on_gpu else MAX_PAIRWISE):
+    if len(logits) <= (MAX_PAIRWISE_ON_GPU if on_gpu(logits.device) else MAX_PAIRWISE):
         return _by_pairs(logits, targets, delta, weights)
     return _by_bits(logits, targets, delta, weights)
 
 
 def _by_pairs(logits: Tensor, targets: Tensor, delta: float, weights: Tensor) -> Tensor:
     out = torch.empty_like(weights)
-    on_gpu = avoids_atomics(logits.device)
-    pairs = MAX_PAIRS_AT_ONCE_ON_GPU if on_gpu else MAX_PAIRS_AT_ONCE
+    pairs = MAX_PAIRS_AT_ONCE_ON_GPU if on_gpu(logits.device) else MAX_PAIRS_AT_ONCE
     width = max(pairs // max(len(logits), 1), 1)
     for start in range(0, len(logits), width):
         part = slice(start, start + width)
@@ -78,7 +76,7 @@ def _by_bits(logits: Tensor, targets: Tensor, delta: float, weights: Tensor) -> 
         zeros = zeros_before.index_select(0, edges.flatten()).view_as(edges)
         has_one = (lower & (1 << bit)) != 0
         # A GPU computes the sums of all queries and discards half of them.
-        queries = place if avoids_atomics(logits.device) else has_one.nonzero()[:, 0]
+        queries = place if on_gpu(logits.device) else has_one.nonzero()[:, 0]
         below, above, end = zeros.index_select(1, queries)
         query_foot = foot.index_select(0, queries)
         for row, total in zip(rows, sums):
@@ -98,7 +96,7 @@ def _by_bits(logits: Tensor, targets: Tensor, delta: float, weights: Tensor) -> 
 
 def _zeros_first(is_zero: Tensor, zeros_before: Tensor, num_zeros: int, place: Tensor) -> Tensor:
     """The order of a stable partition, shape (P,)."""
-    if not avoids_atomics(is_zero.device):
+    if not on_gpu(is_zero.device):
         return torch.cat([is_zero.nonzero()[:, 0], is_zero.logical_not().nonzero()[:, 0]])
     to = torch.where(is_zero, zeros_before[:-1], num_zeros + place - zeros_before[:-1])
     return torch.empty_like(place).index_copy_(0, to.long(), place)

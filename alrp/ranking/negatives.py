@@ -7,20 +7,20 @@ import torch
 from torch import Tensor
 
 from .chunking import chunks
-from .devices import avoids_atomics
+from .devices import on_gpu
 from .labels import Labels
 from .step_sums import Steps
 
 # To select some of the logits of a part is faster on a CPU than to process all, if they are fewer
 # than this fraction. It is estimated from a sample.
-FEW = 0.4
+SPARSE_FRACTION = 0.4
 SAMPLE = 4096
 FEW_PARTS = 8  # parts to be processed together, since their temporaries are small
-# Up to this many that were found by the forward pass are kept for the backward pass: .75 MiB with
-# float32 logits. If they are more than 1 / VERY_FEW of the logits, the time to find them again
+# Up to this many that were found by the forward pass are cached for the backward pass: .75 MiB with
+# float32 logits. If they are more than this fraction of the logits, the time to find them again
 # hardly matters.
-KEPT = 1 << 16
-VERY_FEW = 16
+MAX_CACHED = 1 << 16
+CACHED_FRACTION = 1 / 16
 BELOW = -float('inf')  # all steps. The lowest number may be within the step of a low float16
 
 
@@ -52,7 +52,7 @@ class Negatives:
         self.steps = steps
         self._labels = labels
         self._num_near = num_near
-        self._kept: list[Part] = []  # the first parts
+        self._cached: list[Part] = []  # the first parts
 
     def parts(self, logits: Tensor) -> Iterator[Part]:
         """Negatives of each part, without indices if they are many.
@@ -63,10 +63,10 @@ class Negatives:
         if len(self.steps.knots) == 0:
             return
         labels, device = self._labels, logits.device
-        if avoids_atomics(device):
-            if self._num_near is not None and self._num_near * VERY_FEW <= len(logits):
-                self._kept = self._kept or [self._near(logits, self._num_near)]
-                yield self._kept[0]
+        if on_gpu(device):
+            if self._num_near is not None and self._num_near <= CACHED_FRACTION * len(logits):
+                self._cached = self._cached or [self._near(logits, self._num_near)]
+                yield self._cached[0]
                 return
             for part in chunks(len(logits), device, labels.row):
                 yield Part(part, None, logits[part].masked_fill(~labels.negatives(part), BELOW))
@@ -74,22 +74,22 @@ class Negatives:
         # Rounding to the dtype of the logits can only let in negatives that count nothing.
         lowest = self.steps.knots[0].to(logits.dtype)
         sample = logits[:: max(len(logits) // SAMPLE, 1)]
-        if int((sample >= lowest).sum()) >= len(sample) * FEW:
+        if int((sample >= lowest).sum()) >= SPARSE_FRACTION * len(sample):
             for part in chunks(len(logits), device, labels.row):
                 yield Part(
                     part, None, logits[part].clone().index_fill_(0, labels.others(part), BELOW)
                 )
             return
         for number, part in enumerate(chunks(len(logits), device, labels.row, FEW_PARTS)):
-            if number < len(self._kept):
-                yield self._kept[number]
+            if number < len(self._cached):
+                yield self._cached[number]
                 continue
             values = logits[part]
             inds = (values >= lowest).nonzero()[:, 0]
             inds = inds[labels.negatives(part, inds)]
             found = Part(part, inds, values.index_select(0, inds))
-            if number == len(self._kept) and self._has_room(found):
-                self._kept.append(found)
+            if number == len(self._cached) and self._has_room(found):
+                self._cached.append(found)
             yield found
 
     def _near(self, logits: Tensor, num: int) -> Part:
@@ -104,5 +104,6 @@ class Negatives:
         return Part(whole, inds, logits.index_select(0, inds).masked_fill_(others, BELOW))
 
     def _has_room(self, part: Part) -> bool:
-        num = sum(len(kept.values) for kept in self._kept) + len(part.values)
-        return num <= KEPT and len(part.values) * VERY_FEW <= part.place.stop - part.place.start
+        num, size = len(part.values), part.place.stop - part.place.start
+        num_cached = sum(len(cached.values) for cached in self._cached)
+        return num_cached + num <= MAX_CACHED and num <= CACHED_FRACTION * size

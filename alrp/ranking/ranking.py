@@ -13,6 +13,7 @@ gradient sums to zero (Theorem 2 of arXiv 2009.13592).
 """
 
 from collections.abc import Callable
+from functools import cached_property
 
 import torch
 import torch.distributed as dist
@@ -24,6 +25,7 @@ from .logit_gradient import LogitGradient
 from .lower_target_sums import lower_target_sums
 from .negatives import Negatives
 from .processes import Processes
+from .running_sums import running_sums
 from .step_sums import Steps, check_positive
 
 EPS = 1e-5  # below this many outranking logits, a positive gets no gradient (published code)
@@ -116,10 +118,26 @@ class Ranking:
         ones = torch.ones_like(self.false_positives)
         self.pos_rank = self_count + self.sum_over_higher_positives(ones)
         self.rank = self.pos_rank + self.false_positives
-        self.cached_weights: Tensor | None = None  # of localisation_weights
 
     def __len__(self) -> int:
         return len(self.pos_logits)
+
+    @cached_property
+    def localisation_weights(self) -> Tensor:
+        """Weight of each positive's localisation error in aLRP Loss. Shape (P,), float64.
+
+        Reordering the double sum of ``loss_loc`` gives positive k the weight
+        ``1/P sum_{i: s_i <= s_k} 1/rank(i)``. Positives with equal scores can be ordered in any
+        way; this takes the mean over all orders, so that the order of the input has no effect.
+        """
+        inverse_rank = 1 / self.rank
+        pos_logits = to_ranking_device(self.pos_logits)
+        ascending, order = pos_logits.sort()
+        sums = running_sums(inverse_rank[order])
+        below = sums[torch.searchsorted(ascending, pos_logits)]
+        up_to = sums[torch.searchsorted(ascending, pos_logits, right=True)]
+        # On average over the orders, half of the others with an equal score lie below k.
+        return (below + up_to + inverse_rank) / (2 * max(len(self), 1))
 
     def mean(self, values: Tensor) -> Tensor:
         """Mean of one value per positive, shape (P,); 0 without positives."""

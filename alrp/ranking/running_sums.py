@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .devices import avoids_atomics
+from .devices import on_gpu
 
 ROW = 1024
 
@@ -16,7 +16,7 @@ def running_sums(values: Tensor) -> Tensor:
     that depends on the timing of its blocks, but several rows each in a fixed order.
     """
     zero = values.new_zeros(1)
-    if not avoids_atomics(values.device) or len(values) == 0 or not values.is_floating_point():
+    if not on_gpu(values.device) or len(values) == 0 or not values.is_floating_point():
         return torch.cat([zero, values.cumsum(0, dtype=values.dtype)])
     num_rows = len(values) // ROW + 2  # at least two
     rows = F.pad(values, (0, num_rows * ROW - len(values))).view(num_rows, ROW).cumsum(1)

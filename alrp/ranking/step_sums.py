@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .chunking import chunks
-from .devices import avoids_atomics, to_float64, to_ranking_device
+from .devices import on_gpu, to_float64, to_ranking_device
 from .interval_sums import binned_sums, sorted_sums
 from .running_sums import running_sums, sums_from_top
 
@@ -104,7 +104,7 @@ class Steps:
         """
         if len(self.knots) == 0:
             return self.knots.new_zeros(0)
-        sums = sorted_sums if avoids_atomics(self.knots.device) else binned_sums
+        sums = sorted_sums if on_gpu(self.knots.device) else binned_sums
         mass_above, excess = sums(parts, self.knots, self._locate)
         # From one knot down to the next, F grows by the mass above the upper knot times the gap,
         # and by the excess in between. F at the top knot cancels out, so it may be set to zero.
@@ -156,7 +156,7 @@ class Steps:
     def _interval(self, values: Tensor) -> Tensor:
         """Number of knots at or below each value."""
         values = values.to(torch.promote_types(values.dtype, torch.float32))
-        if avoids_atomics(values.device) or len(values) < NUM_CELLS // 8:
+        if on_gpu(values.device) or len(values) < NUM_CELLS // 8:
             return self._search(values)
         # A binary search mispredicts a branch at every step. Arithmetic locates most values: cut
         # the knots' range into equal cells and look up cells that contain no knot. _cell is

@@ -72,6 +72,7 @@ class RankingHeadMixin:
         targets: Targets,
         prefix: str = '',
         mask_losses: MaskLosses | None = None,
+        pos_inds: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Losses of a batch by one ranking over all its logits.
 
@@ -80,6 +81,7 @@ class RankingHeadMixin:
             targets (Targets): Their targets.
             prefix (str): Put before the name of each result, such as ``'rpn_'``. Defaults to ''.
             mask_losses (MaskLosses, optional): Mask losses of some of the positives.
+            pos_inds (Tensor, optional): ``Targets.pos_inds``, if already known.
 
         Returns:
             dict[str, Tensor]: Scalars ``loss_cls``, ``loss_bbox`` and, given ``mask_losses``,
@@ -92,9 +94,8 @@ class RankingHeadMixin:
             FloatingPointError: If a logit, a box or a mask loss is NaN or infinite. Names the
                 iteration.
         """
-        num_classes = predictions.logits.shape[1]
-        labels = targets.labels
-        pos_inds = ((labels >= 0) & (labels < num_classes)).nonzero()[:, 0]
+        if pos_inds is None:
+            pos_inds = targets.pos_inds(predictions.logits.shape[1])
         pos_boxes, pos_targets = predictions.boxes[pos_inds], targets.boxes[pos_inds]
         pos_boxes = pos_boxes.to(loss_dtype(pos_boxes))
         ious = None
@@ -105,11 +106,12 @@ class RankingHeadMixin:
         with naming_iteration():
             results = self.loss_cls(
                 predictions.logits,
-                labels,
+                targets.labels,
                 self._loc_losses(pos_boxes, pos_targets),
                 ious,
                 quality,
                 mask_losses,
+                pos_inds,
             )
         return {f'{prefix}{name}': value for name, value in results.items()}
 

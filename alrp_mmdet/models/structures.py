@@ -45,6 +45,10 @@ class Targets:
     quality: Tensor | None = None
     gt_inds: Tensor | None = None
 
+    def pos_inds(self, num_classes: int) -> Tensor:
+        """Indices of the positive priors, shape (P,), int64, ascending. Waits for the device."""
+        return ((self.labels >= 0) & (self.labels < num_classes)).nonzero()[:, 0]
+
 
 @dataclass(frozen=True)
 class MaskLosses:

@@ -22,7 +22,7 @@ LOSSES = {
 
 @pytest.fixture
 def gpu_path(monkeypatch):
-    monkeypatch.setattr(devices, 'SERIAL', set())
+    monkeypatch.setattr(devices, 'CPUS', set())
 
 
 @pytest.mark.parametrize('loss', LOSSES)
@@ -40,6 +40,17 @@ def test_a_gpu_is_waited_for_three_times_by_a_step(name, loss, gpu_path):
         'cpu',  # are labels and logits in range, and how many positives
         '_local_scalar_dense',  # are the localisation losses finite
     ]
+
+
+def test_known_positives_are_not_looked_for_again(gpu_path):
+    head = build('ALRPRetinaHead')
+    predictions = head.flatten(*head(features()))
+    targets = head.assign(predictions, *batch(OBJECTS, OTHERS))
+    expected, pos_inds = head.rank(predictions, targets), targets.pos_inds(3)
+    with HostReads() as waits:
+        found = head.rank(predictions, targets, pos_inds=pos_inds)
+    assert 'nonzero' not in waits.names
+    assert expected['num_pos'] > 0 and found == expected
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')

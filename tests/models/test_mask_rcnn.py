@@ -9,7 +9,7 @@ from mmdet.models.utils import unpack_gt_instances
 from mmdet.structures.bbox import bbox2roi, bbox_overlaps
 from mmengine.structures import InstanceData
 
-from alrp.ranking import Ranking, localisation_weights
+from alrp.ranking import Ranking
 
 LOSSES = ['aLRPLoss', 'APLoss', 'RankSortLoss']
 
@@ -132,7 +132,7 @@ def test_each_mask_has_the_weight_of_its_box(loss, monkeypatch):
         all_weights[positive] = logits[positive].detach().sigmoid().amax(dim=1)
     elif loss == 'aLRPLoss':
         ranking = Ranking(logits.detach().flatten(), labels.flatten())
-        all_weights[positive] = localisation_weights(ranking).float()
+        all_weights[positive] = ranking.localisation_weights.float()
     else:
         all_weights[positive] = 1.0
     weights, dice = [], []

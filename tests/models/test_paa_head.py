@@ -51,15 +51,6 @@ def test_infinite_predictions_reach_the_ranking(output, value):
         head.loss_by_feat(*outputs, *batch(OBJECTS, OTHERS))
 
 
-def test_without_scikit_learn_it_predicts_but_does_not_train(monkeypatch):
-    monkeypatch.setattr('alrp_mmdet.models.dense_heads.alrp_paa_head.find_spec', lambda name: None)
-    head = build('ALRPPAAHead')
-    with pytest.raises(ImportError, match=r'ALRPPAAHead.*pip install scikit-learn'):
-        losses_of(head, *batch(OBJECTS))
-    _, metas = batch(NOTHING)
-    assert len(head.predict_by_feat(*head(features(1)), batch_img_metas=metas)[0]) > 0
-
-
 @pytest.mark.parametrize('scale', [1.0, 2.0])
 def test_score_voting_averages_the_boxes_around_a_detection(scale):
     head = build('ALRPPAAHead').eval()

@@ -213,7 +213,7 @@ def test_gradient_scales_and_adds_up(ranking):
 
 @pytest.fixture(params=[{'cpu'}, set()], ids=['cpu', 'gpu'])
 def path(request, monkeypatch):
-    monkeypatch.setattr('alrp.ranking.devices.SERIAL', request.param)
+    monkeypatch.setattr('alrp.ranking.devices.CPUS', request.param)
 
 
 @pytest.mark.parametrize('num_neg', [3, 3000])

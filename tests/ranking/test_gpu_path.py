@@ -20,10 +20,10 @@ from alrp.ranking.running_sums import running_sums
 
 @pytest.fixture(scope='module', autouse=True)
 def gpu_path():
-    before = devices.SERIAL
-    devices.SERIAL = set()
+    before = devices.CPUS
+    devices.CPUS = set()
     yield
-    devices.SERIAL = before
+    devices.CPUS = before
 
 
 @pytest.fixture
@@ -32,11 +32,11 @@ def small_chunks(monkeypatch):
 
 
 def on_the_cpu_path(run):
-    gpu, devices.SERIAL = devices.SERIAL, {'cpu'}
+    gpu, devices.CPUS = devices.CPUS, {'cpu'}
     try:
         return run()
     finally:
-        devices.SERIAL = gpu
+        devices.CPUS = gpu
 
 
 @settings(max_examples=15)
@@ -153,10 +153,10 @@ def test_running_sums(num, seed):
     np.testing.assert_allclose(sums[[*{0, num // 3, num}]], exact, rtol=1e-13, atol=1e-11)
 
 
-@pytest.mark.parametrize('serial', [set(), {'cpu'}])
+@pytest.mark.parametrize('cpus', [set(), {'cpu'}])
 @pytest.mark.parametrize('num_classes', [1, 3, 80])
-def test_labels_of_rows_are_those_of_their_logits(small_chunks, monkeypatch, num_classes, serial):
-    monkeypatch.setattr(devices, 'SERIAL', serial)
+def test_labels_of_rows_are_those_of_their_logits(small_chunks, monkeypatch, num_classes, cpus):
+    monkeypatch.setattr(devices, 'CPUS', cpus)
     monkeypatch.setattr('alrp.ranking.chunking.CPU_CHUNK', 1 << 10)
     generator = torch.Generator().manual_seed(0)
     classes = torch.randint(-1, num_classes + 1, (500,), generator=generator)
@@ -169,6 +169,8 @@ def test_labels_of_rows_are_those_of_their_logits(small_chunks, monkeypatch, num
         rows = Ranking(shifted, Labels(classes, num_classes))
         flat = Ranking(shifted, binary.flatten())
         assert torch.equal(rows.pos_inds, flat.pos_inds)
+        known = Labels(classes, num_classes, pos_rows=rows.pos_inds // num_classes)
+        assert torch.equal(Ranking(shifted, known).rank, rows.rank)
         torch.testing.assert_close(rows.rank, flat.rank, rtol=1e-12, atol=0)
         gradients = [x.errors_to_negatives(x.rank).write_out(shifted) for x in (rows, flat)]
         torch.testing.assert_close(*gradients, rtol=1e-12, atol=0)

@@ -53,6 +53,6 @@ def test_no_more_than_the_gradient(loss, stage, dtype, tmp_path):
 @pytest.mark.parametrize('loss', ['ap', 'alrp', 'rank_sort'])
 def test_the_fixed_part_does_not_grow(loss, stage, path, tmp_path, monkeypatch):
     """Of two COCO images; temporaries of a GPU are larger."""
-    monkeypatch.setattr(devices, 'SERIAL', path)
+    monkeypatch.setattr(devices, 'CPUS', path)
     used, size = peak(loss, stage, 1000, 2_600_000, tmp_path)
     assert size <= used <= size + (FIXED if path else 2 * FIXED)

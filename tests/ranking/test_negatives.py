@@ -1,4 +1,4 @@
-"""Negatives found by the forward pass and kept for the backward pass."""
+"""Negatives found by the forward pass and cached for the backward pass."""
 
 import numpy as np
 import pytest
@@ -23,31 +23,31 @@ def trained(monkeypatch):
     return logits, labels, rng.uniform(0, 2, 30)
 
 
-@pytest.mark.parametrize('room', [0, 15, negatives.KEPT])
-def test_the_gradient_does_not_depend_on_what_is_kept(trained, room, monkeypatch):
-    monkeypatch.setattr(negatives, 'KEPT', room)
+@pytest.mark.parametrize('room', [0, 15, negatives.MAX_CACHED])
+def test_the_gradient_does_not_depend_on_what_is_cached(trained, room, monkeypatch):
+    monkeypatch.setattr(negatives, 'MAX_CACHED', room)
     for ours, truth in zip(run_alrp(*trained), reference.alrp(*trained), strict=False):
         np.testing.assert_allclose(ours, truth, rtol=1e-9, atol=1e-14)
 
 
-@pytest.mark.parametrize('room', [0, 15, negatives.KEPT])
-def test_the_first_parts_are_kept_while_there_is_room(trained, room, monkeypatch):
-    monkeypatch.setattr(negatives, 'KEPT', room)
+@pytest.mark.parametrize('room', [0, 15, negatives.MAX_CACHED])
+def test_the_first_parts_are_cached_while_there_is_room(trained, room, monkeypatch):
+    monkeypatch.setattr(negatives, 'MAX_CACHED', room)
     logits, labels = (torch.as_tensor(x) for x in trained[:2])
     found = Ranking(logits, labels)._negatives
     first, second = list(found.parts(logits)), list(found.parts(logits))
     assert len(first) == -(-NUM // PART)
     same = [a is b for a, b in zip(first, second, strict=True)]
     assert same == sorted(same, reverse=True)
-    assert sum(len(part.values) for part, kept in zip(first, same) if kept) <= room
-    assert all(same) == (room == negatives.KEPT and room > 15)
+    assert sum(len(part.values) for part, cached in zip(first, same) if cached) <= room
+    assert all(same) == (room == negatives.MAX_CACHED and room > 15)
     assert any(same) or room == 0
     for a, b in zip(first, second):
         assert a.place == b.place
         assert torch.equal(a.inds, b.inds) and torch.equal(a.values, b.values)
 
 
-def test_parts_with_many_are_not_kept(trained):
+def test_parts_with_many_are_not_cached(trained):
     logits, labels = (torch.as_tensor(x) for x in trained[:2])
     logits = logits.where((labels != 0) | (torch.arange(NUM) % 8 > 0), 0.0)
     found = Ranking(logits, labels)._negatives

@@ -1,5 +1,3 @@
-from importlib.util import find_spec
-
 import torch
 from mmdet.models import PAAHead
 from mmdet.registry import MODELS
@@ -63,11 +61,6 @@ class ALRPPAAHead(ALRPATSSHead, PAAHead):
         batch_gt_instances_ignore: OptInstanceList = None,
     ) -> Targets:
         """Label every anchor by PAA's fit. See ``DenseRankingMixin.assign``."""
-        if find_spec('sklearn') is None:
-            raise ImportError(
-                f'{type(self).__name__} fits a Gaussian mixture of scikit-learn to assign anchors, '
-                'but scikit-learn is not installed: pip install scikit-learn'
-            )
         anchors, valid_flags = self.get_anchors(
             predictions.featmap_sizes, batch_img_metas, device=predictions.logits.device
         )

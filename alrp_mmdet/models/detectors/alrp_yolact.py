@@ -70,8 +70,7 @@ class ALRPYOLACT(YOLACT):
         predictions = self.bbox_head.flatten(cls_scores, bbox_preds)
         coeffs = flatten_maps(coeff_preds, self.bbox_head.num_protos)
         targets = self.bbox_head.assign(predictions, batch_gt_instances, metas, ignored)
-        is_positive = (targets.labels >= 0) & (targets.labels < self.bbox_head.num_classes)
-        pos_inds = is_positive.nonzero()[:, 0]  # once: it waits for the device
+        pos_inds = targets.pos_inds(self.bbox_head.num_classes)
         mask_losses = self._mask_losses(
             x,
             coeffs[pos_inds],
@@ -80,7 +79,7 @@ class ALRPYOLACT(YOLACT):
             batch_gt_instances,
             batch_inputs.shape[-2:],
         )
-        return self.bbox_head.rank(predictions, targets, mask_losses=mask_losses)
+        return self.bbox_head.rank(predictions, targets, mask_losses=mask_losses, pos_inds=pos_inds)
 
     def predict(
         self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True
@@ -135,9 +134,11 @@ class ALRPYOLACT(YOLACT):
             padded (tuple[int, int]): Height and width of the batch.
         """
         all_inds, infos = [], []
+        img_inds = img_inds.cpu()  # once: each image's nonzero() would wait for the device
         for image, objects in enumerate(batch_gt_instances):
             inds = (img_inds == image).nonzero()[:, 0]
             inds = inds[torch.randperm(len(inds))[: self.mask_head.max_masks_to_train]]
+            inds = inds.to(coeffs.device)
             all_inds.append(inds)
             infos.append(
                 InstanceData(

@@ -3,8 +3,8 @@ from numbers import Real
 from mmdet.registry import MODELS
 from torch import Tensor
 
-from alrp.ranking import alrp_loss_from_ranking, localisation_weights
-from alrp.ranking.devices import to_like
+from alrp.ranking import alrp_loss_from_ranking
+from alrp.ranking.devices import cast_like
 from alrp.ranking.step_sums import check_positive
 
 from .ranking_loss import RankedBatch, RankingLoss
@@ -63,7 +63,7 @@ class aLRPLoss(RankingLoss):  # noqa: N801 - the paper's spelling
         )
         if batch.mask_losses is not None:
             masks = batch.mask_losses
-            all_weights = to_like(localisation_weights(batch.ranking), masks.losses)
+            all_weights = cast_like(batch.ranking.localisation_weights, masks.losses)
             weights = all_weights[masks.inds]
             # A sample of the masks has the weight of all.
             weights = weights * (all_weights.sum() / weights.sum().clamp(min=1e-10))

@@ -8,9 +8,9 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from alrp.ranking import Labels, Ranking, localisation_weights
+from alrp.ranking import Labels, Ranking
 from alrp.ranking.compiling import outside_of_graphs
-from alrp.ranking.devices import to_like
+from alrp.ranking.devices import cast_like
 from alrp.ranking.step_sums import check_positive
 
 from ..structures import MaskLosses
@@ -109,6 +109,7 @@ class RankingLoss(nn.Module):
         ious: Tensor | None = None,
         quality: Tensor | None = None,
         mask_losses: MaskLosses | None = None,
+        pos_inds: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Compute the losses of a batch.
 
@@ -121,6 +122,7 @@ class RankingLoss(nn.Module):
             ious (Tensor, optional): Shape (P,), IoU of each positive prior's box.
             quality (Tensor, optional): Shape (P,), passed on instead of ``ious``.
             mask_losses (MaskLosses, optional): Mask losses of some of the positives.
+            pos_inds (Tensor, optional): Shape (P,), the positive priors, ascending, if known.
 
         Returns:
             dict[str, Tensor]: Scalars: what ``losses`` returns, ``loss_mask`` if there are mask
@@ -133,20 +135,25 @@ class RankingLoss(nn.Module):
         num_classes = cls_scores.shape[1]
         group = self._group()
 
-        def pos_values(pos_inds: Tensor) -> dict[str, Tensor]:
+        def pos_values(inds: Tensor) -> dict[str, Tensor]:
             _check_finite(loc_losses, mask_losses)
-            pos_scores = cls_scores.detach()[pos_inds // num_classes].sigmoid()
+            pos_scores = cls_scores.detach()[inds // num_classes].sigmoid()
             values = dict(loc_losses=loc_losses, ious=ious, quality=quality)
             values['pos_scores'] = pos_scores.amax(dim=1)
             if group is not None and mask_losses is not None:
                 values['has_mask'], values['mask_losses'] = _of_all_positives(
-                    mask_losses, len(pos_inds)
+                    mask_losses, len(inds)
                 )
             return {name: value for name, value in values.items() if value is not None}
 
         logits = cls_scores.flatten()
         ranking = Ranking(
-            logits, Labels(labels, num_classes), self.delta, self.self_count, group, pos_values
+            logits,
+            Labels(labels, num_classes, pos_rows=pos_inds),
+            self.delta,
+            self.self_count,
+            group,
+            pos_values,
         )
         loc_losses, ious, quality = (
             ranking.pos_values.get(name) for name in ('loc_losses', 'ious', 'quality')
@@ -164,7 +171,7 @@ class RankingLoss(nn.Module):
             results['loss_mask'] = mask_losses.losses.sum() / max(len(mask_losses.losses), 1)
         results['num_pos'] = loc_losses.new_full((), len(ranking))
         if ious is not None:
-            weights = to_like(localisation_weights(ranking), ious)
+            weights = cast_like(ranking.localisation_weights, ious)
             results['ranked_iou'] = (weights * ious).sum() / weights.sum().clamp(min=1e-12)
         return results
 

@@ -93,7 +93,7 @@ class ALRPMaskRoIHead(StandardRoIHead):
     ) -> MaskLosses:
         check_masks(batch_gt_instances)
         num_pos = [len(result.pos_priors) for result in sampling_results]
-        # Drawn on the CPU, so that indexing does not wait for the device.
+        # By the CPU's generator: with the same seed, the same masks on every device.
         drawn = torch.zeros(sum(num_pos), dtype=torch.bool)
         drawn[torch.randperm(len(drawn))[: self.max_masks]] = True
         device = x[0].device
