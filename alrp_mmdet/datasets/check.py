@@ -78,7 +78,7 @@ def check_datasets(cfg: Config, splits: tuple[str, ...], open_images: bool = Tru
             if split != 'train' and cfg.get(f'{split}_evaluator'):
                 file.warn_of_id_zero()
             warnings = dict.fromkeys(f'{ann_file}: {text}' for text in file.warnings)
-            for text in warnings.keys() - logged:
+            for text in [text for text in warnings if text not in logged]:
                 print_log(text, logger='current', level=logging.WARNING)
             logged |= warnings.keys()
             if found and found not in problems.values():
