@@ -54,7 +54,7 @@ def leave_out_boxes(split: Split, findings: Findings) -> None:
         where = split.place_of(annotation, images[annotation['image_id']])
         if text == MALFORMED:
             where += f': {annotation.get("bbox")!r:.60}'
-        findings.missing(split.source, text, where)
+        findings.skippable(split.source, text, where)
         split.ann_file = None
     split.content['annotations'] = kept
 
