@@ -50,16 +50,33 @@ def parse_literals(text: str) -> dict:
         raise ValueError(f'the config text is not valid Python ({type(error).__name__})') from None
 
 
-def read_model_cfg(checkpoint: dict) -> dict | None:
-    """``model`` of the config text in a checkpoint, read without running it, or None."""
-    meta = checkpoint.get('meta')
+def trained_config(checkpoint: object) -> tuple[dict, str | None]:
+    """Read the config text in a checkpoint. It is parsed, not run.
+
+    Args:
+        checkpoint (object): Content of the file, from ``CheckpointLoader``.
+
+    Returns:
+        tuple[dict, str | None]: The settings and None; or, if there is no readable model, an empty
+        dict and the problem.
+    """
+    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
     meta = meta if isinstance(meta, dict) else {}
     text = meta.get('cfg', meta.get('config_text'))
+    if not isinstance(text, str):
+        return {}, 'the checkpoint has no config text'
     try:
-        model_cfg = parse_literals(text).get('model') if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return model_cfg if isinstance(model_cfg, dict) else None
+        trained = parse_literals(text)
+    except ValueError as error:
+        return {}, str(error)
+    if not isinstance(trained.get('model'), dict):
+        return {}, 'the config text in the checkpoint has no readable model'
+    return trained, None
+
+
+def read_model_cfg(checkpoint: dict) -> dict | None:
+    """``model`` of the config text in a checkpoint, read without running it, or None."""
+    return trained_config(checkpoint)[0].get('model')
 
 
 def decoding_differences(first: dict, second: dict) -> Iterator[tuple[str, object, object]]:
