@@ -67,14 +67,14 @@ def _add_imports(cfg: Config, modules: set[str]) -> None:
 
 
 def type_name(cfg: dict) -> str:
-    """Name of a config's type, without a scope."""
-    kind = cfg['type']
-    return kind.split('.')[-1] if isinstance(kind, str) else kind.__name__
+    """Name of a config's type, without a scope; empty if it has none."""
+    kind = cfg.get('type', '')
+    return kind.split('.')[-1] if isinstance(kind, str) else getattr(kind, '__name__', str(kind))
 
 
 def resolve_type(cfg: dict, where: Registry) -> type | None:
-    """Class of a config's type, or None if the registry does not know it."""
-    kind = cfg.get('type', '')
+    """Class of a config's type, or None if it has none or the registry does not know it."""
+    kind = cfg.get('type')
     return where.get(kind) if isinstance(kind, str) else kind
 
 
