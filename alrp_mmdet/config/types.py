@@ -7,21 +7,15 @@ import functools
 import importlib
 from collections.abc import Callable, Iterator
 
-from mmdet import registry
 from mmengine.config import Config
 from mmengine.config.lazy import LazyAttr, LazyObject
 from mmengine.registry import Registry
 
-from ..registry import SCOPE
+from ..registry import REGISTRIES, SCOPE
 
 SCOPES = (None, 'mmdet', SCOPE)  # in which a plain name is looked up in MMDetection's registries
 STACK = ('mmdet', 'mmcv', 'mmengine', 'torch')  # registered without custom_imports
 NMS = importlib.import_module('mmcv.ops.nms')
-REGISTRIES = [
-    value
-    for value in vars(registry).values()
-    if isinstance(value, Registry) and value.scope == 'mmdet'
-]
 
 Type = str | type | Callable | LazyObject | LazyAttr
 

@@ -6,7 +6,6 @@ images without objects. Training would run on less data than was meant.
 
 import logging
 import os
-from collections.abc import Iterator
 
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
@@ -15,6 +14,7 @@ from alrp.coco import NUMBER, label_annotation
 from alrp.coco.columns import of_wrong_type
 from alrp.text import format_list
 
+from ..config.nodes import heads_of
 from ..errors import rank
 from .annotation_file import AnnotationFile
 from .evaluators import evaluator_problems
@@ -158,16 +158,3 @@ def _is_mask(segmentation: object) -> bool:
     return isinstance(segmentation, list) and all(
         isinstance(polygon, list) and not of_wrong_type(polygon, NUMBER) for polygon in segmentation
     )
-
-
-def heads_of(node, path: str) -> Iterator[tuple[str, int]]:
-    """Path and number of classes of every ``bbox_head`` and ``mask_head``, alone or in a list."""
-    if isinstance(node, (list, tuple)):
-        for i, child in enumerate(node):
-            yield from heads_of(child, f'{path}[{i}]')
-    elif isinstance(node, dict):
-        head = path.split('.')[-1].startswith(('bbox_head', 'mask_head'))
-        if head and 'num_classes' in node:
-            yield path, node['num_classes']
-        for key, child in node.items():
-            yield from heads_of(child, f'{path}.{key}')

@@ -16,8 +16,8 @@ from mmengine.dataset import pseudo_collate
 
 from alrp.text import describe_error, format_list
 
+from ..config.nodes import heads_of
 from ..config.types import normalise_types
-from ..datasets.check import heads_of
 from ..datasets.palettes import full_palette, set_palettes
 from ..drawing import class_colours, detections_picture
 from ..transfer.fine_tuning import check_fits

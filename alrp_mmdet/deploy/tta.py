@@ -3,8 +3,9 @@
 from mmengine.config import Config, ConfigDict
 
 from ..config.file import ConfigError
+from ..config.nodes import heads_of
 from ..config.types import type_name
-from ..datasets.check import heads_of, leaves
+from ..datasets.leaves import leaves
 
 META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
 
