@@ -123,7 +123,7 @@ def _problems_of_heads(model: ConfigDict, classes: tuple[str, ...]) -> list[str]
     return [
         f'{path}.num_classes is {num_classes!r}, but the dataset has {len(classes)} classes '
         f'({format_list(classes)}): set it to {len(classes)}'
-        for path, num_classes in heads_of(model, 'model')
+        for path, num_classes in heads_of(model)
         if type(num_classes) is not int or num_classes != len(classes)
     ]
 

@@ -12,6 +12,7 @@ from mmengine.config import Config, ConfigDict
 from alrp.coco import CocoFormatError, Fields, read_annotations
 from alrp.text import describe_error, format_list
 
+from ..config.nodes import dicts
 from ..config.types import resolve_type, type_name
 from ..evaluation import CocoLRPMetric, LVISLRPMetric
 from .leaves import ann_file_of, is_local_coco, leaves
@@ -127,19 +128,13 @@ def _setting_problems(metric: Metric) -> list[str]:
 
 def _mask_problems(metrics: Sequence[Metric], model: ConfigDict) -> list[str]:
     """Metrics of masks for a model without anything named after masks."""
-    if not model or _has_masks(model):
+    if not model or any('mask' in str(key) for _, node in dicts(model, 'model') for key in node):
         return []
     return [
         f"{metric.name}: metric has 'segm', but the model predicts no masks: remove it"
         for metric in metrics
         if 'segm' in (metric.settings.get('metric') or ())  # text or a list
     ]
-
-
-def _has_masks(node) -> bool:
-    if isinstance(node, dict):
-        return any('mask' in str(key) or _has_masks(child) for key, child in node.items())
-    return isinstance(node, list | tuple) and any(map(_has_masks, node))
 
 
 def _shared_names(metrics: Sequence[Metric]) -> list[str]:

@@ -123,7 +123,7 @@ class Detector(DetInferencer):
             model.dataset_meta['classes'] = dataset.metainfo['classes']
         classes = model.dataset_meta['classes']
         model.dataset_meta['palette'] = full_palette(model.dataset_meta['palette'], len(classes))
-        for head, num_classes in heads_of(cfg.model, 'model'):
+        for head, num_classes in heads_of(cfg.model):
             if num_classes != len(classes):
                 raise InputError(
                     f'{head} has {num_classes} classes, but there are {len(classes)} class names '

@@ -31,7 +31,7 @@ def use_tta(cfg: Config) -> None:
 
 
 def _default_model(model: ConfigDict) -> ConfigDict:
-    if any('mask_head' in path.split('.')[-1] for path, _ in heads_of(model, 'model')):
+    if any('mask_head' in place for place, _ in heads_of(model)):
         raise ConfigError(
             '--tta merges boxes only, but the model has masks. Test it without --tta, or set '
             'tta_model in the config'
