@@ -65,13 +65,12 @@ def parse_flag(value: object) -> bool | None:
     return FLAGS.get(str(value).strip().lower())
 
 
-def did_you_mean(name: str, known: Iterable[str], few: int = 8) -> str:
-    """The end of a sentence that refuses a name: the nearest known one, or all if they are few.
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence that refuses a name: the nearest known one, or all if at most 8.
 
     Args:
         name (str): The unknown name.
         known (Iterable[str]): The known names.
-        few (int): List the known names if there are at most this many. Defaults to 8.
 
     Returns:
         str: Starts with a colon; empty if there is nothing to say.
@@ -80,7 +79,7 @@ def did_you_mean(name: str, known: Iterable[str], few: int = 8) -> str:
     close = get_close_matches(name, known, n=1)
     if close:
         return f': did you mean {close[0]!r}?'
-    return f': known are {", ".join(known)}' if 0 < len(known) <= few else ''
+    return f': known are {", ".join(known)}' if 0 < len(known) <= 8 else ''
 
 
 def fold_name(name: str) -> str:

@@ -11,6 +11,7 @@ from mmengine.registry import Registry
 SCOPE = 'alrp_mmdet'
 
 register_all_modules(init_default_scope=False)  # a lookup from a child registry does not do it
-for _parent in list(vars(registry).values()):
-    if isinstance(_parent, Registry) and _parent.scope == 'mmdet' and SCOPE not in _parent.children:
+REGISTRIES = [x for x in vars(registry).values() if isinstance(x, Registry) and x.scope == 'mmdet']
+for _parent in REGISTRIES:
+    if SCOPE not in _parent.children:
         Registry(_parent.name, parent=_parent, scope=SCOPE, locations=[SCOPE])

@@ -112,7 +112,7 @@ def _print_table(table: Sequence[Sequence[Any]]) -> None:
     print(format_table([table[0], *([*map(_shown, row, signs)] for row in table[1:])]))
 
 
-def _shown(value: str | int | float, sign: str = '') -> str:
+def _shown(value: str | int | float, sign: str) -> str:
     if isinstance(value, float):
         return f'{value:{sign}.3f}' if value == value else '-'
     return f'{value:,}' if isinstance(value, int) else value

@@ -17,10 +17,10 @@ from mmengine.registry import Registry
 from mmengine.runner import Runner
 
 from ..errors import rank
-from ..registry import SCOPE
+from ..registry import REGISTRIES, SCOPE
 from .file import ConfigError
 from .options import KNOWN
-from .types import REGISTRIES, SCOPES, STACK, typed_nodes
+from .types import SCOPES, STACK, typed_nodes
 
 READ_BY_ALL = Runner, DefaultOptimWrapperConstructor
 OF_TRAINING = ('train_', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr')

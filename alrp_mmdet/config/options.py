@@ -3,7 +3,6 @@
 import argparse
 import inspect
 import re
-from collections.abc import Iterator
 from difflib import get_close_matches
 
 from mmengine.config import Config, DictAction
@@ -13,6 +12,7 @@ from mmengine.utils import import_modules_from_strings
 from alrp.text import describe_error, did_you_mean, format_list
 
 from .file import ConfigError
+from .nodes import dicts
 from .types import normalise_types
 
 # What MMEngine's runner, MMDetection's and our tools read.
@@ -90,19 +90,12 @@ def apply_options(cfg: Config, options: dict) -> list[str]:
 
 def _settings(cfg: Config, name: str) -> list[tuple[str, object]]:
     """All settings of this name, with their places."""
-    parts = {key: cfg._cfg_dict.get(key) for key in sorted(KNOWN)}
-    return [x for key, node in parts.items() for x in _settings_below(node, key, name)]
-
-
-def _settings_below(node: object, place: str, name: str) -> Iterator[tuple[str, object]]:
-    if isinstance(node, list | tuple):
-        for i, child in enumerate(node):
-            yield from _settings_below(child, f'{place}.{i}', name)
-    elif isinstance(node, dict):
-        for key, child in dict.items(node):
-            if key == name:
-                yield f'{place}.{key}', child
-            yield from _settings_below(child, f'{place}.{key}', name)
+    return [
+        (f'{place}.{name}', dict.get(node, name))
+        for key in sorted(KNOWN)
+        for place, node in dicts(cfg._cfg_dict.get(key), key)
+        if name in node
+    ]
 
 
 def _instead(settings: list[tuple[str, object]]) -> str:

@@ -7,21 +7,15 @@ import functools
 import importlib
 from collections.abc import Callable, Iterator
 
-from mmdet import registry
 from mmengine.config import Config
 from mmengine.config.lazy import LazyAttr, LazyObject
 from mmengine.registry import Registry
 
-from ..registry import SCOPE
+from ..registry import REGISTRIES, SCOPE
 
 SCOPES = (None, 'mmdet', SCOPE)  # in which a plain name is looked up in MMDetection's registries
 STACK = ('mmdet', 'mmcv', 'mmengine', 'torch')  # registered without custom_imports
 NMS = importlib.import_module('mmcv.ops.nms')
-REGISTRIES = [
-    value
-    for value in vars(registry).values()
-    if isinstance(value, Registry) and value.scope == 'mmdet'
-]
 
 Type = str | type | Callable | LazyObject | LazyAttr
 
@@ -67,14 +61,14 @@ def _add_imports(cfg: Config, modules: set[str]) -> None:
 
 
 def type_name(cfg: dict) -> str:
-    """Name of a config's type, without a scope."""
-    kind = cfg['type']
-    return kind.split('.')[-1] if isinstance(kind, str) else kind.__name__
+    """Name of a config's type, without a scope; empty if it has none."""
+    kind = cfg.get('type', '')
+    return kind.split('.')[-1] if isinstance(kind, str) else getattr(kind, '__name__', str(kind))
 
 
 def resolve_type(cfg: dict, where: Registry) -> type | None:
-    """Class of a config's type, or None if the registry does not know it."""
-    kind = cfg.get('type', '')
+    """Class of a config's type, or None if it has none or the registry does not know it."""
+    kind = cfg.get('type')
     return where.get(kind) if isinstance(kind, str) else kind
 
 

@@ -1,6 +1,6 @@
 """Problems of a COCO-format annotation file for a dataset with certain classes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -220,7 +220,7 @@ class AnnotationFile:
         flat = [a for a in boxes if min(a['bbox'][2:]) <= 0]
         solid = [a for a in boxes if min(a['bbox'][2:]) > 0]
         zero = [a for a in solid if a.get('area', 1) <= 0]
-        outside = [a for a in solid if self._is_outside(a)]
+        outside = [a for a in solid if is_outside(a['bbox'], self._sizes.get(a.get('image_id')))]
         for annotations, what, advice in (
             (flat, 'boxes have no area', 'Boxes are [x, y, width, height]. '),
             (zero, "annotations have an 'area' of 0", 'The width * height of the box will do. '),
@@ -247,12 +247,6 @@ class AnnotationFile:
             if {'id', 'width', 'height'} <= image.keys()
         }
 
-    def _is_outside(self, annotation: dict[str, Any]) -> bool:
-        """Whether the whole box is outside its image, so that MMDetection drops it."""
-        x, y, w, h = annotation['bbox']
-        width, height = self._sizes.get(annotation.get('image_id'), (float('inf'),) * 2)
-        return x >= width or y >= height or x + w <= 0 or y + h <= 0
-
     def _has_objects(self) -> bool:
         wanted = {c['id'] for c in self.content['categories'] if c.get('name') in self.classes}
         return any(
@@ -263,3 +257,9 @@ class AnnotationFile:
             and not a.get('ignore')
             for a in self.content['annotations']
         )
+
+
+def is_outside(bbox: Sequence[float], size: tuple[float, float] | None) -> bool:
+    """Whether a whole box is outside its image, so that MMDetection drops it."""
+    (x, y, w, h), (width, height) = bbox, size or (float('inf'),) * 2
+    return x >= width or y >= height or x + w <= 0 or y + h <= 0

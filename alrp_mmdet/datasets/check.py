@@ -6,7 +6,6 @@ images without objects. Training would run on less data than was meant.
 
 import logging
 import os
-from collections.abc import Iterator
 
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
@@ -15,6 +14,7 @@ from alrp.coco import NUMBER, label_annotation
 from alrp.coco.columns import of_wrong_type
 from alrp.text import format_list
 
+from ..config.nodes import heads_of
 from ..errors import rank
 from .annotation_file import AnnotationFile
 from .evaluators import evaluator_problems
@@ -78,7 +78,7 @@ def check_datasets(cfg: Config, splits: tuple[str, ...], open_images: bool = Tru
             if split != 'train' and cfg.get(f'{split}_evaluator'):
                 file.warn_of_id_zero()
             warnings = dict.fromkeys(f'{ann_file}: {text}' for text in file.warnings)
-            for text in warnings.keys() - logged:
+            for text in [text for text in warnings if text not in logged]:
                 print_log(text, logger='current', level=logging.WARNING)
             logged |= warnings.keys()
             if found and found not in problems.values():
@@ -123,7 +123,7 @@ def _problems_of_heads(model: ConfigDict, classes: tuple[str, ...]) -> list[str]
     return [
         f'{path}.num_classes is {num_classes!r}, but the dataset has {len(classes)} classes '
         f'({format_list(classes)}): set it to {len(classes)}'
-        for path, num_classes in heads_of(model, 'model')
+        for path, num_classes in heads_of(model)
         if type(num_classes) is not int or num_classes != len(classes)
     ]
 
@@ -158,16 +158,3 @@ def _is_mask(segmentation: object) -> bool:
     return isinstance(segmentation, list) and all(
         isinstance(polygon, list) and not of_wrong_type(polygon, NUMBER) for polygon in segmentation
     )
-
-
-def heads_of(node, path: str) -> Iterator[tuple[str, int]]:
-    """Path and number of classes of every ``bbox_head`` and ``mask_head``, alone or in a list."""
-    if isinstance(node, (list, tuple)):
-        for i, child in enumerate(node):
-            yield from heads_of(child, f'{path}[{i}]')
-    elif isinstance(node, dict):
-        head = path.split('.')[-1].startswith(('bbox_head', 'mask_head'))
-        if head and 'num_classes' in node:
-            yield path, node['num_classes']
-        for key, child in node.items():
-            yield from heads_of(child, f'{path}.{key}')

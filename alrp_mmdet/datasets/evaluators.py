@@ -12,6 +12,8 @@ from mmengine.config import Config, ConfigDict
 from alrp.coco import CocoFormatError, Fields, read_annotations
 from alrp.text import describe_error, format_list
 
+from ..config.nodes import dicts
+from ..config.types import resolve_type, type_name
 from ..evaluation import CocoLRPMetric, LVISLRPMetric
 from .leaves import ann_file_of, is_local_coco, leaves
 
@@ -72,9 +74,9 @@ def evaluator_problems(cfg: Config, split: str) -> list[str]:
         return problems
     else:
         pairs = ((metric, several[0]) for metric in coco)
-    for wrapper in _wrappers(dataset):
-        if _name(wrapper) in REPEATING:
-            problems.append(f'{place}: {_name(wrapper)} evaluates images several times: remove it')
+    for name in map(type_name, _wrappers(dataset)):
+        if name in REPEATING:
+            problems.append(f'{place}: {name} evaluates images several times: remove it')
     for metric, leaf in pairs:
         if metric in coco:
             problems += _ann_file_problems(metric, leaf, place)
@@ -89,8 +91,7 @@ def metrics_of(evaluator, name: str) -> Iterator[Metric]:
     for i, settings in enumerate(entries):
         if not isinstance(settings, dict):
             continue
-        kind = settings.get('type')
-        kind = METRICS.get(kind) if isinstance(kind, str) else kind
+        kind = resolve_type(settings, METRICS)
         if isinstance(kind, type):
             prefix = settings.get('prefix') or getattr(kind, 'default_prefix', None)
             yield Metric(
@@ -100,12 +101,7 @@ def metrics_of(evaluator, name: str) -> Iterator[Metric]:
 
 def is_multiple(evaluator) -> bool:
     """Whether an evaluator has a metric for each of several datasets."""
-    return isinstance(evaluator, dict) and _name(evaluator) == SEVERAL
-
-
-def _name(settings: ConfigDict) -> str:
-    kind = settings.get('type', '')
-    return kind.__name__ if isinstance(kind, type) else str(kind).rpartition('.')[2]
+    return isinstance(evaluator, dict) and type_name(evaluator) == SEVERAL
 
 
 def _wrappers(dataset: ConfigDict) -> Iterator[ConfigDict]:
@@ -132,19 +128,13 @@ def _setting_problems(metric: Metric) -> list[str]:
 
 def _mask_problems(metrics: Sequence[Metric], model: ConfigDict) -> list[str]:
     """Metrics of masks for a model without anything named after masks."""
-    if not model or _has_masks(model):
+    if not model or any('mask' in str(key) for _, node in dicts(model, 'model') for key in node):
         return []
     return [
         f"{metric.name}: metric has 'segm', but the model predicts no masks: remove it"
         for metric in metrics
         if 'segm' in (metric.settings.get('metric') or ())  # text or a list
     ]
-
-
-def _has_masks(node) -> bool:
-    if isinstance(node, dict):
-        return any('mask' in str(key) or _has_masks(child) for key, child in node.items())
-    return isinstance(node, list | tuple) and any(map(_has_masks, node))
 
 
 def _shared_names(metrics: Sequence[Metric]) -> list[str]:
@@ -215,5 +205,5 @@ def _contents(path: str) -> tuple[dict, dict]:
 
 def _gives_instances(dataset: ConfigDict) -> bool:
     """Whether the ground truth comes with the images: it then replaces ``ann_file``."""
-    packing = [t for t in dataset.get('pipeline') or [] if _name(t).startswith('Pack')]
+    packing = [t for t in dataset.get('pipeline') or [] if type_name(t).startswith('Pack')]
     return any('instances' in (t.get('meta_keys') or ()) for t in packing)

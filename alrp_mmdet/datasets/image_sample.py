@@ -67,7 +67,7 @@ def check_image_files(
 def _reads_as_usual(dataset: ConfigDict) -> bool:
     pipeline = dataset.get('pipeline') or [{}]
     first = pipeline[0]
-    if 'type' not in first or type_name(first) != 'LoadImageFromFile':
+    if type_name(first) != 'LoadImageFromFile':
         return False
     settings = {key: first.get(key, value) for key, value in USUAL.items()}
     if (settings['backend_args'] or {}).get('backend') == 'local':

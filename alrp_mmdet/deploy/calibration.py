@@ -72,7 +72,7 @@ def apply_calibration(
 class AppliedCalibration(PredictionStep):
     """The calibration of a model, until it is removed."""
 
-    name, order = 'applied_calibration', 1
+    order = 1
 
     def __init__(self, model: torch.nn.Module, calibration: Calibration, score_thr: float = 0.0):
         self.calibration, self.score_thr = calibration, score_thr

@@ -16,8 +16,8 @@ from mmengine.dataset import pseudo_collate
 
 from alrp.text import describe_error, format_list
 
+from ..config.nodes import heads_of
 from ..config.types import normalise_types
-from ..datasets.check import heads_of
 from ..datasets.palettes import full_palette, set_palettes
 from ..drawing import class_colours, detections_picture
 from ..transfer.fine_tuning import check_fits
@@ -123,7 +123,7 @@ class Detector(DetInferencer):
             model.dataset_meta['classes'] = dataset.metainfo['classes']
         classes = model.dataset_meta['classes']
         model.dataset_meta['palette'] = full_palette(model.dataset_meta['palette'], len(classes))
-        for head, num_classes in heads_of(cfg.model, 'model'):
+        for head, num_classes in heads_of(cfg.model):
             if num_classes != len(classes):
                 raise InputError(
                     f'{head} has {num_classes} classes, but there are {len(classes)} class names '

@@ -25,7 +25,6 @@ class PredictionStep:
         TypeError: If the model is not a detector of MMDetection.
     """
 
-    name: str  # of the step, which is an attribute of the model
     order: int  # lower ones come first
 
     def __init__(self, model: torch.nn.Module):
@@ -64,15 +63,13 @@ class _Steps:
             self._hook = model.register_forward_hook(self._after_forward, with_kwargs=True)
 
     def add(self, step: PredictionStep) -> None:
-        self.steps = [other for other in self.steps if other.name != step.name] + [step]
-        self.steps.sort(key=lambda step: step.order)
-        setattr(self.model, step.name, step)
+        others = [other for other in self.steps if type(other) is not type(step)]
+        self.steps = sorted([*others, step], key=lambda step: step.order)
 
     def discard(self, step: PredictionStep) -> None:
-        if not any(other is step for other in self.steps):
+        if step not in self.steps:
             return
-        self.steps = [other for other in self.steps if other is not step]
-        delattr(self.model, step.name)
+        self.steps.remove(step)
         if self.steps:
             return
         del self.model.prediction_steps

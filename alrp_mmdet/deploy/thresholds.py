@@ -91,7 +91,7 @@ def apply_thresholds(
 class AppliedThresholds(PredictionStep):
     """The thresholds of a model, until they are removed."""
 
-    name, order = 'applied_thresholds', 0
+    order = 0
 
     def __init__(self, model: torch.nn.Module, thresholds: torch.Tensor):
         self.thresholds = thresholds

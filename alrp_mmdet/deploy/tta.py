@@ -3,8 +3,9 @@
 from mmengine.config import Config, ConfigDict
 
 from ..config.file import ConfigError
+from ..config.nodes import heads_of
 from ..config.types import type_name
-from ..datasets.check import heads_of, leaves
+from ..datasets.leaves import leaves
 
 META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
 
@@ -30,7 +31,7 @@ def use_tta(cfg: Config) -> None:
 
 
 def _default_model(model: ConfigDict) -> ConfigDict:
-    if any('mask_head' in path.split('.')[-1] for path, _ in heads_of(model, 'model')):
+    if any('mask_head' in place for place, _ in heads_of(model)):
         raise ConfigError(
             '--tta merges boxes only, but the model has masks. Test it without --tta, or set '
             'tta_model in the config'

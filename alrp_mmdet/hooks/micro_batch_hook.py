@@ -1,8 +1,8 @@
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from ..models.micro_batches import MicroBatches
+from ..transfer.fine_tuning.state_dicts import unwrap_model
 
 
 @HOOKS.register_module()
@@ -21,7 +21,7 @@ class MicroBatchHook(Hook):
         size = runner.cfg.get('micro_batch_size')
         if size is None:
             return
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap_model(runner.model)
         micro_batches = MicroBatches(model, size)
         model.train()
         micro_batches.check_norms()

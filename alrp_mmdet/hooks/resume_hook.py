@@ -1,10 +1,9 @@
-from collections.abc import Iterator
-
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop
 
+from ..config.nodes import dicts
 from ..models.losses.self_balance import START_WEIGHT
 from ..transfer.checkpoint_config import read_model_cfg
 from ..transfer.resuming import apply_settings, check_resumable
@@ -59,8 +58,7 @@ def _not_applied(runner, checkpoint: dict) -> list[str]:
     texts = (
         [] if None in seeds or seeds[0] == seeds[1] else ['randomness.seed {} -> {}'.format(*seeds)]
     )
-    old = dict(_start_weights(read_model_cfg(checkpoint), 'model'))
-    new = dict(_start_weights(runner.cfg.get('model'), 'model'))
+    old, new = _start_weights(read_model_cfg(checkpoint)), _start_weights(runner.cfg.get('model'))
     return texts + [
         f'{path} {old[path]:g} -> {new[path]:g}'
         for path in new
@@ -68,15 +66,11 @@ def _not_applied(runner, checkpoint: dict) -> list[str]:
     ]
 
 
-def _start_weights(cfg: object, path: str) -> Iterator[tuple[str, float]]:
-    """Path and ``start_weight`` of every ``self_balance`` in a config."""
-    if isinstance(cfg, list | tuple):
-        for i, child in enumerate(cfg):
-            yield from _start_weights(child, f'{path}[{i}]')
-    elif isinstance(cfg, dict):
-        if isinstance(cfg.get('loss_cls'), dict):
-            balance = cfg['loss_cls'].get('self_balance') or {}
-            weight = balance.get('start_weight', START_WEIGHT)
-            yield f'{path}.loss_cls.self_balance.start_weight', weight
-        for key, child in cfg.items():
-            yield from _start_weights(child, f'{path}.{key}')
+def _start_weights(model: dict | None) -> dict[str, float]:
+    """``start_weight`` of every ``self_balance`` in a config, by its place."""
+    weights = {}
+    for place, node in dicts(model, 'model'):
+        if place.endswith('.loss_cls'):
+            weight = (node.get('self_balance') or {}).get('start_weight', START_WEIGHT)
+            weights[f'{place}.self_balance.start_weight'] = weight
+    return weights

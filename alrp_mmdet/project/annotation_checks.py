@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 from alrp.coco.columns import malformed_boxes
 
-from ..datasets.annotation_file import AnnotationFile
+from ..datasets.annotation_file import AnnotationFile, is_outside
 from .findings import HOLD_OUT, Findings
 from .formats import Split
 from .mask_checks import check_masks
@@ -54,7 +54,7 @@ def leave_out_boxes(split: Split, findings: Findings) -> None:
         where = split.place_of(annotation, images[annotation['image_id']])
         if text == MALFORMED:
             where += f': {annotation.get("bbox")!r:.60}'
-        findings.missing(split.source, text, where)
+        findings.skippable(split.source, text, where)
         split.ann_file = None
     split.content['annotations'] = kept
 
@@ -64,10 +64,9 @@ def _unusable(box, image: dict | None) -> str | None:
         return None  # reported as another problem
     if malformed_boxes([box]):
         return MALFORMED
-    x, y, w, h = box
-    if min(w, h) <= 0:
+    if min(box[2:]) <= 0:
         return 'boxes without area'
-    outside = x >= image['width'] or y >= image['height'] or x + w <= 0 or y + h <= 0
+    outside = is_outside(box, (image['width'], image['height']))
     return 'boxes outside of their image' if outside else None
 
 

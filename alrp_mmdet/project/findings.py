@@ -38,8 +38,8 @@ class Findings:
         """Add a problem that does not prevent training. Takes the arguments of ``error``."""
         _add(self.warnings, place, text, example)
 
-    def missing(self, place, text: str, example: str) -> None:
-        """Add a file that is missing or unusable. Takes the arguments of ``error``."""
+    def skippable(self, place, text: str, example: str) -> None:
+        """Add what ``--skip-missing`` leaves out. Takes the arguments of ``error``."""
         if self.skip_missing:
             self.warning(place, f'left out: {text}', example)
         else:

@@ -8,10 +8,8 @@ from ..datasets.image_files import ImageFile
 from .formats import Split
 
 
-def hold_out(
-    split: Split, fraction: float, files: dict[Path, ImageFile], seed: int = 0
-) -> tuple[Split, Split]:
-    """Split images at random into training and validation; repeatable for a given seed.
+def hold_out(split: Split, fraction: float, files: dict[Path, ImageFile]) -> tuple[Split, Split]:
+    """Split images at random into training and validation, the same way each time.
 
     Args:
         split (Split): All images, at least two.
@@ -19,7 +17,6 @@ def hold_out(
             out and at least one is kept. The share becomes larger to keep files with the same
             content together, and to hold out an image with objects.
         files (dict[Path, ImageFile]): The image files, by path.
-        seed (int): Seed of the random split. Defaults to 0.
 
     Returns:
         tuple[Split, Split]: Training and validation.
@@ -29,7 +26,7 @@ def hold_out(
         path = split.image_path(image)
         groups.setdefault(files[path].digest or str(path), []).append(image['id'])
     shuffled = [groups[key] for key in sorted(groups)]
-    random.Random(seed).shuffle(shuffled)
+    random.Random(0).shuffle(shuffled)
     num_wanted = max(1, round(fraction * len(split.content['images'])))
     annotated = {a.get('image_id') for a in split.content['annotations']}
     held_out = set()

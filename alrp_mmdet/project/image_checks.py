@@ -21,9 +21,9 @@ def check_images(split: Split, files: dict[Path, ImageFile], findings: Findings)
     for image in split.content['images']:
         name, file = image['file_name'], files[split.image_path(image)]
         if file.problem == 'missing':
-            findings.missing(split.source, f'images not found in {split.image_folder}', name)
+            findings.skippable(split.source, f'images not found in {split.image_folder}', name)
         elif file.problem is not None:
-            findings.missing(split.source, 'unusable images', f'{name} {file.problem}')
+            findings.skippable(split.source, 'unusable images', f'{name} {file.problem}')
         if file.problem is not None and findings.skip_missing:
             left_out.add(image['id'])
             split.ann_file = None

@@ -1,7 +1,7 @@
 """Read the config text in a checkpoint without running it."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 # Settings that change the meaning of weights or images, but not the shapes of weights.
 DECODING = (
@@ -20,6 +20,7 @@ DECODING = (
     'bgr_to_rgb',
     'rgb_to_bgr',
 )
+NOT_LITERAL = object()
 
 
 def parse_literals(text: str) -> dict:
@@ -31,34 +32,51 @@ def parse_literals(text: str) -> dict:
         text (str): The config.
 
     Returns:
-        dict: Values by name. Entries that are not literals are omitted at any depth.
+        dict: Values by name. Entries that are not literals are omitted at any depth, and so are
+        lists with such an entry.
 
     Raises:
         ValueError: If the text is not valid Python.
     """
     try:
-        tree = ast.parse(text)
-        return {
-            target.id: _literal(node.value)
-            for node in tree.body
+        return _literals(
+            (target.id, node.value)
+            for node in ast.parse(text).body
             if isinstance(node, ast.Assign)
             for target in node.targets
             if isinstance(target, ast.Name)
-        }
+        )
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f'the config text is not valid Python ({type(error).__name__})') from None
 
 
-def read_model_cfg(checkpoint: dict) -> dict | None:
-    """``model`` of the config text in a checkpoint, read without running it, or None."""
-    meta = checkpoint.get('meta')
+def trained_config(checkpoint: object) -> tuple[dict, str | None]:
+    """Read the config text in a checkpoint. It is parsed, not run.
+
+    Args:
+        checkpoint (object): Content of the file, from ``CheckpointLoader``.
+
+    Returns:
+        tuple[dict, str | None]: The settings and None; or, if there is no readable model, an empty
+        dict and the problem.
+    """
+    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
     meta = meta if isinstance(meta, dict) else {}
     text = meta.get('cfg', meta.get('config_text'))
+    if not isinstance(text, str):
+        return {}, 'the checkpoint has no config text'
     try:
-        model_cfg = parse_literals(text).get('model') if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return model_cfg if isinstance(model_cfg, dict) else None
+        trained = parse_literals(text)
+    except ValueError as error:
+        return {}, str(error)
+    if not isinstance(trained.get('model'), dict):
+        return {}, 'the config text in the checkpoint has no readable model'
+    return trained, None
+
+
+def read_model_cfg(checkpoint: dict) -> dict | None:
+    """``model`` of the config text in a checkpoint, read without running it, or None."""
+    return trained_config(checkpoint)[0].get('model')
 
 
 def decoding_differences(first: dict, second: dict) -> Iterator[tuple[str, object, object]]:
@@ -95,16 +113,23 @@ def _is_list_of_dicts(value) -> bool:
     return isinstance(value, list | tuple) and all(isinstance(item, dict) for item in value)
 
 
+def _literals(pairs: Iterable[tuple[object, ast.expr]]) -> dict:
+    """Values by key, without those that are not literals."""
+    values = {key: _literal(node) for key, node in pairs if isinstance(key, str)}
+    return {key: value for key, value in values.items() if value is not NOT_LITERAL}
+
+
 def _literal(node: ast.expr):
-    """The value of a literal, or None for any other expression."""
+    """The value of a literal, or ``NOT_LITERAL`` for any other expression."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict':
-        return {item.arg: _literal(item.value) for item in node.keywords if item.arg is not None}
+        return _literals((item.arg, item.value) for item in node.keywords)
     if isinstance(node, ast.Dict):
         keys = [None if key is None else _literal(key) for key in node.keys]
-        return {k: _literal(v) for k, v in zip(keys, node.values) if isinstance(k, str)}
+        return _literals(zip(keys, node.values))
     if isinstance(node, ast.List | ast.Tuple):
-        return [_literal(item) for item in node.elts]
+        items = [_literal(item) for item in node.elts]
+        return NOT_LITERAL if NOT_LITERAL in items else items
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError):  # TypeError: a set of lists
-        return None
+        return NOT_LITERAL

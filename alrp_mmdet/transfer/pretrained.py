@@ -7,6 +7,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.runner import CheckpointLoader
 
 from ..config.file import ConfigError
+from ..config.nodes import dicts
 from ..errors import rank
 from .safe_loading import CheckpointError
 
@@ -23,13 +24,14 @@ def check_pretrained(cfg: Config) -> None:
     """
     if rank() > 0:  # one download for all processes
         return
-    for key, checkpoint in _pretrained(cfg.model, 'model'):
-        if checkpoint.rpartition('://')[0] not in LOCAL_OR_WEB:
+    for place, node in dicts(cfg.model, 'model'):
+        checkpoint = node.get('checkpoint') if node.get('type') == 'Pretrained' else None
+        if not isinstance(checkpoint, str) or checkpoint.rpartition('://')[0] not in LOCAL_OR_WEB:
             continue
         try:
             CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
         except CheckpointError as error:
-            raise ConfigError(f'{error}: --cfg-options {key}=FILE') from error
+            raise ConfigError(f'{error}: --cfg-options {place}.checkpoint=FILE') from error
 
 
 def check_backbone_weights(model: ConfigDict, weights: str | Path) -> None:
@@ -61,16 +63,3 @@ def check_backbone_weights(model: ConfigDict, weights: str | Path) -> None:
             f'{wanted[first]}, but {problem} ({len(bad)} of {len(wanted)} tensors are missing or '
             'have another shape). Use a state dict with the names of the backbone in MMDetection'
         )
-
-
-def _pretrained(node: object, key: str) -> list[tuple[str, str]]:
-    """Key and value of every ``checkpoint`` of a ``Pretrained`` initialisation in a config."""
-    if isinstance(node, dict):
-        if node.get('type') == 'Pretrained' and isinstance(node.get('checkpoint'), str):
-            return [(f'{key}.checkpoint', node['checkpoint'])]
-        children = node.items()
-    elif isinstance(node, (list, tuple)):
-        children = enumerate(node)
-    else:
-        return []
-    return [found for name, child in children for found in _pretrained(child, f'{key}.{name}')]

@@ -99,7 +99,7 @@ def test_thresholds_are_for_the_scores_of_the_model(calibration_first, augmented
     assert found_by(model, data).scores.tolist() == pytest.approx(expected)
     if not augmented:
         other = copy.deepcopy(model)
-        other.applied_thresholds.remove()
+        other.prediction_steps.steps[0].remove()
         assert len(found_by(other, data)) == len(SCORES)
         assert len(found_by(model, data)) == 2
     for step in applied:

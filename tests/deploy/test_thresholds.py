@@ -111,7 +111,7 @@ def test_a_copy_has_its_own_thresholds(augmented, duplicate):
     other = duplicate(model)
     apply_thresholds(other, [1, 1, 1])
     assert scores_of(other.test_step(data)) == [[]]
-    other.applied_thresholds.remove()
+    other.prediction_steps.steps[0].remove()
     assert scores_of(other.test_step(data)) == kept(SCORES)
     assert scores_of(model.test_step(data)) == kept(SCORES[:3])
 

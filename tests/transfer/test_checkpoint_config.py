@@ -29,5 +29,8 @@ def test_each_stage_of_a_cascade_is_compared():
     assert list(decoding_differences(dict(scales=[]), dict(scales=[8]))) == [('scales', [], [8])]
 
 
-def test_literals_that_python_cannot_evaluate_are_omitted():
-    assert parse_literals('a = {[1]}\nb = {{}}\nc = 1') == dict(a=None, b=None, c=1)
+def test_entries_that_are_not_literals_are_omitted():
+    assert parse_literals('a = {[1]}\nb = {{}}\nc = 1\nd = 1\nd = f()') == dict(c=1)
+    trained = parse_literals('model = dict(mean=[f(), 2], std=f(), style=None, **others)')['model']
+    assert trained == dict(style=None)
+    assert not [*decoding_differences(trained, dict(mean=[1, 2], std=[1]))]

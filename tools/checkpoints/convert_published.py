@@ -43,12 +43,9 @@ def main():
 
     from alrp_mmdet.cli import exit_on_error
     from alrp_mmdet.config.file import read_config
+    from alrp_mmdet.transfer.checkpoint_config import read_model_cfg
     from alrp_mmdet.transfer.fine_tuning.state_dicts import extract_weights
-    from alrp_mmdet.transfer.published import (
-        convert_published,
-        published_config,
-        trained_config,
-    )
+    from alrp_mmdet.transfer.published import convert_published, published_config
 
     with exit_on_error():
         checkpoint = CheckpointLoader.load_checkpoint(args.input, 'cpu')
@@ -56,7 +53,7 @@ def main():
             extract_weights(checkpoint, args.input),
             args.input,
             ROOT / 'configs',
-            trained_config(checkpoint)[0].get('model'),
+            read_model_cfg(checkpoint),
         )
         converted, notes = convert_published(checkpoint, args.input, read_config(config))
     content = io.BytesIO()

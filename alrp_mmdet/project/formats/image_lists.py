@@ -50,7 +50,7 @@ def read_image_list(
     for number, line in read_lines(file):
         image = find_image(line, folders, similar)
         if image is None:
-            findings.missing(place, 'images not found', f'{file}:{number} {line}')
+            findings.skippable(place, 'images not found', f'{file}:{number} {line}')
             continue
         name = Path(posix_path(line)).name
         if name != image.stem:  # else the suffix is left out

@@ -72,10 +72,10 @@ def _read_xml(path: Path, known: VocImages, findings: Findings) -> ParsedImage |
     try:
         tree = parse_with_lines(path)
     except expat.ExpatError as error:
-        findings.missing(path.parent, 'invalid XML files', f'{path.name}: {error}')
+        findings.skippable(path.parent, 'invalid XML files', f'{path.name}: {error}')
         return None
     except AnnotationError as error:
-        findings.missing(path.parent, 'XML files of another encoding', str(error))
+        findings.skippable(path.parent, 'XML files of another encoding', str(error))
         return None
     refuse_cvat(tree, path)
     if tree.tag != 'annotation':
@@ -88,7 +88,7 @@ def _read_xml(path: Path, known: VocImages, findings: Findings) -> ParsedImage |
         named = Path(posix_path(filename)).name
         missing = path.stem if Path(named).suffix.lower() not in IMAGE_SUFFIXES else named
         text = 'images not found; use --images to give their folder'
-        findings.missing(path.parent, text, f'{missing} of {path.name}')
+        findings.skippable(path.parent, text, f'{missing} of {path.name}')
     objects = [_parse_object(node, path, findings) for node in tree.findall('object')]
     if image is None:  # its objects may have errors, too
         return None
@@ -136,7 +136,7 @@ def _parse_object(node: ET.Element, path: Path, findings: Findings) -> dict | No
     where = f'{path.name}:{node.get(LINE)}'
     name = node.findtext('name', '').strip()
     if not name:
-        findings.missing(path.parent, 'objects without a name; add it in the XML file', where)
+        findings.skippable(path.parent, 'objects without a name; add it in the XML file', where)
         return None
     box = node.find('bndbox')
     if box is None:
@@ -145,12 +145,12 @@ def _parse_object(node: ET.Element, path: Path, findings: Findings) -> dict | No
             findings.error(path.parent, f'objects without a bndbox{other}', where)
         else:
             text = 'objects without a bndbox; add it in the XML file'
-            findings.missing(path.parent, text, f'{where} {name}')
+            findings.skippable(path.parent, text, f'{where} {name}')
         return None
     corners, problem = _parse_corners(box)
     if problem:
         text = 'objects whose bndbox is not four numbers; correct it in the XML file'
-        findings.missing(path.parent, text, f'{where} {name}: {problem}')
+        findings.skippable(path.parent, text, f'{where} {name}: {problem}')
         return None
     text = node.findtext('difficult', '')
     difficult = parse_flag(text or '0')

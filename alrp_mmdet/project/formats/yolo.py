@@ -178,7 +178,7 @@ def _check_labels(pairs: Mapping[Path, Path], place: Path, findings: Findings) -
             hidden = file.name.startswith('.')
             used = file.stem in stems or file in owners
             if not used and not hidden and looks_like_labels(file):
-                findings.missing(place, 'label files without an image', short_path(file))
+                findings.skippable(place, 'label files without an image', short_path(file))
 
 
 def _is_image(path: Path) -> bool:

@@ -59,7 +59,7 @@ def read_labels(
         if problem is None:
             objects.append(dict(**entry, read_from=where))
         else:
-            report = findings.missing if problem == BROKEN else findings.error
+            report = findings.skippable if problem == BROKEN else findings.error
             report(place, problem, f'{where} {line:.60}')
     return objects
 

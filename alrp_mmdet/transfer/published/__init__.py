@@ -23,6 +23,5 @@ published class definitions. No published checkpoint was available for a test.
 
 from .conversion import convert_published
 from .layouts import identify_detector, published_config
-from .settings import trained_config
 
-__all__ = ['convert_published', 'identify_detector', 'published_config', 'trained_config']
+__all__ = ['convert_published', 'identify_detector', 'published_config']

@@ -7,13 +7,14 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
+from ..checkpoint_config import trained_config
 from ..fine_tuning import compare
 from ..fine_tuning.class_layers import class_layers
 from ..fine_tuning.grouping import group_by_module
 from ..fine_tuning.state_dicts import affects_predictions, class_names, extract_weights
 from ..safe_loading import CheckpointError
 from .layouts import DETECTORS, identify_detector
-from .settings import check_settings, trained_config
+from .settings import check_settings
 
 
 def convert_published(checkpoint: dict, filename: str, cfg: Config) -> tuple[dict, list[str]]:

@@ -1,10 +1,10 @@
 """Identify the detector and the config of a published checkpoint."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from torch import Tensor
 
+from ...config.nodes import dicts
 from ..fine_tuning.state_dicts import summarize_modules
 from ..safe_loading import CheckpointError
 
@@ -132,10 +132,12 @@ def published_config(
 def _loss(weights: dict[str, Tensor], filename: str, detector: str, model: dict | None) -> str:
     """The loss, as configs name it; 'alrp_2020' for models of the aLRP fork."""
     if model is not None:
-        types = [str(name) for name in _values(model, 'type')]
+        nodes = [node for _, node in dicts(model, 'model')]
+        types = [str(node.get('type')) for node in nodes]
         if not any(name.startswith(('RankBased', 'RankSort')) for name in types):
             return 'alrp_2020'
-        loss = next(_values(model, 'rank_loss_type'), 'RankSort')
+        losses = [node.get('rank_loss_type') for node in nodes]
+        loss = next(filter(None, losses), 'RankSort')
         name = loss.get('type') if isinstance(loss, dict) else loss
         if name not in LOSSES:
             raise CheckpointError(
@@ -151,17 +153,6 @@ def _loss(weights: dict[str, Tensor], filename: str, detector: str, model: dict 
     if detector in ('RetinaNet', 'FoveaBox'):
         return 'alrp_2020'
     return 'alrp_2020' if detector == 'ATSS' and 'bbox_head.scales.0.scale' not in weights else 'rs'
-
-
-def _values(config: object, key: str) -> Iterator[object]:
-    """All values of a key, at any depth of a config."""
-    if isinstance(config, dict):
-        if config.get(key) is not None:
-            yield config[key]
-        config = config.values()
-    for child in config:
-        if isinstance(child, dict | list | tuple):
-            yield from _values(child, key)
 
 
 def _has_carafe(weights: dict[str, Tensor]) -> bool:

@@ -1,32 +1,9 @@
-"""Read the config of a published checkpoint, and compare it with ours."""
+"""Compare the config of a published checkpoint with ours."""
 
 from mmengine.config import Config
 
-from ..checkpoint_config import as_lists, decoding_differences, parse_literals
+from ..checkpoint_config import as_lists, decoding_differences
 from ..safe_loading import CheckpointError
-
-
-def trained_config(checkpoint: object) -> tuple[dict, str | None]:
-    """Read the config text in a published checkpoint. It is parsed, not run.
-
-    Args:
-        checkpoint (object): Content of the file, from ``CheckpointLoader``.
-
-    Returns:
-        tuple[dict, str | None]: The settings and None; or, if there is no readable model, an empty
-        dict and the problem.
-    """
-    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
-    text = meta.get('config_text') if isinstance(meta, dict) else None
-    if not isinstance(text, str):
-        return {}, 'the checkpoint has no config text'
-    try:
-        trained = parse_literals(text)
-    except ValueError as error:
-        return {}, str(error)
-    if not isinstance(trained.get('model'), dict):
-        return {}, 'the config text in the checkpoint has no readable model'
-    return trained, None
 
 
 def check_settings(trained: dict, problem: str | None, cfg: Config, filename: str) -> list[str]:

@@ -83,7 +83,7 @@ def test_classes_from_a_file(check, config, content, tmp_path):
         (dict(bbox_head=dict(num_classes=80)), 'model.bbox_head.num_classes is 80'),
         (
             dict(roi_head=dict(bbox_head=[dict(num_classes=2), dict(num_classes=3)])),
-            'model.roi_head.bbox_head[1].num_classes is 3',
+            'model.roi_head.bbox_head.1.num_classes is 3',
         ),
         (dict(detector=dict(bbox_head=dict(num_classes=1))), 'detector.bbox_head.num_classes is 1'),
     ],

@@ -78,7 +78,7 @@ def test_dropped_boxes_and_ignored_categories_are_logged(check, content, logged)
     content['annotations'][0]['bbox'] = [2, 3, 0.5, 20]
     content['categories'].append(dict(id=3, name='dust'))
     check(content)
-    boxes, categories = sorted(logged, key=lambda text: 'dust' in text)
+    boxes, categories = logged  # always in this order
     assert re.search(r'train\.json: .*dropped.*\b1 boxes narrower than a pixel', boxes)
     assert re.search(r'train\.json: .*categories.*: dust$', categories)
 
