@@ -255,7 +255,7 @@ def test_checkpoint_without_class_names(infer, checkpoint, tmp_path):
             'cannot build the model.*delta.* -1',
         ),
         (['0.png', 'run/epoch_1.pth', '--config', 'deep.py'], 'epoch_1.pth .*cls_convs'),
-        (['0.png', '1.png', '--config', 'tiny.py'], 'Cannot read .*1.png'),
+        (['0.png', '1.png', '--config', 'tiny.py'], 'cannot read .*1.png'),
         (['0.png', 'cut.pth', '--config', 'tiny.py'], 'cannot read .*cut.pth'),
         (['0.png', 'run/epoch_1.pth', '--thresholds', 'gone.json'], 'no such file: gone.json'),
         (['0.png', 'run/epoch_1.pth', '--calibration', 'gone.json'], 'no such file: gone.json'),

@@ -206,7 +206,7 @@ def test_damaged_checkpoint_is_an_error_message(tmp_path, config, tool):
         (['train_dataloader.batch_sise=4'], ['train_dataloader.batch_sise', "'batch_size'"]),
         (['train_cfg.max_epoch=4'], ['train_cfg.max_epoch ', "'max_epochs'"]),
         (['train_dataloder.batch_size=4'], ['train_dataloder', "'train_dataloader'"]),
-        (['model.bbox_head.anchors=2'], ['model.bbox_head.anchors', 'ALRPRetinaHead']),
+        (['model.bbox_head.anchors=2'], ["'anchors'", 'AnchorHead']),
         (['model.bbox_head.loss_bbox.type=L1Loss'], ['aLRPLoss', 'L1Loss', 'GIoULoss']),
         (['model.bbox_head.loss_cls.type=FocalLoss'], ['ALRPRetinaHead', 'FocalLoss']),
         (['model.bbox_head.type=RetinaHead'], ['RetinaHead', 'aLRPLoss', 'ALRPRetinaHead']),
