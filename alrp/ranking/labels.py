@@ -122,14 +122,16 @@ class Labels:
         if logits.numel() == 0:
             return Positives(torch.zeros(0, dtype=torch.long, device=logits.device), True)
         logits = logits.detach()
-        rows = self.pos_rows
-        if rows is None:
-            rows = _sparse_nonzero(self._is_positive(self.values))
+        rows = self.positive_rows() if self.pos_rows is None else self.pos_rows
         inds = rows if self.num_classes is None else rows * self.row + self.values[rows].long()
         checked = self._check_values(logits, *_num_near(logits, delta, inds))
         if checked.largest > MAX_DELTAS * delta:  # others may be masked by a large value
             _check_steps(logits[inds], delta)
         return Positives(inds, checked.least_label >= 0, *checked.counts)
+
+    def positive_rows(self) -> Tensor:
+        """Indices of the labels that are positive, ascending. Waits for the device."""
+        return _sparse_nonzero(self._is_positive(self.values))
 
     def _is_positive(self, labels: Tensor) -> Tensor:
         if self.num_classes is None:

@@ -26,19 +26,17 @@ def check_samplers(model: dict) -> None:
         settings = dict.get(node, 'train_cfg') or {}
         if _ranks(dict.get(node, 'bbox_head')):
             _check('train_cfg.sampler', settings.get('sampler'))
-        of_rpn = settings.get('rpn') or {}
         if _ranks(dict.get(node, 'rpn_head')):
-            _check('train_cfg.rpn.sampler', of_rpn.get('sampler'))
+            _check('train_cfg.rpn.sampler', (settings.get('rpn') or {}).get('sampler'))
         heads = _listed((dict.get(node, 'roi_head') or {}).get('bbox_head'))
-        stages = _listed(settings.get('rcnn'))
+        stages = _listed(settings.get('rcnn')) if any(map(_ranks, heads)) else []
         test_settings = dict.get(node, 'test_cfg') or {}
         proposals = settings.get('rpn_proposal') or test_settings.get('rpn') or {}
         # Objects are added to the proposals. We expect no more objects than proposals.
         most = 2 * proposals.get('max_per_img', math.inf)
         for number, stage in enumerate(stages):
-            if any(map(_ranks, heads)):
-                index = f'.{number}' if len(stages) > 1 else ''
-                _check(f'train_cfg.rcnn{index}.sampler', stage.get('sampler'), most)
+            index = f'.{number}' if len(stages) > 1 else ''
+            _check(f'train_cfg.rcnn{index}.sampler', stage.get('sampler'), most)
 
 
 def _ranks(head: object) -> bool:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from alrp.ranking import Labels
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -47,7 +49,7 @@ class Targets:
 
     def pos_inds(self, num_classes: int) -> Tensor:
         """Indices of the positive priors, shape (P,), int64, ascending. Waits for the device."""
-        return ((self.labels >= 0) & (self.labels < num_classes)).nonzero()[:, 0]
+        return Labels(self.labels, num_classes).positive_rows()
 
 
 @dataclass(frozen=True)
