@@ -68,5 +68,5 @@ def test_cuda_waits_three_times_in_a_step(loss, recwarn):
             total(head.rank(predictions, targets)).backward()
         finally:
             torch.cuda.set_sync_debug_mode('default')
-    waits = [x.filename for x in recwarn if 'synchroniz' in str(x.message)]
+    waits = [x.filename for x in recwarn if 'called a synchronizing' in str(x.message)]
     assert 1 <= sum(name.startswith(PACKAGES) for name in waits) <= 3, waits

@@ -214,4 +214,4 @@ def test_cuda_waits_three_times_at_most(num_pos, near, recwarn):
         sum(alrp_loss(logits, labels, errors)).backward()
     finally:
         torch.cuda.set_sync_debug_mode('default')
-    assert 1 <= len([x for x in recwarn if 'synchroniz' in str(x.message)]) <= 3
+    assert 1 <= len([x for x in recwarn if 'called a synchronizing' in str(x.message)]) <= 3
