@@ -9,7 +9,7 @@ from . import figures
 from .comparison import check_fairness, group
 from .matrix import DETECTORS, LOSSES, ROOT, Run
 from .rows import curves_of, read_rows, run_of
-from .summary import coverage, scope, tuning_notes, verdict
+from .summary import coverage, repeats, scope, tuning_notes, verdict
 from .tables import (
     differences_table,
     overview_table,
@@ -83,6 +83,7 @@ def contents(results: Path, root: Path) -> tuple[dict, dict]:
     blocks = dict(
         coverage=coverage(groups, variants),
         scope=scope(rows, tuning),
+        repeats=repeats(tuning, read_rows(results / 'repeated.csv')),
         tuning=tuning_table(tuning),
         tuning_notes=tuning_notes(tuned),
         variants=variants_table(variants),

@@ -15,6 +15,7 @@ from .comparison import (
     mean_differences,
 )
 from .matrix import BASELINE, DATASETS, DETECTORS, LEARNING_RATES, LOSSES, PLAN, Run
+from .rows import run_of
 
 # Set before the runs: the mean gain in AP, in points. See page.md for the whole target.
 TARGET = 1.5
@@ -41,6 +42,22 @@ def scope(rows: list[dict], tuning: list[dict]) -> str:
     """The devices of the runs and of the tuning."""
     parts = (('Results', rows), ('Tuning', tuning))
     return ''.join(f'{name}: {devices(found)}.\n' for name, found in parts if found)
+
+
+def repeats(rows: list[dict], repeated: list[dict]) -> str:
+    """By how much AP changed when runs were repeated on other hardware; '' if none were."""
+    results = {run_of(row): 100 * row['AP'] for row in rows}
+    pairs = [(row, results[run_of(row)]) for row in repeated if run_of(row) in results]
+    if not pairs:
+        return ''
+    changes = [100 * row['AP'] - before for row, before in pairs]
+    sizes = [abs(change) for change in changes]
+    names = ', '.join(sorted({row['device'] for row, _ in pairs}))
+    return (
+        f'{_count(len(pairs), "tuning run")} repeated on {names}: AP changed by '
+        f'{mean(sizes):.1f} on average and {max(sizes):.1f} at most (with the sign, by '
+        f'{mean(changes):+.1f} on average).\n'
+    )
 
 
 def coverage(groups: Groups, variants: list[dict]) -> str:

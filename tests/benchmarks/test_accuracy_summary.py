@@ -12,7 +12,14 @@ from benchmarks.accuracy.__main__ import parse_args
 from benchmarks.accuracy.comparison import describe_differences, group, mean_differences
 from benchmarks.accuracy.matrix import DATASETS, LOSSES, PLAN, first_run, matrix
 from benchmarks.accuracy.rows import COLUMNS, add_run, read_rows
-from benchmarks.accuracy.summary import coverage, devices, scope, tuning_notes, verdict
+from benchmarks.accuracy.summary import (
+    coverage,
+    devices,
+    repeats,
+    scope,
+    tuning_notes,
+    verdict,
+)
 from benchmarks.accuracy.tables import differences_table, overview_table, tuning_table
 from benchmarks.accuracy.tuning import clip_norms, learning_rates, runs_of, settings
 
@@ -64,6 +71,17 @@ def test_missing_runs_are_listed():
     assert len(complete) == 136
     assert coverage(group(complete), [row_of(first_run('rs'), 0.3)]) == ''
     assert '135 of 136' in coverage(group(complete[:-1]), [])
+
+
+def test_repeated_runs_are_compared_with_the_first():
+    first, second = (replace(first_run('rs'), lr=lr) for lr in (0.001, 0.0004))
+    rows = [row_of(first, 0.3), row_of(second, 0.2)]
+    assert repeats(rows, []) == repeats([], rows) == ''
+    again = [dict(row_of(first, 0.28), device='GPU'), dict(row_of(second, 0.21), device='GPU')]
+    other = dict(row_of(first_run('alrp'), 0.9), device='GPU')
+    text = repeats(rows, [*again, other])
+    assert text.startswith('2 tuning runs repeated on GPU: AP changed by 1.5 on average and 2.0')
+    assert '-0.5' in text
 
 
 def test_plan_is_what_the_page_runs():
