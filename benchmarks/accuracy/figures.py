@@ -83,7 +83,9 @@ def draw_dots(numbers: dict, detector: str, path: Path) -> None:
     for panel, (dataset, shown) in zip(panels, numbers.items()):
         for x, loss in enumerate(losses):
             points = shown.get(loss, [])
-            panel.plot([x] * len(points), points, 'o', ms=5, mec='white', color=COLOURS[loss])
+            # Side by side: seeds may have the same AP.
+            xs = [x + 0.1 * (i - (len(points) - 1) / 2) for i in range(len(points))]
+            panel.plot(xs, points, 'o', ms=5, mec='white', color=COLOURS[loss])
             if points:
                 panel.hlines(mean(points), x - 0.35, x + 0.35, color=COLOURS[loss], lw=1.5)
         panel.set_title(DATASETS[dataset].title, fontsize=10)
