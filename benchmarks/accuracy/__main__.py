@@ -30,7 +30,7 @@ from benchmarks.accuracy.matrix import (  # noqa: E402
     matrix,
     supports,
 )
-from benchmarks.accuracy.rows import curves_of, read_rows  # noqa: E402
+from benchmarks.accuracy.rows import curves_of, read_rows, run_of  # noqa: E402
 from benchmarks.accuracy.trainer import Trainer  # noqa: E402
 from benchmarks.accuracy.tuning import STAGES, stage_runs, tuned_run  # noqa: E402
 from benchmarks.accuracy.variants import VARIANTS, parse_variant, variant_runs  # noqa: E402
@@ -142,7 +142,8 @@ def main(argv: list[str] | None = None) -> None:
     else:
         path = args.results / 'variants.csv'
         plain = matrix(tuned, args.datasets, ['retinanet'], args.seeds, args.epochs)
-        runs = variant_runs(plain, chosen_variants(args))
+        known = {run_of(row) for row in [*rows, *read_rows(args.results / 'runs.csv')]}
+        runs = [run for run in variant_runs(plain, chosen_variants(args)) if run not in known]
     train(trainer, runs, path)
 
 

@@ -18,6 +18,7 @@ from .tables import (
     variants_table,
 )
 from .tuning import tuned_run
+from .variants import with_unchanged
 
 TEMPLATE = Path(__file__).with_name('page.md')
 MARKERS = '<!-- accuracy -->\n', '<!-- end of accuracy -->'
@@ -86,7 +87,7 @@ def contents(results: Path, root: Path) -> tuple[dict, dict]:
         repeats=repeats(tuning, read_rows(results / 'repeated.csv')),
         tuning=tuning_table(tuning),
         tuning_notes=tuning_notes(tuned),
-        variants=variants_table(variants),
+        variants=variants_table(with_unchanged(variants, [*tuning, *rows])),
         first_variants=variants_table(read_rows(results / FIRST_RUNS / 'variants.csv')),
         first_differences=differences_table(group(first), 'retinanet'),
     )

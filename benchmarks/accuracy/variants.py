@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from .matrix import LOSSES, Run
+from .rows import run_of
 
 HEAD = 'model.bbox_head'
 LOSS = f'{HEAD}.loss_cls'
@@ -105,3 +106,10 @@ def variant_runs(runs: list[Run], variants: list[Variant]) -> list[Run]:
         for name, loss, overrides in [Variant('', run.loss, ''), *variants]
         if loss == run.loss
     ]
+
+
+def with_unchanged(rows: list[dict], others: list[dict]) -> list[dict]:
+    """Rows of variants, with those of the runs without a change that only other files have."""
+    unchanged = {replace(run_of(row), variant='', overrides='') for row in rows}
+    missing = unchanged - {run_of(row) for row in rows}
+    return [*rows, *(row for row in others if run_of(row) in missing)]

@@ -31,6 +31,7 @@ from benchmarks.accuracy.tables import (
     variants_table,
 )
 from benchmarks.accuracy.tuning import learning_rates, runs_of, settings
+from benchmarks.accuracy.variants import with_unchanged
 
 
 @pytest.fixture
@@ -131,6 +132,17 @@ def test_variants_table_gives_the_gain():
     for again in (run, changed[1]):  # after another tuning
         with pytest.raises(ValueError, match=rf'aquarium, rs, {again.variant or "no"}.*100'):
             variants_table([*rows, row_of(replace(again, lr=0.5), 0.4)])
+
+
+def test_variants_are_compared_with_runs_in_other_files():
+    tuned, other = first_run('rs'), replace(first_run('rs'), seed=3)
+    changed = [row_of(replace(tuned, variant='a', overrides='x=1'), 0.32)]
+    others = [row_of(tuned, 0.3), row_of(other, 0.5)]
+    rows = with_unchanged(changed, others)
+    assert rows == [*changed, others[0]]
+    assert [row[-1] for row in cells(variants_table(rows))] == ['+2.0, 1/1', '']
+    assert with_unchanged(rows, [row_of(tuned, 0.9)]) == rows
+    assert with_unchanged([], others) == []
 
 
 def test_report_is_checked(results, tmp_path, capsys):
