@@ -15,6 +15,19 @@ from .version import __version__
 
 TOOLS = Path(__file__).resolve().parents[1] / 'alrp_mmdet' / '.mim' / 'tools'
 FOLDERS = '.', 'analysis', 'checkpoints'
+# What training needs, as imported; NumPy alone is installed with the package.
+NEEDED = (
+    'torch',
+    'mmengine',
+    'mmcv',
+    'mmdet',
+    'packaging',
+    'matplotlib',
+    'cv2',
+    'PIL',
+    'rich',
+    'yaml',
+)
 
 
 def find_tools() -> dict[str, Path]:
@@ -76,7 +89,15 @@ def _run(script: Path, command: str, arguments: list[str]) -> None:
     module.__file__ = str(script)  # where processes that the script spawns import it from
     sys.modules['__main__'] = module
     sys.argv = [command, *arguments]  # unlike this, runpy.run_path sets argv[0] to the path
-    exec(compile(script.read_bytes(), str(script), 'exec'), vars(module))
+    try:
+        exec(compile(script.read_bytes(), str(script), 'exec'), vars(module))
+    except ModuleNotFoundError as error:
+        if error.name not in NEEDED:
+            raise
+        sys.exit(
+            f'error: {command} needs {error.name}, which is not installed: install PyTorch and '
+            'the extra "mmdet" (commands in docs/quick_start.md)'
+        )
 
 
 def _unknown(name: str, tools: dict[str, Path]) -> str:

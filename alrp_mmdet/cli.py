@@ -22,7 +22,7 @@ from alrp.text import describe_error
 from .config.build_errors import explain_build_error
 from .config.file import ConfigError, read_config
 from .config.misspelt_settings import check_settings
-from .config.options import CfgOptions, apply_options, misspelt_names
+from .config.options import CfgOptions, apply_options, check_names
 from .datasets.check import AnnotationError, check_datasets
 from .datasets.palettes import set_palettes
 from .datasets.setting_types import missing_settings
@@ -90,9 +90,8 @@ def load_config(args: argparse.Namespace) -> Config:
     with exit_on_error():
         cfg = read_config(args.config)
         cfg.launcher = args.launcher
-        warnings = misspelt_names(cfg)
-        if args.cfg_options is not None:
-            warnings += apply_options(cfg, args.cfg_options)
+        check_names(cfg)
+        warnings = [] if args.cfg_options is None else apply_options(cfg, args.cfg_options)
     if rank() == 0:
         for text in warnings:
             print(f'warning: {text}')

@@ -143,7 +143,13 @@ def draw_detections(axis, detections, classes: Sequence[str], colours: Sequence[
     for box, colour in zip(boxes, of_boxes):
         draw_box(axis, box, colour, linewidth=BOX_LINE)
     named = zip(labels, detections.scores[order])
-    draw_labels(axis, boxes, of_boxes, [f'{classes[label]} {score:.2f}' for label, score in named])
+    texts = [f'{classes[label]} {score_text(score)}' for label, score in named]
+    draw_labels(axis, boxes, of_boxes, texts)
+
+
+def score_text(score: float) -> str:
+    """A score with two digits: those of aLRP and AP Loss are often below 0.1."""
+    return f'{score:.2f}' if score >= 0.1 else f'{score:.3f}'
 
 
 def detections_picture(

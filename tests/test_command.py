@@ -92,3 +92,16 @@ def test_arguments_and_exit_code_are_those_of_the_tool(tmp_path):
     result = run('lrp', 'gt.json', 'nowhere.json', cwd=tmp_path)
     assert (result.returncode, result.stdout) == (1, '')
     assert 'gt.json' in result.stderr
+
+
+def test_a_missing_package_is_named(monkeypatch, tmp_path):
+    for name in ('mmengine', 'no_such_module'):
+        (tmp_path / f'{name}.py').write_text(f'"""Use it."""\nimport {name}')
+    monkeypatch.setattr('alrp.__main__.TOOLS', tmp_path)
+    monkeypatch.setattr(sys, 'argv', sys.argv)
+    monkeypatch.setitem(sys.modules, '__main__', sys.modules['__main__'])
+    monkeypatch.setitem(sys.modules, 'mmengine', None)
+    with pytest.raises(SystemExit, match='alrp mmengine needs mmengine, which is not installed'):
+        main(['mmengine'])
+    with pytest.raises(ModuleNotFoundError):  # a defect
+        main(['no_such_module'])

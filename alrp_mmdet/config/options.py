@@ -102,12 +102,17 @@ def _instead(settings: list[tuple[str, object]]) -> str:
     return f': set {format_list([x[0] for x in settings], 3)} instead' if settings else ''
 
 
-def misspelt_names(cfg: Config) -> list[str]:
-    """A warning for each part of a config that no tool reads because its name looks misspelt."""
-    warnings = []
+def check_names(cfg: Config) -> None:
+    """Check the names at the top level.
+
+    Raises:
+        ConfigError: If no tool reads a part of the config because its name looks misspelt.
+    """
     for name, value in cfg._cfg_dict.items():
         near = [] if name in KNOWN else get_close_matches(name, KNOWN, 1, NEAR)
         is_numbered = bool(near) and re.match(rf'{near[0]}[_\d]', name)  # a variable
         if near and not is_numbered and isinstance(value, dict | list | tuple):
-            warnings.append(f'no tool reads {name} of the config: did you mean {near[0]!r}?')
-    return warnings
+            raise ConfigError(
+                f'nothing reads {name} of the config: did you mean {near[0]!r}? If it is a '
+                'variable of yours, give it another name'
+            )

@@ -25,7 +25,7 @@ from .data import load_data
 from .findings import Findings
 from .formats import Split
 from .preview import draw_annotations
-from .recipes import RECIPES, SMALL_DETECTOR
+from .recipes import LOSSES, RECIPES, SMALL_DETECTOR
 from .settings import choose_settings
 from .statistics import Objects, classes_without_objects, collect_objects
 from .summary import summarise
@@ -41,8 +41,10 @@ def create_project(args: argparse.Namespace, tools: Path) -> None:
     folder = Path(os.path.abspath(args.out))
     if folder.exists() and not folder.is_dir():
         sys.exit(f'error: {args.out} is not a folder')
-    config = folder / f'{args.loss}_{args.detector}_{re.sub("[^0-9A-Za-z]+", "_", folder.name)}.py'
+    suffix = re.sub('[^0-9A-Za-z]+', '_', folder.name)
+    config = folder / f'{args.loss}_{args.detector}_{suffix}.py'
     preview = folder / 'annotations.png'
+    check_other_configs(config, suffix)
     check_outputs([config, preview], args.force)
     load_from, weights = resolve_checkpoint(args.load_from), args.weights
     if weights != NO_WEIGHTS:
@@ -79,7 +81,10 @@ def create_project(args: argparse.Namespace, tools: Path) -> None:
     for path in contents:
         print(f'Wrote {relative_path(path)}')
     if get_device() == 'cpu' and args.detector != SMALL_DETECTOR:
-        print(f'There is no GPU here: on a CPU, --detector {SMALL_DETECTOR} trains much faster.')
+        print(
+            f'There is no GPU here: on a CPU, --detector {SMALL_DETECTOR} trains much faster. '
+            'Choose another --out for it.'
+        )
     print(next_commands(folder, config, tools))
 
 
@@ -107,6 +112,18 @@ def check_outputs(paths: Iterable[Path], force: bool, inputs: Iterable[Path] = (
         problem = output_problem(relative_path(path), inputs, force)
         if problem is not None:
             sys.exit(f'error: {problem}')
+
+
+def check_other_configs(config: Path, suffix: str) -> None:
+    """Exit if the folder has the config of another detector or loss, whatever ``--force`` says."""
+    names = {f'{loss}_{detector}_{suffix}.py' for loss in LOSSES for detector in RECIPES}
+    for name in sorted(names - {config.name}):
+        other = config.with_name(name)
+        if other.exists():
+            sys.exit(
+                f'error: {relative_path(other)} exists, and would share its work_dir and '
+                f'thresholds.json with {config.name}: choose another --out'
+            )
 
 
 def resolve_checkpoint(checkpoint: str | None) -> str | None:

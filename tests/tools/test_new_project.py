@@ -177,6 +177,15 @@ def test_small_detector_is_recommended_on_a_cpu(
     assert recommended == (device == 'cpu' and detector == 'atss')
 
 
+def test_two_detectors_do_not_share_a_work_dir(new_project, source, capsys):
+    new_project(source, '--out', 'mine')
+    for options in (['--detector', 'retinanet-small'], ['--loss', 'ap', '--force']):
+        with pytest.raises(SystemExit, match=r'rs_atss_mine\.py exists, and would share its'):
+            new_project(source, '--out', 'mine', *options)
+    new_project(source, '--out', 'mine', '--force')
+    new_project(source, '--out', 'other', '--loss', 'ap')
+
+
 @pytest.mark.parametrize('write', [write_voc, write_yolo])
 def test_other_formats_are_converted(new_project, source, write, tmp_path, capsys):
     content = json.loads(source.read_text())
