@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import figures
 from .comparison import check_fairness, group
-from .matrix import DETECTORS, LOSSES, ROOT, Run
+from .matrix import BASELINE, DETECTORS, LOSSES, ROOT, TUNING_DETECTOR, Run
 from .rows import curves_of, read_rows, run_of
 from .summary import coverage, repeats, scope, tuning_notes, verdict
 from .tables import (
@@ -17,7 +17,7 @@ from .tables import (
     tuning_table,
     variants_table,
 )
-from .tuning import tuned_run
+from .tuning import runs_of, tuned_run
 from .variants import with_unchanged
 
 TEMPLATE = Path(__file__).with_name('page.md')
@@ -87,7 +87,9 @@ def contents(results: Path, root: Path) -> tuple[dict, dict]:
         repeats=repeats(tuning, read_rows(results / 'repeated.csv')),
         tuning=tuning_table(tuning),
         tuning_notes=tuning_notes(tuned),
-        variants=variants_table(with_unchanged(variants, [*tuning, *rows])),
+        variants=variants_table(
+            with_unchanged(variants, [*tuning, *rows]), baseline_rows(rows, tuning, tuned)
+        ),
         first_variants=variants_table(read_rows(results / FIRST_RUNS / 'variants.csv')),
         first_differences=differences_table(group(first), 'retinanet'),
     )
@@ -115,6 +117,17 @@ def contents(results: Path, root: Path) -> tuple[dict, dict]:
         table = overview_table(groups, 'retinanet')
         texts[root / 'README.md'] = f'{before}{MARKERS[0]}{table}{MARKERS[1]}{after}'
     return texts, drawings
+
+
+def baseline_rows(rows: list[dict], tuning: list[dict], tuned: dict[str, Run]) -> list[dict]:
+    """Runs of the tuned baseline, also those of the tuning."""
+    of_tuning = runs_of(tuned[BASELINE]) if BASELINE in tuned else []
+    return [
+        row
+        for row in [*tuning, *rows]
+        if (row['loss'], row['detector']) == (BASELINE, TUNING_DETECTOR)
+        and (row in rows or run_of(row) in of_tuning)
+    ]
 
 
 def tuned_runs(tuning: list[dict]) -> dict[str, Run]:

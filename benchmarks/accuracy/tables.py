@@ -1,6 +1,7 @@
 """The tables of docs/results.md, in Markdown; empty if there are no runs."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from statistics import mean
 
@@ -104,8 +105,13 @@ def tuning_table(rows: list[dict]) -> str:
     return markdown([*header, *(f'mean {m}' for m in MEANS)], cells, text_columns=3)
 
 
-def variants_table(rows: list[dict]) -> str:
+def variants_table(rows: list[dict], baseline: Sequence[dict] = ()) -> str:
     """Each variant, with the difference to the loss without it: same dataset, same seeds.
+
+    Args:
+        rows (list[dict]): Runs with and without changes.
+        baseline (Sequence[dict], optional): Runs of the baseline without a change. With them, there
+            is a column with the difference to these.
 
     Raises:
         ValueError: If a run was made twice with different settings. Names it.
@@ -119,12 +125,18 @@ def variants_table(rows: list[dict]) -> str:
                 f'have the seed {row["seed"]}: remove the one with the wrong settings'
             )
         found[key] = row
+    base_aps = {(row['dataset'], row['seed']): row['AP'] for row in baseline}
     cells = []
     for dataset, loss, variant, overrides in dict.fromkeys(key[:4] for key in found):
         seeds = [key[4] for key in found if key[:4] == (dataset, loss, variant, overrides)]
         runs = [found[dataset, loss, variant, overrides, seed] for seed in sorted(seeds)]
         pairs = [(run, found.get((dataset, loss, '', '', run['seed']))) for run in runs]
         gains = {run['seed']: 100 * (run['AP'] - base['AP']) for run, base in pairs if base}
+        leads = {
+            run['seed']: 100 * (run['AP'] - base_aps[dataset, run['seed']])
+            for run in runs
+            if (dataset, run['seed']) in base_aps and (loss != BASELINE or variant)
+        }
         cells.append(
             [
                 DATASETS[dataset].title,
@@ -132,12 +144,14 @@ def variants_table(rows: list[dict]) -> str:
                 variant or 'none',
                 *(mean_and_deviation([100 * run[m] for run in runs]) for m in SHOWN[:4]),
                 describe_differences(gains) if variant else '',
+                *([describe_differences(leads)] if baseline else []),
             ]
         )
     order = {dataset.title: i for i, dataset in enumerate(DATASETS.values())}
     losses = {loss.title: i for i, loss in enumerate(LOSSES.values())}
     cells.sort(key=lambda row: (order[row[0]], losses[row[1]]))
     header = ['dataset', 'loss', 'variant', *SHOWN[:4], 'gain in AP']
+    header += [f'AP minus {LOSSES[BASELINE].title}'] if baseline else []
     return markdown(header, cells, text_columns=3)
 
 

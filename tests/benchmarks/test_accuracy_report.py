@@ -141,8 +141,23 @@ def test_variants_are_compared_with_runs_in_other_files():
     rows = with_unchanged(changed, others)
     assert rows == [*changed, others[0]]
     assert [row[-1] for row in cells(variants_table(rows))] == ['+2.0, 1/1', '']
+    focal = [row_of(first_run('focal_giou'), 0.25)]
+    found = cells(variants_table([*rows, row_of(other, 0.5)], focal))
+    assert [row[-1] for row in found] == ['+7.0, 1/1', '+5.0, 1/1']  # not of the other seed
+    found = cells(variants_table(focal, focal))
+    assert found[0][-1] == ''  # the baseline itself
     assert with_unchanged(rows, [row_of(tuned, 0.9)]) == rows
     assert with_unchanged([], others) == []
+
+
+def test_variants_are_compared_with_the_tuned_baseline():
+    tuned = tuned_runs(['focal_giou', 'rs'])
+    rate = replace(tuned['focal_giou'], lr=tuned['focal_giou'].lr / 2)
+    tuning = [row_of(tuned['focal_giou'], 0.3), row_of(rate, 0.2), row_of(tuned['rs'], 0.4)]
+    rows = [row_of(replace(run, seed=1), 0.5) for run in tuned.values()]
+    rows.append(row_of(replace(tuned['focal_giou'], seed=1, detector='atss'), 0.6))
+    assert report.baseline_rows(rows, tuning, tuned) == [tuning[0], rows[0]]
+    assert report.baseline_rows(rows, tuning, {}) == [rows[0]]
 
 
 def test_report_is_checked(results, tmp_path, capsys):
