@@ -121,13 +121,9 @@ def contents(results: Path, root: Path) -> tuple[dict, dict]:
 
 def baseline_rows(rows: list[dict], tuning: list[dict], tuned: dict[str, Run]) -> list[dict]:
     """Runs of the tuned baseline, also those of the tuning."""
-    of_tuning = runs_of(tuned[BASELINE]) if BASELINE in tuned else []
-    return [
-        row
-        for row in [*tuning, *rows]
-        if (row['loss'], row['detector']) == (BASELINE, TUNING_DETECTOR)
-        and (row in rows or run_of(row) in of_tuning)
-    ]
+    best = runs_of(tuned[BASELINE]) if BASELINE in tuned else []
+    of_matrix = [x for x in rows if (x['loss'], x['detector']) == (BASELINE, TUNING_DETECTOR)]
+    return [*(row for row in tuning if run_of(row) in best), *of_matrix]
 
 
 def tuned_runs(tuning: list[dict]) -> dict[str, Run]:
