@@ -215,7 +215,8 @@ class CocoLRPMetric(CocoMetric):
         if of_classes:
             columns = [*of_classes[0][1]]
             rows = [
-                [name, *(f'{_rounded(values[c])}' for c in columns)] for name, values in of_classes
+                [name, *(f'{_rounded(values[c]):.3f}' for c in columns)]
+                for name, values in of_classes
             ]
             logger.info('\n' + format_table([['category', *columns], *rows]))
         for columns in (self.ap_items, self.lrp_items):

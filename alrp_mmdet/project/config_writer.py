@@ -57,7 +57,7 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=val_dataloader['dataset']['ann_file'])
 # alrp test writes each class's LRP-optimal score threshold to this file, for use in inference.
-test_evaluator = dict(**val_evaluator, thresholds_file={thresholds!r})
+test_evaluator = dict(**val_evaluator, classwise=True, thresholds_file={thresholds!r})
 
 {model}
 

@@ -126,6 +126,8 @@ def test_what_is_shown(tmp_path, mmengine_log):
     evaluate(options, make_samples(truth, results))
     for shown in ('bbox_mAP_copypaste: ', 'bbox_oLRP_copypaste: 0.', 'threshold', '| kind 5'):
         assert shown in mmengine_log.text
+    cells = re.search(r'\| kind 5 *\|(.*)\|', mmengine_log.text)[1].split('|')
+    assert all(re.fullmatch(r'[01]\.\d{3}|nan', cell.strip()) for cell in cells)
     assert re.search(r'bbox_mAP.*-1.*100.*\[1, 2, 3\]', mmengine_log.text)
 
 

@@ -100,7 +100,8 @@ def test_config_suits_the_data(new_project, source, detector, loss, capsys):
     assert cfg.default_hooks.checkpoint.save_best == 'coco/bbox_mAP'
     assert cfg.test_evaluator.type == cfg.val_evaluator.type == 'CocoLRPMetric'
     assert Path(cfg.test_evaluator.thresholds_file) == Path('mine/thresholds.json').resolve()
-    assert 'thresholds_file' not in cfg.val_evaluator
+    assert cfg.test_evaluator.classwise
+    assert cfg.val_evaluator.keys().isdisjoint(('thresholds_file', 'classwise'))
     metrics = ['bbox', 'segm'] if detector == 'mask-rcnn' else 'bbox'
     assert cfg.test_evaluator.metric == cfg.val_evaluator.metric == metrics
     assert ('masks' in train[0]['data_samples'].gt_instances) == (detector == 'mask-rcnn')
