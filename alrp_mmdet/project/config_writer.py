@@ -70,7 +70,7 @@ param_scheduler = [
     {decay},
 ]
 # For {lr_batch} images per step; scaled linearly to the actual batch size ({scaled_lr} on one GPU).
-optim_wrapper = dict(optimizer=dict(lr={lr}), clip_grad=dict(max_norm=10))
+optim_wrapper = dict(optimizer=dict(lr={lr}), clip_grad=dict(max_norm={clip_norm}))
 
 default_hooks = dict(
     checkpoint=dict(save_best='coco/bbox_mAP'),  # also keep the best checkpoint
@@ -201,6 +201,7 @@ def format_config(
         log_interval=max(1, min(50, settings.steps // settings.epochs // 4)),
         decay=LR_DECAYS[schedule.decay].format(*milestones),
         lr=recipe.lr,
+        clip_norm=schedule.clip_norm,
         lr_batch=schedule.base_batch_size,
         scaled_lr=f'{scaled_lr:.3g}',
         start=_format_start(load_from, weights),

@@ -92,6 +92,7 @@ def test_config_suits_the_data(new_project, source, detector, loss, capsys):
     name = 'faster-rcnn' if two_stages else detector
     assert lr == LRS.get(name, LRS['atss'])[loss]
     assert cfg.optim_wrapper.optimizer.type == ('AdamW' if 'small' in detector else 'SGD')
+    assert cfg.optim_wrapper.clip_grad.max_norm == (1 if 'small' in detector else 10)
     assert cfg.auto_scale_lr.enable and cfg.auto_scale_lr.base_batch_size == images
     stated = re.search(rf'# For {images} images per step.*\(([\d.]+) on one GPU', path.read_text())
     scaled = lr * cfg.train_dataloader.batch_size / images
