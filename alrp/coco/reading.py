@@ -129,7 +129,10 @@ def read_results(
     if len(scored) == 1:
         [entries] = scored
     if not isinstance(entries, list | tuple) or not _is_list_of_dicts(list(entries)):
-        hint = '. If this is the ground truth, pass it first' if isinstance(entries, dict) else ''
+        hint = ''
+        if isinstance(entries, dict):
+            keys = format_list(entries, 8) or 'no keys'
+            hint = f', got an object with {keys}. If this is the ground truth, pass it first'
         raise CocoFormatError(
             where,
             [

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+GZIP = b'\x1f\x8b'  # the first bytes of a gzip file
+
 
 class CocoFormatError(ValueError):
     """A file is not the COCO format that was asked for.
@@ -41,11 +43,17 @@ def load_json(source: str | os.PathLike[str] | object, name: str) -> tuple[Any, 
     where = describe_source(source, name)
     if not isinstance(source, str | os.PathLike):
         return source, where
+    content = Path(source).read_bytes()
+    if content.startswith(GZIP):
+        raise CocoFormatError(where, ['a compressed file: unpack it with gunzip'])
     try:
-        return json.loads(Path(source).read_bytes()), where
+        return json.loads(content), where
     except UnicodeDecodeError as error:
         raise CocoFormatError(where, [f'not UTF-8 text ({error}): save it as UTF-8']) from error
     except json.JSONDecodeError as error:
+        if error.msg == 'Extra data':
+            problem = f'more than one JSON value ({error}): put them into one list'
+            raise CocoFormatError(where, [problem]) from error
         raise CocoFormatError(
             where, [f'not JSON ({error}). The file may be incomplete: export it again']
         ) from error

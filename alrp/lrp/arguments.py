@@ -126,8 +126,10 @@ def parse_args(argv: list[str] | None, description: str | None = None) -> argpar
         parser.error(f'--jobs must be at least 1, got {args.jobs}')
     if args.images is not None and args.html is None:
         parser.error('--images needs --html')
-    if args.bootstrap is not None and (args.compare is None or args.bootstrap < 0):
-        parser.error(f'--bootstrap {args.bootstrap} needs --compare and a number of at least 0')
+    if args.bootstrap is not None and args.compare is None:
+        parser.error('--bootstrap needs --compare')
+    if args.bootstrap is not None and args.bootstrap < 0:
+        parser.error(f'--bootstrap must be at least 0, got {args.bootstrap}')
     return args
 
 

@@ -1,5 +1,6 @@
 """Reads the predictions or targets of an image into arrays, and checks them."""
 
+import warnings
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -83,14 +84,18 @@ def read_side(
         regions = _masks(entry['masks'], where_region, count)
     else:
         regions = _boxes(entry['boxes'], where_region, count, box_format)
+        if (regions[:, 2:] < 0).any():
+            problem = (
+                f'a box has a negative width or height in the format {box_format!r}. Is box_format '
+                'right?'
+            )
+            if not scored:
+                raise ValueError(f'{where_region}: {problem}')
+            # Some detectors predict such boxes early in training. Without `where`: shown once.
+            warnings.warn(f'predictions: {problem} Nothing can match it', stacklevel=3)
     if scored:
         scores = _not_negative(entry['scores'], f"{where}['scores']", count)
         return Side(regions, labels, scores, np.zeros(0), np.zeros(0, bool))
-    if iou_type == 'bbox' and (regions[:, 2:] < 0).any():
-        raise ValueError(
-            f'{where_region}: a box has a negative width or height in the format {box_format!r}. '
-            'Is box_format right?'
-        )
     areas = Masks(regions).areas() if iou_type == 'segm' else regions[:, 2] * regions[:, 3]
     if entry.get('area') is not None:
         given = _not_negative(entry['area'], f"{where}['area']", count)
@@ -108,8 +113,10 @@ def read_image_id(target: Any, where: str) -> Any:
         image_id = image_id.tolist()
         if isinstance(image_id, list) and len(image_id) == 1:
             [image_id] = image_id
+    if isinstance(image_id, float) and image_id.is_integer():
+        return int(image_id)
     if image_id is not None and not isinstance(image_id, int | str):
-        raise ValueError(f"{where}['image_id']: expected a number or text, got {image_id!r}")
+        raise ValueError(f"{where}['image_id']: expected a whole number or text, got {image_id!r}")
     return image_id
 
 
@@ -222,7 +229,7 @@ def _masks(value: Any, where: str, count: int) -> list[Rle]:
         )
     if masks.dtype.kind == 'f' or (masks.dtype != bool and not np.isin(masks, (0, 1)).all()):
         raise ValueError(
-            f'{where}: expected bool, or whole numbers 0 and 1, got {masks.dtype}. Apply a '
-            'threshold, such as masks > 0.5'
+            f'{where}: expected bool, or whole numbers 0 and 1, got {masks.dtype} with '
+            f'{masks.max()}. Apply a threshold, such as masks > {0.5 if masks.max() <= 1 else 127}'
         )
     return [mask.encode(np.asfortranarray(m, dtype=np.uint8)) for m in masks]

@@ -54,12 +54,16 @@ def print_tables(
         errors (Sequence[Errors]): Of each evaluation, or none.
     """
     first, *others = evaluations.values()
-    detections = ' and '.join(f'{len(e.matches.score):,}' for e in evaluations.values())
+    ranks = [evaluation.matches.rank for evaluation in evaluations.values()]
+    detections = ' and '.join(f'{len(rank):,}' for rank in ranks) + ' detections'
+    kept = [int((rank < first.max_dets[-1]).sum()) for rank in ranks]
+    if kept != [*map(len, ranks)]:
+        detections += f' ({" and ".join(f"{number:,}" for number in kept)} within the limit)'
     num_objects = first.matches.num_objects[:, 0].sum()
     of_classes = ' of classes that were searched for' if first.task.federated else ''
     print(
         f'{first.task}: {first.num_images:,} images, {num_objects:,} objects, '
-        f'{detections} detections{of_classes}, {first.task.limits(first.max_dets)}'
+        f'{detections}{of_classes}, {first.task.limits(first.max_dets)}'
     )
     table: list[list[Any]] = [['', *evaluations, *(['difference'] if others else [])]]
     table[0] += [INTERVAL] if differences else []

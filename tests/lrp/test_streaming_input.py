@@ -48,7 +48,7 @@ def test_bad_masks_are_named():
     for masks, facts in (
         (np.ones((1, 1, 4, 5)), ['(1, 1, 4, 5)']),
         (np.full((1, 4, 5), 0.7), ['float64', '0.5']),
-        (np.full((1, 4, 5), 255), ['int64', '0 and 1']),
+        (np.full((1, 4, 5), 255), ['int64', '0 and 1', '255', '> 127']),
         (np.ones((1, 5, 4), bool), ['5 x 4', '4 x 5']),
     ):
         with pytest.raises(ValueError) as error:
@@ -114,3 +114,19 @@ def test_images_without_anything():
     assert metric.compute().summary['oLRP'] == -1
     metric.update([nothing], [GOOD_TARGET])
     assert metric.compute().summary['oLRP'] == 1 and metric.compute().summary['AP'] == 0
+
+
+def test_predictions_of_negative_size_give_a_warning():
+    metric = LRPMetric()
+    with pytest.warns(UserWarning, match="negative width or height in the format 'xyxy'"):
+        metric.update([dict(GOOD_PREDICTION, boxes=[[9, 9, 1, 1]])], [GOOD_TARGET])
+    assert metric.compute().summary['AP'] == 0
+
+
+def test_whole_numbers_are_ids():
+    metric = LRPMetric()
+    metric.update([GOOD_PREDICTION], [dict(GOOD_TARGET, image_id=1.0)])
+    with pytest.raises(ValueError, match='twice, with image_id 1'):
+        metric.update([GOOD_PREDICTION], [dict(GOOD_TARGET, image_id=1)])
+    with pytest.raises(ValueError, match=r'whole number or text, got 1\.5'):
+        metric.update([GOOD_PREDICTION], [dict(GOOD_TARGET, image_id=1.5)])

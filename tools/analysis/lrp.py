@@ -12,8 +12,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 ROOT = Path(__file__).resolve().parents[2]
 if (ROOT / 'alrp').is_dir():  # a clone, which need not be installed
     sys.path.insert(0, str(ROOT))
@@ -25,6 +23,7 @@ from alrp.lrp.average_precision import IOU_THRESHOLDS  # noqa: E402
 from alrp.lrp.bootstrap import CONFIDENCE, Differences, compare  # noqa: E402
 from alrp.lrp.checked import checked_limits  # noqa: E402
 from alrp.lrp.class_table import COMPARED, class_rows, thresholds_json  # noqa: E402
+from alrp.lrp.doubts import doubts  # noqa: E402
 from alrp.lrp.errors import Errors, find_errors  # noqa: E402
 from alrp.lrp.evaluate import STEPS, evaluate_results  # noqa: E402
 from alrp.lrp.ground_truth import open_ground_truth  # noqa: E402
@@ -84,27 +83,9 @@ def evaluate_detections(
         evaluation = evaluate_results(
             path, truth, task, limits, IOU_THRESHOLDS, on_step, bool(args.calibration)
         )
-        problem = few_images(evaluation)
-        if problem is not None:
-            warnings.warn(f'{path} has {problem}', stacklevel=1)
+        for doubt in doubts(evaluation):
+            warnings.warn(f'{path}: {doubt}', stacklevel=1)
         yield evaluation
-
-
-def few_images(evaluation: Evaluation) -> str | None:
-    """What is missing if most images with objects have no detections."""
-    if not len(evaluation.matches.score):
-        return 'no detections: AP is 0 and oLRP is 1'
-    truth = evaluation.truth
-    has_objects, has_detections = np.zeros((2, evaluation.num_images), dtype=np.bool_)
-    has_objects[truth.image[~truth.ignored]] = True
-    has_detections[evaluation.matches.image] = True
-    num_images, num_found = has_objects.sum(), (has_objects & has_detections).sum()
-    if 2 * num_found >= num_images:
-        return None
-    return (
-        f'detections in only {num_found:,} of the {num_images:,} images with objects. Are they of '
-        'another data set?'
-    )
 
 
 def evaluate_panoptic(
@@ -134,12 +115,14 @@ def comparison_json(
         other=args.compare,
         num_resamples=args.bootstrap,
         confidence=CONFIDENCE,
-        differences={
-            name: {key: None if x != x else x for key, x in difference.items()}
-            for name, difference in values.items()
-        },
+        differences={name: with_null(difference) for name, difference in values.items()},
         **({'errors': errors[1].to_dict()} if errors else {}),
     )
+
+
+def with_null(values: dict) -> dict:
+    """Values for JSON, which has no NaN."""
+    return {key: None if x != x else x for key, x in values.items()}
 
 
 def csv_of(rows: list[dict], columns: list) -> str:
@@ -186,6 +169,11 @@ def main(argv: list[str] | None = None):
                 errors = [find_errors(first, args.results)]
             if args.json is not None:
                 content = first.to_dict()
+                content |= dict(ground_truth=args.ground_truth, results=args.results)
+                content['classes'] = [*map(with_null, rows)]
+                if args.compare is not None:
+                    *_, second = evaluations.values()
+                    content['other'] = dict(results=args.compare, summary=second.values())
                 if args.errors:
                     content['errors'] = errors[0].to_dict()
                 if args.compare is not None and (differences or args.errors):

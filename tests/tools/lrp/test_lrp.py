@@ -25,7 +25,8 @@ def test_golden_numbers(main, tmp_path, capsys):
         path.write_text(json.dumps(content[key]))
     main([*map(str, paths[:2]), '--json', str(paths[2])])
     written, expected = json.loads(paths[2].read_text()), content['expected']
-    assert list(written) == list(expected)
+    assert list(written) == [*expected, 'ground_truth', 'results', 'classes']
+    assert [written[key] for key in ('ground_truth', 'results')] == [*map(str, paths[:2])]
     for key in ('category_ids', 'areas'):
         assert written[key] == expected[key]
     assert list(written['summary'])[:19] == list(expected['summary'])
@@ -132,3 +133,11 @@ def test_progress_is_shown_on_a_terminal(main, files, capsys, monkeypatch):
     main(['gt.json', 'results.json'])
     printed = capsys.readouterr()
     assert '[4/4] counting' in printed.err and 'counting' not in printed.out
+
+
+def test_detections_beyond_the_limit_are_counted(main, files, capsys):
+    """Each of the four images has six objects of three classes, and two detections of each."""
+    main(['gt.json', 'results.json'])
+    assert '48 detections, at most 100 per image and class' in capsys.readouterr().out
+    main(['gt.json', 'results.json', '--max-dets', '1', '2', '3'])
+    assert '48 detections (36 within the limit), at most 3 per' in capsys.readouterr().out

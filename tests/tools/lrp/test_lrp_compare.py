@@ -44,10 +44,13 @@ def test_bootstrap(main, files, capsys):
     assert found['differences']['AP'] == dataclasses.asdict(expected['AP'])
     main([*compared, '--bootstrap', '0'])
     assert 'interval' not in capsys.readouterr().out
-    for wrong in (compared[:2], [*compared, '--bootstrap', '-1']):
+    for files, number, message in (
+        (compared[:2], '5', '--bootstrap needs --compare'),
+        (compared, '-1', '--bootstrap must be at least 0, got -1'),
+    ):
         with pytest.raises(SystemExit):
-            main([*wrong, '--bootstrap', '-1'])
-        assert '--bootstrap -1' in capsys.readouterr().err
+            main([*files, '--bootstrap', number])
+        assert message in capsys.readouterr().err
 
 
 def test_files_with_the_same_name_are_shown_with_their_folder(main, files, capsys):

@@ -1,11 +1,15 @@
 """tools/analysis/lrp.py: wrong files and options, and warnings."""
 
+import gzip
 import json
 import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from alrp.lrp import evaluate_lrp
 
 
 def test_only_force_overwrites(main, files):
@@ -123,3 +127,40 @@ def test_few_images_with_detections_are_warned_of(main, files, capsys, num_image
     warning = capsys.readouterr().err
     assert ('few.json' in warning and '1 of the 4 images' in warning) == warned
     assert bool(warning) == warned
+
+
+def test_no_objects_give_a_warning(main, files, capsys):
+    Path('gt.json').write_text(json.dumps(dict(files['gt'], annotations=[])))
+    main(['gt.json', 'results.json'])
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith('warning: results.json: no objects')
+
+
+@pytest.mark.parametrize('digits, warned', [(1, True), (9, False)])
+def test_equal_scores_at_the_threshold_are_warned_of(main, files, capsys, digits, warned):
+    rounded = [dict(r, score=round(r['score'], digits)) for r in files['results']]
+    Path('results.json').write_text(json.dumps(rounded))
+    main(['gt.json', 'results.json', '--json', 'out.json'])
+    warning = capsys.readouterr().err
+    assert bool(warning) == warned
+    if warned:
+        evaluation = evaluate_lrp('gt.json', 'results.json')
+        thresholds = evaluation.lrp_opt_thr[:3, 0]
+        reached = np.mean([evaluation.curve(k + 1).at(t).error for k, t in enumerate(thresholds)])
+        assert reached > evaluation.summary['oLRP'] + 0.001
+        assert 'equal scores' in warning and f'thresholds is {reached:.3f}, oLRP is' in warning
+
+
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        (gzip.compress(b'[]'), 'unpack it with gunzip'),
+        (b'{"image_id": 1}\n{"image_id": 1}\n', r'more than one JSON value \(.*line 2'),
+        (b'{"image_id": [1], "scores": [0.5]}', 'got an object with image_id, scores'),
+        (b'[{"image_id": 1', 'may be incomplete'),
+    ],
+)
+def test_results_that_cannot_be_read(main, files, content, message):
+    Path('results.json').write_bytes(content)
+    with pytest.raises(SystemExit, match=f'^error: results.json: .*{message}'):
+        main(['gt.json', 'results.json'])

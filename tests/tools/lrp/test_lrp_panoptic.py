@@ -54,8 +54,10 @@ def test_tables_and_files(main, folder, capsys):
     assert 'warning' in output.err and '8190117 (0.png, image 10)' in output.err
     evaluation = evaluate_panoptic_lrp('gt.json', 'dt.json', num_workers=1)
     content = json.loads(Path('out.json').read_text())
-    assert content == json.loads(json.dumps(evaluation.to_dict()))
-    assert [*content] == ['summary', 'category_ids', 'isthing', 'tau', 'per_category']
+    expected = json.loads(json.dumps(evaluation.to_dict()))
+    assert {key: content[key] for key in expected} == expected
+    of_evaluation = ['summary', 'category_ids', 'isthing', 'tau', 'per_category']
+    assert [*content] == [*of_evaluation, 'ground_truth', 'results', 'classes']
 
     summary, classes = tables_of(output.out)
     assert summary[0] == ['', 'All', 'Things', 'Stuff']
@@ -63,6 +65,8 @@ def test_tables_and_files(main, folder, capsys):
     assert [row[0] for row in classes[2:]] == ['car', 'person', 'sky', NAME]  # worst first
     assert classes[3][:4] == ['person', 'thing', '1', '3'] and classes[5][3:] == ['0'] + 7 * ['-']
     rows = [*csv.DictReader(Path('out.csv').read_text(encoding='utf-8').splitlines())]
+    assert [row['class'] for row in content['classes']] == [row['class'] for row in rows]
+    assert content['classes'][-1]['LRP'] is None
     assert rows[0]['id'] == '2' and float(rows[0]['LRP']) == pytest.approx(8 / 9)
     assert rows[-1]['class'] == NAME and rows[-1]['LRP'] == ''
 

@@ -9,6 +9,7 @@ import pytest
 from task_data import keypoint_data, lvis_data
 
 from alrp.lrp import evaluate_lrp
+from alrp.lrp.class_table import class_table
 
 
 @pytest.fixture
@@ -39,7 +40,14 @@ def test_all_outputs(main, files, capsys, name, printed, columns):
     evaluation = evaluate_lrp(*files[name], None)
     written = json.loads(Path('out.json').read_text())
     assert set(written.pop('comparison')['differences']) >= {'AP', 'oLRP'}
-    assert written == evaluation.to_dict()
+    expected = evaluation.to_dict()
+    assert {key: written[key] for key in expected} == expected
+    other = evaluate_lrp(files[name][0], f'{name}_other.json', None)
+    assert written['other'] == dict(results=f'{name}_other.json', summary=other.summary)
+    by_id = {row['id']: row for row in class_table(evaluation)}
+    for row in written['classes']:
+        found = {key: row[key] for key in by_id[row['id']]}
+        assert found == {k: None if x != x else x for k, x in by_id[row['id']].items()}
     for key, value in evaluation.summary.items():
         shown = '-' if value == -1 else f'{value:.3f}'
         assert re.search(rf'^\| {key} +\| +{shown} \|', output, re.MULTILINE), key
