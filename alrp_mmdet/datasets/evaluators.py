@@ -20,6 +20,10 @@ from .leaves import ann_file_of, is_local_coco, leaves
 REPEATING = 'RepeatDataset', 'ClassBalancedDataset'
 LVIS = LVISLRPMetric, LVISMetric
 SEVERAL = 'MultiDatasetsEvaluator'
+KNOWN_PACKAGES = 'mmdet', 'alrp_mmdet'
+KNOWN_NUMBERS = [  # the metrics whose numbers we know
+    kind.compute_metrics for kind in (CocoMetric, CocoLRPMetric, *LVIS)
+]
 
 
 class Metric(NamedTuple):
@@ -53,27 +57,29 @@ def evaluator_problems(cfg: Config, split: str) -> list[str]:
         problems += _shared_names(metrics)
     if not coco or not isinstance(dataset, dict):
         return problems
-    several = [*leaves(dataset)]
+    parts = [*leaves(dataset)]
     place = f'{split}_dataloader.dataset'
     if is_multiple(evaluator):
         prefixes = evaluator.get('dataset_prefixes') or ()
-        if not len(metrics) == len(set(prefixes)) == len(prefixes) == len(several):
+        if not len(metrics) == len(set(prefixes)) == len(prefixes) == len(parts):
             problems.append(
                 f'{split}_evaluator has {len(metrics)} metrics and dataset_prefixes={prefixes}, '
-                f'but {place} has {len(several)} datasets: {SEVERAL} needs a metric and a prefix '
+                f'but {place} has {len(parts)} datasets: {SEVERAL} needs a metric and a prefix '
                 'of its own for each'
             )
             return problems
-        pairs = zip(metrics, several)
-    elif len(several) != 1:
-        problems.append(
-            f'{place} consists of {len(several)} datasets, but {coco[0].name} compares with one '
-            'ann_file. Merge their annotation files into one (with ids that differ), or set '
-            f"type='{SEVERAL}', metrics=[one for each dataset] and dataset_prefixes=[...]"
-        )
+        pairs = zip(metrics, parts)
+    elif len(parts) != 1:
+        if not all(_has_all_images(metric, parts) for metric in coco):
+            problems.append(
+                f'{place} consists of {len(parts)} datasets, but {coco[0].name} compares with one '
+                'ann_file. Merge their annotation files into one (with ids that differ in the '
+                f"parts, too), or set type='{SEVERAL}', metrics=[one for each dataset] and "
+                'dataset_prefixes=[...]'
+            )
         return problems
     else:
-        pairs = ((metric, several[0]) for metric in coco)
+        pairs = ((metric, parts[0]) for metric in coco)
     for name in map(type_name, _wrappers(dataset)):
         if name in REPEATING:
             problems.append(f'{place}: {name} evaluates images several times: remove it')
@@ -117,6 +123,8 @@ def _setting_problems(metric: Metric) -> list[str]:
             f'{metric.name}: format_only=True writes results, but outfile_prefix, the start of '
             'their file names, is not set'
         ]
+    if metric.type.__module__.split('.')[0] not in KNOWN_PACKAGES:
+        return []  # to build it might write files, or need the ann_file
     try:
         metric.type(
             **{k: v for k, v in settings.items() if k not in ('type', 'ann_file', '_scope_')}
@@ -151,12 +159,17 @@ def _shared_names(metrics: Sequence[Metric]) -> list[str]:
     return problems
 
 
+def logs_coco_numbers(kind: type) -> bool:
+    """Whether a metric logs what ``CocoMetric`` or one of ours does; a subclass may log more."""
+    return getattr(kind, 'compute_metrics', None) in KNOWN_NUMBERS
+
+
 def logged_names(metric: Metric) -> set[str]:
     """Names that a metric logs, a few of them where they are many; empty if not known."""
     settings = metric.settings
     if settings.get('format_only') or metric.prefix is None or 'Dump' in metric.type.__name__:
         return set()
-    if not issubclass(metric.type, CocoMetric):
+    if not logs_coco_numbers(metric.type):
         return {metric.type.__name__}
     kinds = settings.get('metric') or 'bbox'
     items = settings.get('metric_items') or CocoLRPMetric.ap_items
@@ -194,6 +207,20 @@ def _ann_file_problems(metric: Metric, dataset: ConfigDict, place: str) -> list[
                 f'{what}{": " + format_list(different) if different else ""}. {advice}'
             ]
     return []
+
+
+def _has_all_images(metric: Metric, parts: Sequence[ConfigDict]) -> bool:
+    """Whether the file of a metric is that of several datasets, merged."""
+    ann_file = metric.settings.get('ann_file')
+    if not ann_file or not all(map(is_local_coco, parts)):
+        return False
+    try:
+        merged, *contents = map(_contents, (ann_file, *map(ann_file_of, parts)))
+    except (OSError, CocoFormatError):
+        return False
+    ids = [i for images, _ in contents for i in images]
+    same_classes = all(categories == merged[1] for _, categories in contents)
+    return same_classes and sorted(ids, key=str) == sorted(merged[0], key=str)
 
 
 def _contents(path: str) -> tuple[dict, dict]:

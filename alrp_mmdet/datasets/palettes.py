@@ -11,6 +11,9 @@ from .leaves import classes_of, dataset_type, leaves
 
 GOLDEN = (5**0.5 - 1) / 2  # steps of this length spread over a circle evenly
 
+# Of more classes, writing the colours with the config would take seconds, for each checkpoint.
+MAX_LISTED = 200
+
 Colours = list[tuple[int, int, int]]
 
 
@@ -38,7 +41,8 @@ def full_palette(palette, num_classes: int) -> Colours:
 def set_palettes(cfg: Config) -> None:
     """Give each dataset of a config that has its own classes a colour for each, in place.
 
-    A palette in ``metainfo`` is kept, and extended if it has too few colours.
+    A palette in ``metainfo`` is kept, and extended if it has too few colours. Without
+    one, more than ``MAX_LISTED`` classes get MMDetection's random colours.
     """
     for split in ('train', 'val', 'test'):
         for dataset in leaves((cfg.get(f'{split}_dataloader') or {}).get('dataset')):
@@ -51,5 +55,8 @@ def set_palettes(cfg: Config) -> None:
             palette = own.get('palette', known.get('palette') if same else None)
             named = isinstance(palette, str)
             if not named and not (palette and isinstance(palette[0], int)):  # one colour for all
-                colours = full_palette(palette, len(classes_of(dataset)))
-                dataset.metainfo = {**own, 'palette': [tuple(map(int, c)) for c in colours]}
+                num_classes = len(classes_of(dataset))
+                colours = 'random'
+                if palette or num_classes <= MAX_LISTED:
+                    colours = [tuple(map(int, c)) for c in full_palette(palette, num_classes)]
+                dataset.metainfo = {**own, 'palette': colours}

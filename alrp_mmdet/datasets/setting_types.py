@@ -6,7 +6,8 @@ from mmengine.config import Config, ConfigDict
 
 from alrp.text import format_list
 
-from .leaves import is_local_coco, leaves
+from ..config.types import type_name
+from .leaves import dataset_type, is_local_coco, leaves
 
 TOGETHER = dict(  # MMEngine accepts all or none of these
     train=('train_dataloader', 'train_cfg', 'optim_wrapper'),
@@ -16,17 +17,21 @@ TOGETHER = dict(  # MMEngine accepts all or none of these
 
 
 def missing_settings(cfg: Config, splits: tuple[str, ...]) -> list[str]:
-    """Settings of a split that are missing although others of it are there; only ``val`` may lack.
+    """Settings of a split that are missing although others of it are there.
+
+    MMEngine refuses that in every split. A split in use must be there, except for ``val``.
 
     Returns:
         list[str]: A sentence for each split.
     """
     problems = []
-    for split in splits:
-        missing = [key for key in TOGETHER[split] if cfg.get(key) is None]
-        if missing and not (split == 'val' and len(missing) == len(TOGETHER[split])):
+    for split, together in TOGETHER.items():
+        missing = [key for key in together if cfg.get(key) is None]
+        may_lack = split == 'val' or split not in splits
+        if missing and not (may_lack and len(missing) == len(together)):
+            remedy = ', or None for all of them' if may_lack else ''
             problems.append(
-                f'the config needs {", ".join(TOGETHER[split])}, but lacks {format_list(missing)}'
+                f'the config needs {", ".join(together)}{remedy}, but lacks {format_list(missing)}'
             )
     return problems
 
@@ -68,6 +73,8 @@ def _problems_of_dataset(dataset: ConfigDict) -> Iterator[str]:
         yield f'metainfo must be dict(classes=(names)), got {metainfo!r}'
     elif 'CLASSES' in metainfo and not classes:
         yield 'metainfo has CLASSES, as in MMDetection 2.x; the key of MMDetection 3 is classes'
+    elif not classes and not dataset_type(dataset).METAINFO.get('classes'):
+        yield f'{type_name(dataset)} has no classes: set metainfo=dict(classes=(...))'
     min_size = (dataset.get('filter_cfg') or {}).get('min_size', 0)
     if not isinstance(min_size, int | float):
         yield f'filter_cfg.min_size must be a number of pixels, got {min_size!r}'

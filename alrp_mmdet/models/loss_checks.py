@@ -1,11 +1,15 @@
 """Checks that the heads of a config can be trained with their losses, before a model is built."""
 
+from collections.abc import Iterator
+
 from mmdet.registry import MODELS
 
 from ..config.file import ConfigError
 from ..config.types import resolve_type, typed_nodes
 from .losses.ranking_loss import RankingLoss
 from .ranking_head import RankingHeadMixin
+
+LOSS_METHODS = 'loss', 'loss_by_feat', 'loss_by_feat_single', 'loss_and_target'
 
 
 def check_losses(model: dict) -> None:
@@ -17,23 +21,48 @@ def check_losses(model: dict) -> None:
         model (dict): The config of a model.
 
     Raises:
-        ConfigError: If a head of MMDetection has a ranking loss. Names the heads to use instead.
+        ConfigError: If a head that calls its losses as MMDetection does has a ranking loss, or a
+            head that ranks has one in another place than ``loss_cls``. Says what to use instead.
     """
     for node in typed_nodes(model):
-        loss_cls = dict.get(node, 'loss_cls')
-        loss = resolve_type(loss_cls, MODELS) if isinstance(loss_cls, dict) else None
         head = resolve_type(node, MODELS)
-        if not (isinstance(loss, type) and issubclass(loss, RankingLoss)):
+        if not isinstance(head, type):
             continue
-        if isinstance(head, type) and head.__module__.split('.')[0] == 'mmdet':
-            ours = {
-                kind.__name__ for kind in _subclasses(RankingHeadMixin) if issubclass(kind, head)
-            }
-            instead = [*sorted(ours), 'another loss_cls']
-            raise ConfigError(
-                f'{head.__name__} cannot be trained with the ranking loss {loss.__name__}. '
-                f'Use {" or ".join(instead)}'
-            )
+        for key, loss in _ranking_losses(node):
+            if issubclass(head, RankingHeadMixin):
+                if key != 'loss_cls':
+                    raise ConfigError(
+                        f'{head.__name__}.{key} cannot be the ranking loss {loss.__name__}: it can '
+                        'only be the loss_cls'
+                    )
+            elif _calls_losses_as_mmdet(head):
+                raise ConfigError(_refusal(head, key, loss))
+
+
+def _ranking_losses(node: dict) -> Iterator[tuple[str, type]]:
+    """The ranking losses of a head, with their keys."""
+    for key, value in dict.items(node):
+        loss = resolve_type(value, MODELS) if isinstance(value, dict) else None
+        if isinstance(loss, type) and issubclass(loss, RankingLoss):
+            yield key, loss
+
+
+def _calls_losses_as_mmdet(head: type) -> bool:
+    """Whether all methods that may call the losses of a head are MMDetection's."""
+    methods = [getattr(head, name) for name in LOSS_METHODS if hasattr(head, name)]
+    return bool(methods) and all(m.__module__.split('.')[0] == 'mmdet' for m in methods)
+
+
+def _refusal(head: type, key: str, loss: type) -> str:
+    of_mmdet = next(kind for kind in head.__mro__ if kind.__module__.split('.')[0] == 'mmdet')
+    ours = [kind for kind in _subclasses(RankingHeadMixin) if issubclass(kind, of_mmdet)]
+    text = f'{head.__name__} cannot be trained with the ranking loss {loss.__name__}'
+    if not ours:
+        return (
+            f'{text}, and there is no head that ranks in its place: see docs/models.md for those '
+            f'there are, and CONTRIBUTING.md to add one. Or use another {key}'
+        )
+    return f'{text}. Use {" or ".join([*sorted(k.__name__ for k in ours), f"another {key}"])}'
 
 
 def _subclasses(kind: type) -> set[type]:

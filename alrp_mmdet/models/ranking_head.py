@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from mmdet.models.losses import BalancedL1Loss, L1Loss, MSELoss, SmoothL1Loss
 from mmdet.registry import MODELS
 from mmdet.structures.bbox import bbox_overlaps, get_box_tensor
 from mmengine.logging import MessageHub
@@ -18,7 +19,7 @@ from .structures import MaskLosses, Predictions, Targets
 # Upper bounds of MMDetection's bounded localisation losses.
 UPPER_BOUND = dict(IoULoss=1.0, GIoULoss=2.0, DIoULoss=2.0, CIoULoss=2.0, SIoULoss=2.0)
 # Localisation losses that compare what the head regresses. All others compare boxes.
-ENCODED = ('L1Loss', 'SmoothL1Loss', 'BalancedL1Loss', 'MSELoss')
+ENCODED = L1Loss, SmoothL1Loss, BalancedL1Loss, MSELoss
 
 
 class RankingHeadMixin:
@@ -31,7 +32,9 @@ class RankingHeadMixin:
         loss_cls (dict): Config of a ``RankingLoss``. Defaults to ``aLRPLoss``.
         loss_bbox (dict): Config of the localisation loss. Defaults to ``GIoULoss``. If the ranking
             loss needs bounded boxes, as ``aLRPLoss`` does: ``IoULoss`` with ``mode='linear'``,
-            ``GIoULoss``, ``DIoULoss``, ``CIoULoss`` or ``SIoULoss``, with ``loss_weight`` 1.
+            ``GIoULoss``, ``DIoULoss``, ``CIoULoss`` or ``SIoULoss``, with ``loss_weight`` 1. A loss
+            of your own may have the class attributes ``upper_bound``, the largest loss of a box,
+            and ``compares_boxes``, False if it compares boxes as the head regresses them.
 
     Raises:
         ValueError: If ``loss_cls`` is not a ranking loss, or if ``loss_cls``, ``loss_bbox`` and
@@ -52,7 +55,7 @@ class RankingHeadMixin:
         loss_cls = dict(loss_cls, use_sigmoid=loss_cls.get('use_sigmoid', True))
         super().__init__(*args, loss_cls=loss_cls, loss_bbox=loss_bbox, **kwargs)
         name = type_name(loss_bbox)
-        self.compares_boxes = name not in ENCODED
+        self.compares_boxes = _compares_boxes(resolve_type(loss_bbox, MODELS))
         if loss_type.needs_ious and not self.compares_boxes:
             raise ValueError(
                 f'{loss_type.__name__} needs the IoU of boxes, but {name} compares encoded boxes: '
@@ -61,7 +64,8 @@ class RankingHeadMixin:
         if getattr(self, 'reg_decoded_bbox', self.compares_boxes) != self.compares_boxes:
             raise ValueError(
                 f'{name} compares {"boxes" if self.compares_boxes else "encoded boxes"}: set '
-                f'reg_decoded_bbox={self.compares_boxes}'
+                f'reg_decoded_bbox={self.compares_boxes}, or the attribute compares_boxes of your '
+                'own loss'
             )
         self.loc_scale = _upper_bound(loss_bbox) if loss_type.needs_bounded_boxes else 1.0
 
@@ -164,6 +168,11 @@ def ranking_loss_type(head: str, loss_cls: dict) -> type[RankingLoss]:
     return loss_type
 
 
+def _compares_boxes(loss: type) -> bool:
+    known: bool = getattr(loss, 'compares_boxes', not issubclass(loss, ENCODED))
+    return known
+
+
 def _upper_bound(loss_bbox: dict) -> float | None:
     """The largest value of a localisation loss, or None if it is unknown or unbounded."""
     name = type_name(loss_bbox)
@@ -179,10 +188,11 @@ def _check_bounded(loss_cls: str, loss_bbox: dict) -> None:
             f'{loss_cls} needs a bounded IoU loss as loss_bbox, one of {", ".join(UPPER_BOUND)} or '
             f'a class with the attribute upper_bound, got {name}'
         )
-    if name == 'IoULoss' and not loss_bbox.get('linear') and loss_bbox.get('mode') != 'linear':
+    bounded = loss_bbox.get('linear') or loss_bbox.get('mode') in ('linear', 'square')
+    if name == 'IoULoss' and not bounded:
         raise ValueError(
-            f"{loss_cls} needs a bounded loss_bbox: use dict(type='IoULoss', mode='linear'); the "
-            'default, the logarithm, is unbounded'
+            f"{loss_cls} needs a bounded loss_bbox: use dict(type='IoULoss', mode='linear'). The "
+            'logarithm, its default, is unbounded'
         )
     if loss_bbox.get('loss_weight', 1.0) != 1.0:
         raise ValueError(

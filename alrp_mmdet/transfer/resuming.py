@@ -132,15 +132,16 @@ def _schedule_changes(old: dict, scheduler: _ParamScheduler) -> Iterator[str]:
 
 
 def _changed_epoch(meta: dict, loop: BaseLoop) -> list[str]:
-    """Count iterations by the current length of an epoch."""
-    epoch, iteration = meta['epoch'], meta['iter']
-    if not isinstance(loop, EpochBasedTrainLoop) or not epoch or iteration % epoch:
+    """Count iterations by the current length of an epoch, from the start of an epoch."""
+    if not isinstance(loop, EpochBasedTrainLoop):
         return []
-    old, new = iteration // epoch, len(loop.dataloader)
-    if old == new:
+    epoch, iteration, length = meta['epoch'], meta['iter'], len(loop.dataloader)
+    meta['iter'] = start = epoch * length  # MMEngine starts there, but would count from `iteration`
+    if iteration == start:
         return []
-    meta['iter'] = epoch * new
-    return [f'iterations per epoch {old} -> {new}']
+    if start < iteration <= start + length or not epoch or iteration % epoch:
+        return [f'iteration {iteration} -> {start}, as epoch {epoch + 1} starts again']
+    return [f'iterations per epoch {iteration // epoch} -> {length}']
 
 
 def _fast_forward(

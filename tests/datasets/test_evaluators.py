@@ -5,6 +5,7 @@ import re
 from copy import deepcopy
 
 import pytest
+from mmdet.evaluation import CocoMetric
 from mmengine.config import Config
 
 from alrp_mmdet.datasets.check import AnnotationError, check_datasets
@@ -190,6 +191,47 @@ def test_several_datasets(config, tmp_path):
     assert re.search(r'val_evaluator\.metrics\[1\].*other\.json', refused(config))
     config.val_evaluator = dict(evaluator, metrics=[metric])
     assert '1 metrics' in refused(config) and '2 datasets' in refused(config)
+
+
+def test_several_datasets_with_a_merged_file(config, content, tmp_path):
+    second = deepcopy(content)
+    for entries in (second['images'], second['annotations']):
+        for entry in entries:
+            entry.update({key: entry[key] + 10 for key in ('id', 'image_id') if key in entry})
+    merged = {
+        key: content[key] + second[key] * (key != 'categories')
+        for key in ('images', 'annotations', 'categories')
+    }
+    for name, file in (('other', second), ('merged', merged)):
+        (tmp_path / f'{name}.json').write_text(json.dumps(file))
+    leaf = config.val_dataloader.dataset.to_dict()
+    parts = [leaf, dict(leaf, ann_file='other.json')]
+    config.val_dataloader.dataset = dict(type='ConcatDataset', datasets=parts)
+    config.val_evaluator.ann_file = f'{tmp_path}/merged.json'
+    check_datasets(config, ('train', 'val'))
+    for wrong in (dict(merged, images=merged['images'][1:]), dict(merged, categories=[])):
+        (tmp_path / 'merged.json').write_text(json.dumps(wrong))
+        assert 'consists of 2 datasets' in refused(config)
+
+
+class OwnMetric(CocoMetric):
+    """A user's metric, which needs ann_file and logs a number of its own."""
+
+    def __init__(self, ann_file, **kwargs):
+        super().__init__(ann_file=ann_file, **kwargs)
+
+    def compute_metrics(self, results):
+        return super().compute_metrics(results) | dict(own_score=1)
+
+
+@pytest.mark.parametrize('kind', [OwnMetric, 'mmdet.OVCocoMetric'])
+def test_other_metrics_may_need_and_log_more(config, kind):
+    key = 'coco/own_score' if kind is OwnMetric else 'coco/novel_ap50'
+    config.default_hooks.checkpoint.save_best = key
+    config.val_evaluator.type = kind
+    check_datasets(config, ('train', 'val'))
+    config.val_evaluator.type = 'CocoMetric'
+    assert key in refused(config)
 
 
 def test_repeated_images_are_not_evaluated(config):

@@ -27,6 +27,16 @@ def test_palettes_have_a_colour_for_each_class(config):
     Config.fromstring(config.pretty_text, '.py')
 
 
+def test_many_classes_do_not_fill_the_config(config):
+    classes = tuple(f'c{i}' for i in range(1000))
+    given = [(1, 2, 3)]
+    config.train_dataloader.dataset.metainfo = dict(classes=classes)
+    config.val_dataloader.dataset.metainfo = dict(classes=classes, palette=given)
+    set_palettes(config)
+    assert config.train_dataloader.dataset.metainfo['palette'] == 'random'
+    assert len(config.val_dataloader.dataset.metainfo['palette']) == 1000
+
+
 def test_only_the_classes_of_coco_have_its_palette(config):
     coco = CocoDataset.METAINFO
     dataset = config.val_dataloader.dataset

@@ -95,5 +95,8 @@ def test_settings_that_belong_together():
     assert problem.endswith('but lacks val_evaluator')
     cfg = {key: value for key, value in cfg.items() if not key.startswith('val')}
     assert missing_settings(Config(cfg), ('train', 'val')) == []
+    for partly in (dict(test_dataloader={}), dict(test_dataloader={}, test_cfg={})):
+        [problem] = missing_settings(Config(cfg | partly), ('train', 'val'))  # MMEngine refuses it
+        assert 'None for all' in problem and 'lacks test_' in problem
     [problem] = missing_settings(Config(cfg), ('test',))
     assert all(key in problem for key in ('test_dataloader', 'test_cfg', 'test_evaluator'))

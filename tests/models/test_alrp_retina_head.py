@@ -5,7 +5,7 @@ import torch
 from head_helpers import MAX_IOU, NOTHING, OBJECTS, SHAPE, batch, features, total
 from head_helpers import build as build_head
 from head_helpers import losses_of as losses_of_batch
-from mmdet.models.losses import GIoULoss
+from mmdet.models.losses import GIoULoss, SmoothL1Loss
 from mmdet.registry import MODELS
 from mmengine.logging import MessageHub
 from mmengine.structures import InstanceData
@@ -38,6 +38,28 @@ def test_bounded_localisation_losses_are_scaled_to_1(loss_bbox, upper_bound):
     assert head.loc_scale == upper_bound
     far = torch.tensor([[0.0, 0.0, 10.0, 10.0]]), torch.tensor([[1e5, 1e5, 1e5 + 10, 1e5 + 10]])
     assert 0.49 < head._loc_losses(*far) <= 1
+
+
+def test_bounded_iou_loss_with_squares():
+    assert build(loss_bbox=dict(type='IoULoss', mode='square')).loc_scale == 1
+
+
+@MODELS.register_module()
+class OwnSmoothL1Loss(SmoothL1Loss):
+    """A user's loss of what the head regresses."""
+
+
+@MODELS.register_module()
+class OwnEncodedLoss(torch.nn.Module):
+    compares_boxes = False
+
+
+@pytest.mark.parametrize('loss_bbox', ['OwnSmoothL1Loss', 'OwnEncodedLoss'])
+def test_losses_of_the_user_may_compare_encoded_boxes(loss_bbox):
+    losses = dict(loss_cls=dict(type='APLoss'), loss_bbox=dict(type=loss_bbox))
+    assert not build(**losses, reg_decoded_bbox=False).compares_boxes
+    with pytest.raises(ValueError, match='reg_decoded_bbox=False'):
+        build(**losses, reg_decoded_bbox=True)
 
 
 @pytest.mark.parametrize(

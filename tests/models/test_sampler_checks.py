@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from mmdet.models.task_modules import BaseSampler
 from mmengine.config import Config
 
 from alrp_mmdet.config.file import ConfigError
@@ -55,6 +56,21 @@ def test_rois_may_be_sampled_if_all_are_kept(settings, keeps_all):
         return
     with pytest.raises(ConfigError, match=rf'train_cfg\.rcnn\.sampler.*num={settings["num"]}'):
         check_samplers(model)
+
+
+class AllSampler(BaseSampler):
+    """A user's sampler, which takes all RoIs."""
+
+    def __init__(self, **kwargs):
+        super().__init__(num=0, pos_fraction=1, **kwargs)
+
+    _sample_pos = _sample_neg = None
+
+
+def test_a_sampler_of_the_user_may_take_all():
+    model = read(FASTER_RCNN)
+    model.train_cfg.rcnn.sampler = dict(_delete_=True, type=AllSampler, add_gt_as_proposals=True)
+    check_samplers(model)
 
 
 def test_the_number_of_proposals_may_be_that_of_tests():

@@ -137,6 +137,25 @@ def test_changed_settings_apply_as_if_from_the_start(change, message, groups):
         run.train(1), expected.train(1)
 
 
+@pytest.mark.parametrize('epochs, steps', [(0, 3), (1, 1), (2, 4), (5, 2)])
+def test_an_epoch_that_was_interrupted_starts_again(epochs, steps):
+    """MMEngine starts it again, but would count and schedule its steps twice."""
+    saved = Run().train(epochs)
+    saved.loop.dataloader = range(steps)
+    saved = saved.train(1).checkpoint()
+    saved['meta']['epoch'] = epochs  # CheckpointHook with by_epoch=False saves within the epoch
+    expected, run = Run().train(epochs), Run()
+    [change] = run.resume(saved)
+    iteration = 4 * epochs
+    assert change == (
+        f'iteration {iteration + steps} -> {iteration}, as epoch {epochs + 1} starts again'
+    )
+    for _ in range(3):
+        assert (run.epoch, run.iter) == (expected.epoch, expected.iter)
+        assert run.group['lr'] == pytest.approx(expected.group['lr'], rel=1e-12)
+        run.train(1), expected.train(1)
+
+
 def test_a_longer_cosine_schedule_applies():
     saved = Run(schedule=[COSINE]).train(3).checkpoint()
     expected, run = (Run(schedule=[dict(COSINE, end=30)]) for _ in range(2))
