@@ -44,14 +44,16 @@ class Difference:
     Attributes:
         value (float): On all images.
         low (float): Lower end of the 95 % confidence interval.
-        high (float): Upper end. All three are NaN where the number is undefined.
+        high (float): Upper end. All numbers are NaN where the number is undefined.
         better (float): Share of the resamples in which the second detector is better.
+        equal (float): Share of the resamples in which both are equal.
     """
 
     value: float
     low: float
     high: float
     better: float
+    equal: float
 
 
 Differences = dict[str, Difference]
@@ -121,8 +123,14 @@ def check_comparable(first: Comparable, second: Comparable) -> None:
 def _difference(first: float, second: float, values: FloatArray, name: str) -> Difference:
     values = values[np.isfinite(values)]
     if first == -1 or second == -1 or not len(values):
-        return Difference(*[float('nan')] * 4)
+        return Difference(*[float('nan')] * 5)
     tail = 50 * (1 - CONFIDENCE)
     low, high = np.percentile(values, [tail, 100 - tail])
     better = (values < 0) if 'LRP' in name else (values > 0)
-    return Difference(second - first, float(low), float(high), float(better.mean()))
+    return Difference(
+        value=second - first,
+        low=float(low),
+        high=float(high),
+        better=float(better.mean()),
+        equal=float((values == 0).mean()),
+    )

@@ -83,7 +83,9 @@ def print_tables(
 def _print_better(evaluations: Mapping[str, Any], differences: Differences) -> None:
     for name, difference in differences.items():
         if name in ('AP', 'oLRP', 'PQ', 'LRP') and difference.better == difference.better:
-            print(f'{name}: {[*evaluations][1]} is better in {difference.better:.1%} of resamples')
+            equal = f', equal in {difference.equal:.1%}' if difference.equal else ''
+            better = f'{difference.better:.1%}{equal} of resamples'
+            print(f'{name}: {[*evaluations][1]} is better in {better}')
 
 
 def _print_errors(names: Sequence[str], errors: Sequence[Errors], rows: Sequence[Row]) -> None:

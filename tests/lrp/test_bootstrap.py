@@ -113,7 +113,7 @@ def test_a_better_detector_is_found():
         assert difference.low < difference.value < difference.high
         assert sign * difference.low > 0 and sign * difference.high > 0
         assert difference.better > 0.975
-    assert found['oLRP_fn'] == Difference(0, 0, 0, 0)
+    assert found['oLRP_fn'] == Difference(0, 0, 0, better=0, equal=1)
     back = compare(second, first, 100)
     assert back['oLRP'].low == pytest.approx(-found['oLRP'].high, abs=1e-12)
     assert back['oLRP'].better == 1 - found['oLRP'].better

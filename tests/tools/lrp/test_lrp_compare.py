@@ -53,6 +53,16 @@ def test_bootstrap(main, files, capsys):
         assert message in capsys.readouterr().err
 
 
+def test_ties(main, files, capsys):
+    pytest.importorskip('plotly')
+    Path('same.json').write_text(json.dumps(files['results']))
+    argv = ['gt.json', 'results.json', '--compare', 'same.json', '--bootstrap', '5']
+    main([*argv, '--html', 'report.html'])
+    printed = capsys.readouterr().out
+    assert 'oLRP: same.json is better in 0.0%, equal in 100.0% of resamples\n' in printed
+    assert '0.0 %, equal 100.0 %' in Path('report.html').read_text(encoding='utf-8')
+
+
 def test_files_with_the_same_name_are_shown_with_their_folder(main, files, capsys):
     Path('a').mkdir()
     Path('a/results.json').write_text(json.dumps(files['other']))
