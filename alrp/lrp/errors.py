@@ -42,8 +42,10 @@ class Errors:
         lrp (np.ndarray): Shape (K, 7), float64, the share of each of ``PARTS`` in oLRP. They add up
             to oLRP. NaN for a class without objects.
         confusion (np.ndarray): Shape (K + 1, K + 1), int64. Row: the class of an object, the last
-            one for background. Column: the class of a detection above the threshold, the last one
-            for missed objects. The diagonal has the true positives.
+            one for all other false positives: background, duplicates, poor localisation, and wrong
+            classes of objects that have a better detection. Column: the class of a detection above
+            the threshold, the last one for missed objects, also with a ``Loc`` error. The diagonal
+            has the true positives.
         dap (dict[str, float]): How much higher AP at an IoU of 0.5 would be without the errors of
             each type, and without any false positive (``FalsePos``) or missed object
             (``FalseNeg``).

@@ -90,7 +90,7 @@ def _print_better(evaluations: Mapping[str, Any], differences: Differences) -> N
 
 def _print_errors(names: Sequence[str], errors: Sequence[Errors], rows: Sequence[Row]) -> None:
     """Print the table of types, and for each file their parts of the oLRP of each class."""
-    print()
+    print('\nErrors: count and dAP50 in all detections, oLRP at the LRP-optimal thresholds')
     of_types = compared_rows(*errors) if len(errors) > 1 else type_rows(errors[0])
     _print_rows([*of_types[0]], of_types)
     for name, found in zip(names, errors):

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import numpy as np
 
 from ..boxes import Boxes
-from ..error_types import FP_TYPES, TYPES
+from ..error_types import FP_TYPES, NONE, TYPES, claims
 from ..errors import Errors
 
 PER_CLASS, MAX_CLASSES = 3, 30
@@ -47,9 +47,9 @@ def find_examples(errors: Errors) -> list[Example]:
         list[Example]: By class, worst first, then by kind.
     """
     evaluation, outcomes = errors.evaluation, errors.outcomes
-    matches, truth = evaluation.matches, evaluation.truth
+    matches, truth, names = evaluation.matches, evaluation.truth, evaluation.category_names
     hit = outcomes.true_positive & outcomes.kept
-    lost = outcomes.counts.copy()
+    lost = outcomes.counts & (claims(evaluation, outcomes, outcomes.kept) == NONE)  # Miss errors
     lost[outcomes.object[hit]] = False
     olrp = np.where(evaluation.olrp[:, 0] == -1, -np.inf, evaluation.olrp[:, 0])
     wrong = outcomes.false_positive & outcomes.kept
@@ -61,9 +61,12 @@ def find_examples(errors: Errors) -> list[Example]:
             caption = f'missed, {truth.area[i]:,.0f} pixels'
             found.append(Example(k, 'missed', int(truth.image[i]), i, -1, caption))
         for i in np.flatnonzero(wrong & (matches.category == k))[:PER_CLASS].tolist():
-            name = TYPES[FP_TYPES[outcomes.type[i]]]
-            caption = f'{name}, score {matches.score[i]:.3g}'
             image, object_ = int(matches.image[i]), int(outcomes.object[i])
+            type_ = FP_TYPES[outcomes.type[i]]
+            name = TYPES[type_]
+            if type_ == 'Cls':
+                name = f'{names[truth.category[object_]]} detected as {names[k]}'
+            caption = f'{name}, score {matches.score[i]:.3g}'
             found.append(Example(k, 'false', image, object_, i, caption))
         detections = np.flatnonzero(hit & (matches.category == k))
         detections = detections[np.argsort(outcomes.iou[detections], kind='stable')]

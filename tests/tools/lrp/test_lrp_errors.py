@@ -92,6 +92,7 @@ def test_errors_of_two_results(main, files, capsys):
         counts = rf'{a} \| +{b} \| +{first.dap[name]:.3f} \| +{other.dap[name]:.3f}'
         numbers = rf'{counts} \| +{x:.3f} \| +{y:.3f} \| +{re.escape(f"{y - x:+.3f}")}'
         assert re.search(rf'^\| {name} +\| .* +{numbers} \|$', printed, re.MULTILINE), name
+    assert 'count and dAP50 in all detections, oLRP at the LRP-optimal thresholds' in printed
     for name, errors in (('results.json', first), ('other.json', other)):
         table = printed.partition(f'Parts of oLRP, {name}:\n')[2].partition('\n\n')[0]
         for k, row in enumerate(table.splitlines()[2:4]):
@@ -133,17 +134,29 @@ def test_confusion_matrix_of_the_report(main, files):
         ['cat & <b>dog</b>', '2', '', '', ''],
         ['zebra', '1', '', '', '1'],
         ['no object', '', '', '', ''],
-        ['background', '1', '', '', ''],
+        ['other false positives', '1', '', '', ''],
     ]
     assert 'img' not in page.tags
     assert '(1, 50.0 %)' in page.text  # of the two zebras
     assert set(PARTS.values()) <= {line.strip() for line in page.text.split('\n')}
 
 
+def test_report_of_two_says_whose_errors_it_shows(main, files):
+    pytest.importorskip('plotly')
+    Path('other.json').write_text('[]')
+    main(['gt.json', 'results.json', '--html', 'one.html'])
+    main(['gt.json', 'results.json', '--compare', 'other.json', '--html', 'two.html'])
+    assert 'of the first detector only' in Page('two.html').text
+    assert 'of the first detector only' not in Page('one.html').text
+
+
 def test_pictures_of_the_report(main, files):
     pytest.importorskip('plotly')
     from PIL import Image
 
+    truth, _ = files
+    truth['annotations'].append(entry([100, 20, 20, 20], 2, id=5, area=400))
+    Path('gt.json').write_text(json.dumps(truth))
     folder = Path('new')
     main(['gt.json', 'results.json', '--html', 'new/report.html', '--images', 'pictures'])
     page = Page(folder / 'report.html')
@@ -159,12 +172,14 @@ def test_pictures_of_the_report(main, files):
         pixels = list(image.convert('RGB').getdata())
         found['object'] += any(g - max(r, b) > 30 and r < 90 for r, g, b in pixels)
         found['detection'] += any(r - b > 120 and g > 100 for r, g, b in pixels)
-    # Class 1: two false positives, two true positives. Class 2: no threshold, two missed objects.
+    # Class 1: two false positives, two true positives. Class 2: no threshold, two missed objects;
+    # the one with a detection of class 1 is not a Miss error.
     assert len(page.tags['img']) == 6
     assert found == dict(object=5, detection=4)  # background has no object
-    assert 'background, score 0.95' in page.text and 'wrong class, score 0.9' in page.text
+    assert 'background, score 0.95' in page.text
+    assert f'zebra detected as {NAMES[1]}, score 0.9' in page.text
     assert page.text.index('IoU 0.76') < page.text.index('IoU 0.88')  # worst first
-    assert page.text.index('missed, 2,000 pixels') < page.text.index('missed, 900 pixels')
+    assert page.text.index('missed, 2,000 pixels') < page.text.index('missed, 400 pixels')
 
 
 @pytest.mark.parametrize(
