@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..boxes import Boxes
 from ..error_types import FP_TYPES, NONE, TYPES, claims
@@ -24,6 +25,13 @@ WIDTH, HEIGHT = 240, 150  # of a crop, at most
 OBJECT, DETECTION = '#009e73', '#e69f00'
 
 Box = tuple[float, float, float, float]  # x, y, width, height
+
+
+class Shape(NamedTuple):
+    """What to draw: the outline of a mask of shape (height, width), uint8, or else a box."""
+
+    box: Box
+    mask: NDArray[np.uint8] | None = None
 
 
 class Example(NamedTuple):
@@ -78,7 +86,7 @@ def find_examples(errors: Errors) -> list[Example]:
 
 
 def make_pictures(errors: Errors, folder: str, report_folder: str) -> list[dict[str, Any]]:
-    """Crops with boxes drawn in, as data URLs.
+    """Crops with boxes or the outlines of masks drawn in, as data URLs.
 
     Args:
         errors (Errors): Of K classes.
@@ -111,7 +119,7 @@ def make_pictures(errors: Errors, folder: str, report_folder: str) -> list[dict[
         for number in numbers:
             example = examples[number]
             pictures[number] = dict(
-                source=_crop(image, *_boxes(errors, example)),
+                source=_crop(image, *_shapes(errors, example)),
                 link=quote(Path(os.path.relpath(path, report_folder)).as_posix()),
                 file=path.name,
                 caption=example.caption,
@@ -143,32 +151,32 @@ def _find(folder: str, image_id: Any, entry: dict[str, Any]) -> Path:
     raise ValueError(f'no such file: {paths[0]}, file_name of image {image_id!r}. Check --images')
 
 
-def _boxes(errors: Errors, example: Example) -> tuple[Box | None, Box | None]:
-    """The boxes of the object and the detection of an example."""
+def _shapes(errors: Errors, example: Example) -> tuple[Shape | None, Shape | None]:
+    """The shapes of the object and the detection of an example."""
     regions = errors.evaluation.truth.regions
-    object_ = None if example.object < 0 else _box(regions, example.object)
+    object_ = None if example.object < 0 else _shape(regions, example.object)
     if example.detection < 0:
         return object_, None
     position = int(errors.evaluation.matches.order[example.detection])
-    return object_, _box(errors.detections.regions, position)
+    return object_, _shape(errors.detections.regions, position)
 
 
-def _box(regions: Any, position: int) -> Box:
+def _shape(regions: Any, position: int) -> Shape:
     if isinstance(regions, Boxes):
         sides = regions.x, regions.y, regions.width, regions.height
         x, y, width, height = (float(side[position]) for side in sides)
-    else:
-        from pycocotools import mask
+        return Shape((x, y, width, height))
+    from pycocotools import mask
 
-        x, y, width, height = mask.toBbox(regions.rles[position]).tolist()
-    return x, y, width, height
+    rle = regions.rles[position]
+    return Shape(tuple(mask.toBbox(rle).tolist()), mask.decode(rle))
 
 
-def _crop(image: Any, object_: Box | None, detection: Box | None) -> str:
-    """A small JPEG of the surroundings of the boxes, as a data URL."""
-    from PIL import ImageDraw
+def _crop(image: Any, object_: Shape | None, detection: Shape | None) -> str:
+    """A small JPEG of the surroundings of the shapes, as a data URL."""
+    from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-    boxes = [box for box in (object_, detection) if box is not None]
+    boxes = [shape.box for shape in (object_, detection) if shape is not None]
     left, top = min(box[0] for box in boxes), min(box[1] for box in boxes)
     right = max(box[0] + box[2] for box in boxes)
     bottom = max(box[1] + box[3] for box in boxes)
@@ -181,8 +189,17 @@ def _crop(image: Any, object_: Box | None, detection: Box | None) -> str:
     size = max(round((right - left) * scale), 1), max(round((bottom - top) * scale), 1)
     crop = image.resize(size, box=(left, top, right, bottom))
     draw = ImageDraw.Draw(crop)
-    for box, colour, width in ((object_, OBJECT, 5), (detection, DETECTION, 2)):
-        if box is not None:
+    for shape, colour, width in ((object_, OBJECT, 5), (detection, DETECTION, 2)):
+        if shape is None:
+            continue
+        box, mask = shape
+        if mask is not None:
+            filled = Image.fromarray(255 * mask)
+            # Unlike resize, transform takes masks of another size than the image.
+            filled = filled.transform(size, Image.Transform.EXTENT, (left, top, right, bottom))
+            inside = filled.filter(ImageFilter.MinFilter(2 * width + 1))
+            crop.paste(colour, mask=ImageChops.subtract(filled, inside))
+        else:
             # Sorted, because a detection may have a negative width or height.
             x = sorted(((box[0] - left) * scale, (box[0] + box[2] - left) * scale))
             y = sorted(((box[1] - top) * scale, (box[1] + box[3] - top) * scale))

@@ -182,6 +182,34 @@ def test_pictures_of_the_report(main, files):
     assert page.text.index('missed, 2,000 pixels') < page.text.index('missed, 400 pixels')
 
 
+def test_pictures_show_the_outlines_of_masks(main, files):
+    pytest.importorskip('plotly')
+    pytest.importorskip('pycocotools')
+    from PIL import Image
+
+    truth, results = files
+    for part in (*truth['annotations'], *results):  # the upper left triangle of each box
+        x, y, w, h = part['bbox']
+        part['segmentation'] = [[x, y, x + w, y, x, y + h]]
+    Path('gt.json').write_text(json.dumps(truth))
+    Path('results.json').write_text(json.dumps(results))
+    argv = ['gt.json', 'results.json', '--iou-type', 'segm', '--images', 'pictures']
+    main([*argv, '--html', 'report.html'])
+    missed = Page('report.html').tags['img'][0]['src'].split(',')[1]
+    image = Image.open(io.BytesIO(base64.b64decode(missed))).convert('RGB')
+    scale = 150 / 72  # a margin of 16 pixels above and below
+    x, y, w, h = MISSED
+    shown = {
+        name: image.getpixel((round((a - x + 16) * scale), round((b - y + 16) * scale)))
+        for name, a, b in [
+            ('left', x + 1, y + h / 2),
+            ('right', x + w - 1, y + h / 2),
+            ('inside', x + w / 4, y + h / 4),
+        ]
+    }
+    assert {name for name, (r, g, b) in shown.items() if g - max(r, b) > 30} == {'left'}, shown
+
+
 @pytest.mark.parametrize(
     'change, message',
     [
@@ -205,7 +233,8 @@ def test_images_need_a_report(main, files, capsys):
 
 def test_a_box_with_a_negative_width_is_drawn():
     image = pytest.importorskip('PIL.Image')
-    from alrp.lrp.report.pictures import _crop
+    from alrp.lrp.report.pictures import Shape, _crop
 
-    picture = _crop(image.new('RGB', (64, 48)), (10, 10, 20, 20), (30, 20, -12, -5))
+    object_, detection = Shape((10, 10, 20, 20)), Shape((30, 20, -12, -5))
+    picture = _crop(image.new('RGB', (64, 48)), object_, detection)
     assert picture.startswith('data:image/jpeg')
