@@ -159,6 +159,7 @@ def test_equal_scores_at_the_threshold_are_warned_of(main, files, capsys, digits
         (b'{"image_id": [1], "scores": [0.5]}', 'got an object with image_id, scores'),
         (b'[{"image_id": 1', 'may be incomplete'),
     ],
+    ids=['compressed', 'lines', 'scores', 'cut off'],
 )
 def test_results_that_cannot_be_read(main, files, content, message):
     Path('results.json').write_bytes(content)
