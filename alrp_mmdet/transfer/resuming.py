@@ -139,9 +139,11 @@ def _changed_epoch(meta: dict, loop: BaseLoop) -> list[str]:
     meta['iter'] = start = epoch * length  # MMEngine starts there, but would count from `iteration`
     if iteration == start:
         return []
-    if start < iteration <= start + length or not epoch or iteration % epoch:
-        return [f'iteration {iteration} -> {start}, as epoch {epoch + 1} starts again']
-    return [f'iterations per epoch {iteration // epoch} -> {length}']
+    again = f'iteration {iteration} -> {start}, as epoch {epoch + 1} starts again'
+    if not epoch or iteration % epoch:
+        return [again]
+    other_length = f'iterations per epoch {iteration // epoch} -> {length}'
+    return [f'{other_length}, or {again}' if start < iteration <= start + length else other_length]
 
 
 def _fast_forward(

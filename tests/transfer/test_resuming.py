@@ -147,7 +147,7 @@ def test_an_epoch_that_was_interrupted_starts_again(epochs, steps):
     expected, run = Run().train(epochs), Run()
     [change] = run.resume(saved)
     iteration = 4 * epochs
-    assert change == (
+    assert change.endswith(
         f'iteration {iteration + steps} -> {iteration}, as epoch {epochs + 1} starts again'
     )
     for _ in range(3):
