@@ -52,7 +52,7 @@ def load_json(source: str | os.PathLike[str] | object, name: str) -> tuple[Any, 
         raise CocoFormatError(where, [f'not UTF-8 text ({error}): save it as UTF-8']) from error
     except json.JSONDecodeError as error:
         if error.msg == 'Extra data':
-            problem = f'more than one JSON value ({error}): put them into one list'
+            problem = f'content after the end of the JSON value ({error}). Is it JSON Lines?'
             raise CocoFormatError(where, [problem]) from error
         raise CocoFormatError(
             where, [f'not JSON ({error}). The file may be incomplete: export it again']

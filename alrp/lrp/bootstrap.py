@@ -41,10 +41,12 @@ class Comparable(Protocol):
 class Difference:
     """The second detector minus the first one, in one number.
 
+    All are NaN where the number is undefined.
+
     Attributes:
         value (float): On all images.
         low (float): Lower end of the 95 % confidence interval.
-        high (float): Upper end. All numbers are NaN where the number is undefined.
+        high (float): Upper end.
         better (float): Share of the resamples in which the second detector is better.
         equal (float): Share of the resamples in which both are equal.
     """

@@ -13,8 +13,6 @@ LEAST_DIFFERENCE = 0.0005  # of LRP: less does not show in the tables
 
 def doubts(evaluation: Evaluation) -> list[str]:
     """One sentence for each reason to doubt the numbers, to go after the name of the results."""
-    if not (~evaluation.truth.ignored).any():
-        return ['no objects to find in the ground truth: AP and LRP are undefined']
     if not len(evaluation.matches.score):
         return ['no detections: AP is 0 and oLRP is 1']
     return [*_few_images(evaluation), *_ties(evaluation)]
@@ -35,7 +33,7 @@ def _few_images(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _ties(evaluation: Evaluation) -> Iterator[str]:
-    """Whether ties at the LRP-optimal thresholds make oLRP lower than any threshold can."""
+    """Whether equal scores make oLRP lower than any threshold can."""
     errors, tied = evaluation.olrp[:, 0].copy(), []
     for k, threshold in enumerate(evaluation.lrp_opt_thr[:, 0]):
         if threshold >= 0:  # -1 and NaN mean that there is none
@@ -43,12 +41,11 @@ def _ties(evaluation: Evaluation) -> Iterator[str]:
             if error > errors[k] + LEAST_DIFFERENCE:
                 tied.append(evaluation.category_names[k])
                 errors[k] = error
-    at_thresholds = mean_over_classes(errors)
-    olrp = mean_over_classes(evaluation.olrp[:, 0])
-    if at_thresholds > olrp + LEAST_DIFFERENCE:
+    if tied:
+        olrp, at_thresholds = map(mean_over_classes, (evaluation.olrp[:, 0], errors))
         yield (
-            f'equal scores at the LRP-optimal threshold of {format_list(tied)}: oLRP counts some '
+            f'equal scores at the LRP-optimal thresholds of {format_list(tied)}: oLRP counts some '
             'of these detections, in the order of the file, but a threshold keeps all. The mean '
-            f'LRP error at the thresholds is {at_thresholds:.3f}, oLRP is {olrp:.3f}. Scores '
-            'with more digits avoid this'
+            f'LRP error at the thresholds is {at_thresholds:.3f}, oLRP is {olrp:.3f}. Scores with '
+            'more digits often avoid this'
         )

@@ -228,8 +228,10 @@ def _masks(value: Any, where: str, count: int) -> list[Rle]:
             f'got {masks.shape}'
         )
     if masks.dtype.kind == 'f' or (masks.dtype != bool and not np.isin(masks, (0, 1)).all()):
+        most = masks.max(initial=0)
+        threshold = {1: 0.5, 255: 127}.get(1 if 0 < most <= 1 else most, 'THRESHOLD')
         raise ValueError(
-            f'{where}: expected bool, or whole numbers 0 and 1, got {masks.dtype} with '
-            f'{masks.max()}. Apply a threshold, such as masks > {0.5 if masks.max() <= 1 else 127}'
+            f'{where}: expected bool, or whole numbers 0 and 1, got {masks.dtype} up to {most:g}. '
+            f'Apply a threshold: masks > {threshold}'
         )
     return [mask.encode(np.asfortranarray(m, dtype=np.uint8)) for m in masks]

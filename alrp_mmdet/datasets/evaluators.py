@@ -59,6 +59,9 @@ def evaluator_problems(cfg: Config, split: str) -> list[str]:
         return problems
     parts = [*leaves(dataset)]
     place = f'{split}_dataloader.dataset'
+    for name in dict.fromkeys(map(type_name, _wrappers(dataset))):
+        if name in REPEATING:
+            problems.append(f'{place}: {name} evaluates images several times: remove it')
     if is_multiple(evaluator):
         prefixes = evaluator.get('dataset_prefixes') or ()
         if not len(metrics) == len(set(prefixes)) == len(prefixes) == len(parts):
@@ -70,19 +73,16 @@ def evaluator_problems(cfg: Config, split: str) -> list[str]:
             return problems
         pairs = zip(metrics, parts)
     elif len(parts) != 1:
-        if not all(_has_all_images(metric, parts) for metric in coco):
+        if not all(_is_merged(metric, parts) for metric in coco):
             problems.append(
                 f'{place} consists of {len(parts)} datasets, but {coco[0].name} compares with one '
-                'ann_file. Merge their annotation files into one (with ids that differ in the '
-                f"parts, too), or set type='{SEVERAL}', metrics=[one for each dataset] and "
+                'ann_file. Give images and annotations ids that are unique across the datasets and '
+                f"merge the files, or set type='{SEVERAL}', metrics=[one for each dataset] and "
                 'dataset_prefixes=[...]'
             )
         return problems
     else:
         pairs = ((metric, parts[0]) for metric in coco)
-    for name in map(type_name, _wrappers(dataset)):
-        if name in REPEATING:
-            problems.append(f'{place}: {name} evaluates images several times: remove it')
     for metric, leaf in pairs:
         if metric in coco:
             problems += _ann_file_problems(metric, leaf, place)
@@ -111,9 +111,10 @@ def is_multiple(evaluator) -> bool:
 
 
 def _wrappers(dataset: ConfigDict) -> Iterator[ConfigDict]:
-    while isinstance(dataset, dict) and isinstance(dataset.get('dataset'), dict):
+    inner = [dataset.get('dataset'), *(dataset.get('datasets') or [])]
+    for wrapped in filter(lambda entry: isinstance(entry, dict), inner):
         yield dataset
-        dataset = dataset['dataset']
+        yield from _wrappers(wrapped)
 
 
 def _setting_problems(metric: Metric) -> list[str]:
@@ -159,8 +160,8 @@ def _shared_names(metrics: Sequence[Metric]) -> list[str]:
     return problems
 
 
-def logs_coco_numbers(kind: type) -> bool:
-    """Whether a metric logs what ``CocoMetric`` or one of ours does; a subclass may log more."""
+def logs_known_numbers(kind: type) -> bool:
+    """Whether a metric logs what ``CocoMetric`` or one of ours does, and no more."""
     return getattr(kind, 'compute_metrics', None) in KNOWN_NUMBERS
 
 
@@ -169,7 +170,7 @@ def logged_names(metric: Metric) -> set[str]:
     settings = metric.settings
     if settings.get('format_only') or metric.prefix is None or 'Dump' in metric.type.__name__:
         return set()
-    if not logs_coco_numbers(metric.type):
+    if not issubclass(metric.type, CocoMetric):
         return {metric.type.__name__}
     kinds = settings.get('metric') or 'bbox'
     items = settings.get('metric_items') or CocoLRPMetric.ap_items
@@ -209,7 +210,7 @@ def _ann_file_problems(metric: Metric, dataset: ConfigDict, place: str) -> list[
     return []
 
 
-def _has_all_images(metric: Metric, parts: Sequence[ConfigDict]) -> bool:
+def _is_merged(metric: Metric, parts: Sequence[ConfigDict]) -> bool:
     """Whether the file of a metric is that of several datasets, merged."""
     ann_file = metric.settings.get('ann_file')
     if not ann_file or not all(map(is_local_coco, parts)):

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from alrp.text import format_list
 
 from ..evaluation import CocoLRPMetric
-from .evaluators import Metric, is_multiple, logged_names, logs_coco_numbers, metrics_of
+from .evaluators import Metric, is_multiple, logged_names, logs_known_numbers, metrics_of
 
 
 def monitor_problems(cfg: Config) -> list[str]:
@@ -23,7 +23,7 @@ def monitor_problems(cfg: Config) -> list[str]:
     if not evaluator or is_multiple(evaluator):
         return []
     metrics = [*metrics_of(evaluator, 'val_evaluator')]
-    known = all(logs_coco_numbers(m.type) and m.prefix is not None for m in metrics)
+    known = all(logs_known_numbers(m.type) and m.prefix is not None for m in metrics)
     if not metrics or not known:
         return []
     names = [f'{m.prefix}/{name}' for m in metrics for name in sorted(_names(m))]

@@ -38,7 +38,7 @@ class ResumeHook(Hook):
             changes = apply_settings(checkpoint, runner.optim_wrapper, schedulers, loop)
             if changes:
                 runner.logger.warning(
-                    f'Resuming with other settings than before: {"; ".join(changes)}'
+                    f'The resumed run differs from the earlier one: {"; ".join(changes)}'
                 )
         for text in _not_applied(runner, checkpoint):
             runner.logger.warning(f'Not applied to a resumed run: {text}')

@@ -10,6 +10,7 @@ from .losses.ranking_loss import RankingLoss
 from .ranking_head import RankingHeadMixin
 
 LOSS_METHODS = 'loss', 'loss_by_feat', 'loss_by_feat_single', 'loss_and_target'
+OURS = 'mmdet', 'alrp_mmdet'
 
 
 def check_losses(model: dict) -> None:
@@ -28,15 +29,16 @@ def check_losses(model: dict) -> None:
         head = resolve_type(node, MODELS)
         if not isinstance(head, type):
             continue
+        if _calls_losses_itself(head):
+            continue
         for key, loss in _ranking_losses(node):
-            if issubclass(head, RankingHeadMixin):
-                if key != 'loss_cls':
-                    raise ConfigError(
-                        f'{head.__name__}.{key} cannot be the ranking loss {loss.__name__}: it can '
-                        'only be the loss_cls'
-                    )
-            elif _calls_losses_as_mmdet(head):
-                raise ConfigError(_refusal(head, key, loss))
+            if key != 'loss_cls':
+                raise ConfigError(
+                    f'{head.__name__} cannot use the ranking loss {loss.__name__} as {key}, only '
+                    'as loss_cls'
+                )
+            if not issubclass(head, RankingHeadMixin):
+                raise ConfigError(_refusal(head, loss))
 
 
 def _ranking_losses(node: dict) -> Iterator[tuple[str, type]]:
@@ -47,22 +49,22 @@ def _ranking_losses(node: dict) -> Iterator[tuple[str, type]]:
             yield key, loss
 
 
-def _calls_losses_as_mmdet(head: type) -> bool:
-    """Whether all methods that may call the losses of a head are MMDetection's."""
+def _calls_losses_itself(head: type) -> bool:
+    """Whether a method that may call the losses of a head is the user's."""
     methods = [getattr(head, name) for name in LOSS_METHODS if hasattr(head, name)]
-    return bool(methods) and all(m.__module__.split('.')[0] == 'mmdet' for m in methods)
+    return not methods or any(m.__module__.split('.')[0] not in OURS for m in methods)
 
 
-def _refusal(head: type, key: str, loss: type) -> str:
+def _refusal(head: type, loss: type) -> str:
     of_mmdet = next(kind for kind in head.__mro__ if kind.__module__.split('.')[0] == 'mmdet')
-    ours = [kind for kind in _subclasses(RankingHeadMixin) if issubclass(kind, of_mmdet)]
+    ours = [kind.__name__ for kind in _subclasses(RankingHeadMixin) if issubclass(kind, of_mmdet)]
     text = f'{head.__name__} cannot be trained with the ranking loss {loss.__name__}'
-    if not ours:
-        return (
-            f'{text}, and there is no head that ranks in its place: see docs/models.md for those '
-            f'there are, and CONTRIBUTING.md to add one. Or use another {key}'
-        )
-    return f'{text}. Use {" or ".join([*sorted(k.__name__ for k in ours), f"another {key}"])}'
+    if ours:
+        return f'{text}. Use {" or ".join(sorted(ours))} or another loss_cls'
+    return (
+        f'{text}, and there is no such head that ranks: docs/models.md lists those there are, '
+        'CONTRIBUTING.md shows how to add one. Or use another loss_cls'
+    )
 
 
 def _subclasses(kind: type) -> set[type]:

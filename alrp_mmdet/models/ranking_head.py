@@ -16,7 +16,7 @@ from ..config.types import resolve_type, type_name
 from .losses.ranking_loss import RankingLoss
 from .structures import MaskLosses, Predictions, Targets
 
-# Upper bounds of MMDetection's bounded localisation losses.
+# Upper bounds of MMDetection's bounded localisation losses. By name: a subclass may have another.
 UPPER_BOUND = dict(IoULoss=1.0, GIoULoss=2.0, DIoULoss=2.0, CIoULoss=2.0, SIoULoss=2.0)
 # Localisation losses that compare what the head regresses. All others compare boxes.
 ENCODED = L1Loss, SmoothL1Loss, BalancedL1Loss, MSELoss
@@ -31,7 +31,8 @@ class RankingHeadMixin:
     Args:
         loss_cls (dict): Config of a ``RankingLoss``. Defaults to ``aLRPLoss``.
         loss_bbox (dict): Config of the localisation loss. Defaults to ``GIoULoss``. If the ranking
-            loss needs bounded boxes, as ``aLRPLoss`` does: ``IoULoss`` with ``mode='linear'``,
+            loss needs bounded boxes, as ``aLRPLoss`` does: ``IoULoss`` with ``mode='linear'`` or
+            ``'square'``,
             ``GIoULoss``, ``DIoULoss``, ``CIoULoss`` or ``SIoULoss``, with ``loss_weight`` 1. A loss
             of your own may have the class attributes ``upper_bound``, the largest loss of a box,
             and ``compares_boxes``, False if it compares boxes as the head regresses them.
@@ -168,9 +169,9 @@ def ranking_loss_type(head: str, loss_cls: dict) -> type[RankingLoss]:
     return loss_type
 
 
-def _compares_boxes(loss: type) -> bool:
-    known: bool = getattr(loss, 'compares_boxes', not issubclass(loss, ENCODED))
-    return known
+def _compares_boxes(loss: object) -> bool:
+    encoded = isinstance(loss, type) and issubclass(loss, ENCODED)
+    return bool(getattr(loss, 'compares_boxes', not encoded))
 
 
 def _upper_bound(loss_bbox: dict) -> float | None:

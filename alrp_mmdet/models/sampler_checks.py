@@ -54,7 +54,7 @@ def _check(key: str, sampler: dict | None, most: float = math.inf) -> None:
     if isinstance(kind, type) and issubclass(kind, PseudoSampler):
         return
     if 'num' not in sampler and isinstance(kind, type) and not kind.__module__.startswith('mmdet.'):
-        return  # of the user, who knows what it takes
+        return  # of the user, without a number of candidates to take
     num, neg_pos_ub = sampler.get('num', 0), sampler.get('neg_pos_ub', -1)
     takes_positives = num * sampler.get('pos_fraction', 1) >= most
     takes_negatives = num >= 2 * most and not 0 <= neg_pos_ub < most

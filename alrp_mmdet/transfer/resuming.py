@@ -48,8 +48,9 @@ def apply_settings(
     """Replace the optimizer settings and schedules of a checkpoint if the config has others.
 
     Schedules continue as if the run had used those of the config from the start. The state of the
-    optimizer, such as momentum, is kept if it still fits. Without changes, the checkpoint is not
-    touched.
+    optimizer, such as momentum, is kept if it still fits. An epoch that was interrupted starts
+    again, as MMEngine does it, also for ``meta['iter']`` and the schedules; weights, momentum and
+    self-balance keep its steps. Without changes, the checkpoint is not touched.
 
     Args:
         checkpoint (dict): The checkpoint to resume.
@@ -76,7 +77,7 @@ def apply_settings(
         changes, saved = [], {}
         reset = ['no optimizer in the checkpoint: its momentum and other states start from zero']
     changes += _changed_schedules(saved_schedulers, schedulers)
-    changes += _changed_epoch(checkpoint['meta'], loop)
+    changes += _changed_epoch(checkpoint, loop)
     if not (changes or reset):
         return []
     if any(getattr(s, 'need_val_args', False) for s in schedulers) and not reset:
@@ -131,19 +132,21 @@ def _schedule_changes(old: dict, scheduler: _ParamScheduler) -> Iterator[str]:
             yield f'{name}.{key} {_text(old[key])} -> {_text(new[key])}'
 
 
-def _changed_epoch(meta: dict, loop: BaseLoop) -> list[str]:
+def _changed_epoch(checkpoint: dict, loop: BaseLoop) -> list[str]:
     """Count iterations by the current length of an epoch, from the start of an epoch."""
     if not isinstance(loop, EpochBasedTrainLoop):
         return []
-    epoch, iteration, length = meta['epoch'], meta['iter'], len(loop.dataloader)
-    meta['iter'] = start = epoch * length  # MMEngine starts there, but would count from `iteration`
-    if iteration == start:
-        return []
-    again = f'iteration {iteration} -> {start}, as epoch {epoch + 1} starts again'
-    if not epoch or iteration % epoch:
-        return [again]
-    other_length = f'iterations per epoch {iteration // epoch} -> {length}'
-    return [f'{other_length}, or {again}' if start < iteration <= start + length else other_length]
+    meta, new = checkpoint['meta'], len(loop.dataloader)
+    epoch, iteration = meta['epoch'], meta['iter']
+    info = (checkpoint.get('message_hub') or {}).get('runtime_info') or {}
+    old = iteration // epoch if epoch else new
+    if info.get('max_epochs') and info.get('max_iters'):
+        old = info['max_iters'] // info['max_epochs']
+    meta['iter'] = epoch * new  # MMEngine starts there, but would count from `iteration`
+    changes = [f'iterations per epoch {old} -> {new}'] if epoch and old != new else []
+    if iteration > epoch * old:
+        changes.append(f'epoch {epoch + 1} starts again, as it was interrupted')
+    return changes
 
 
 def _fast_forward(

@@ -209,6 +209,16 @@ def test_several_datasets_with_a_merged_file(config, content, tmp_path):
     config.val_dataloader.dataset = dict(type='ConcatDataset', datasets=parts)
     config.val_evaluator.ann_file = f'{tmp_path}/merged.json'
     check_datasets(config, ('train', 'val'))
+    for twice in (
+        dict(type='RepeatDataset', times=2, dataset=config.val_dataloader.dataset),
+        dict(
+            type='ConcatDataset',
+            datasets=[dict(type='RepeatDataset', times=2, dataset=parts[0]), parts[1]],
+        ),
+    ):
+        changed = deepcopy(config)
+        changed.val_dataloader.dataset = twice
+        assert 'RepeatDataset evaluates images several times' in refused(changed)
     for wrong in (dict(merged, images=merged['images'][1:]), dict(merged, categories=[])):
         (tmp_path / 'merged.json').write_text(json.dumps(wrong))
         assert 'consists of 2 datasets' in refused(config)
@@ -230,7 +240,12 @@ def test_other_metrics_may_need_and_log_more(config, kind):
     config.default_hooks.checkpoint.save_best = key
     config.val_evaluator.type = kind
     check_datasets(config, ('train', 'val'))
-    config.val_evaluator.type = 'CocoMetric'
+    metric = config.val_evaluator.to_dict()
+    config.val_evaluator = [dict(metric, metric='bbox'), dict(metric, metric='segm')]
+    check_datasets(config, ('train', 'val'))
+    config.val_evaluator = [metric, dict(metric, type='CocoMetric')]
+    assert 'log the same names' in refused(config)
+    config.val_evaluator = dict(metric, type='CocoMetric')
     assert key in refused(config)
 
 

@@ -49,6 +49,8 @@ def test_bad_masks_are_named():
         (np.ones((1, 1, 4, 5)), ['(1, 1, 4, 5)']),
         (np.full((1, 4, 5), 0.7), ['float64', '0.5']),
         (np.full((1, 4, 5), 255), ['int64', '0 and 1', '255', '> 127']),
+        (np.full((1, 4, 5), 7.3), ['float64', 'up to 7.3', '> THRESHOLD']),
+        (np.ones((1, 0, 5)), ['float64', 'up to 0']),
         (np.ones((1, 5, 4), bool), ['5 x 4', '4 x 5']),
     ):
         with pytest.raises(ValueError) as error:

@@ -33,6 +33,14 @@ class OwnRankingHead(ALRPRetinaHead):
     """A user's head that ranks."""
 
 
+@MODELS.register_module()
+class OwnAuxiliaryHead(ALRPRetinaHead):
+    """A user's head that ranks twice."""
+
+    def loss_by_feat(self, *args, **kwargs):
+        return super().loss_by_feat(*args, **kwargs)
+
+
 def model(head, **losses):
     return dict(type='RetinaNet', bbox_head=dict(type=head, **losses))
 
@@ -40,24 +48,40 @@ def model(head, **losses):
 @pytest.mark.parametrize('head', ['ALRPRetinaHead', 'OwnRankingHead', 'OwnLossHead'])
 def test_heads_that_call_ranking_losses_pass(head):
     check_losses(model(head, loss_cls=RS, loss_bbox=dict(type='GIoULoss')))
+    check_losses(model('OwnAuxiliaryHead', loss_cls=RS, loss_auxiliary=RS))
+
+
+CANNOT = 'cannot be trained with the ranking loss RankSortLoss'
 
 
 @pytest.mark.parametrize(
-    'head, key, advice',
+    'head, advice',
     [
-        ('RetinaHead', 'loss_cls', 'Use ALRPRetinaHead or OwnRankingHead or another loss_cls'),
-        ('RetinaHead', 'loss_bbox', 'another loss_bbox'),
-        ('OwnRetinaHead', 'loss_cls', 'Use ALRPRetinaHead or'),
-        ('FCOSHead', 'loss_centerness', 'no head that ranks.*another loss_centerness'),
-        ('YOLOXHead', 'loss_obj', 'another loss_obj'),
-        ('TOODHead', 'initial_loss_cls', 'another initial_loss_cls'),
-        ('CenterNetHead', 'loss_center_heatmap', 'another loss_center_heatmap'),
-        ('DETRHead', 'loss_cls', r'CONTRIBUTING\.md to add one'),
-        ('Shared2FCBBoxHead', 'loss_cls', 'ALRPShared2FCBBoxHead|another'),
-        ('ALRPRetinaHead', 'loss_bbox', 'can only be the loss_cls'),
+        ('RetinaHead', 'Use ALRPRetinaHead or OwnAuxiliaryHead or OwnRankingHead or another loss'),
+        ('OwnRetinaHead', 'Use ALRPRetinaHead or'),
+        ('Shared2FCBBoxHead', 'Use ALRPBBoxHead or another loss_cls'),
+        ('BBoxHead', 'Use ALRPBBoxHead or another loss_cls'),
+        ('DETRHead', r'docs/models\.md lists those .* CONTRIBUTING\.md'),
     ],
 )
-def test_ranking_losses_in_other_places_are_refused(head, key, advice):
-    with pytest.raises(ConfigError, match=f'^{head}.*RankSortLoss.*({advice})'):
+def test_heads_that_do_not_rank_are_refused(head, advice):
+    with pytest.raises(ConfigError, match=f'^{head} {CANNOT}.* {advice}'):
+        check_losses(model(head, loss_cls=RS))
+    check_losses(model(head, loss_cls=dict(type='FocalLoss')))
+
+
+@pytest.mark.parametrize(
+    'head, key',
+    [
+        ('RetinaHead', 'loss_bbox'),
+        ('ALRPRetinaHead', 'loss_bbox'),
+        ('FCOSHead', 'loss_centerness'),
+        ('YOLOXHead', 'loss_obj'),
+        ('TOODHead', 'initial_loss_cls'),
+        ('CenterNetHead', 'loss_center_heatmap'),
+    ],
+)
+def test_ranking_losses_in_other_places_are_refused(head, key):
+    with pytest.raises(ConfigError, match=f'^{head} cannot use .* RankSortLoss as {key}, only as'):
         check_losses(model(head, **{key: RS}))
     check_losses(model(head, **{key: dict(type='FocalLoss')}))

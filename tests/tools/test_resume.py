@@ -154,7 +154,7 @@ def test_a_resumed_run_takes_the_settings_of_the_config(tmp_path, config, tool):
     )
     tool('train.py', config, '--work-dir', 'run', '--resume', options=options)
     log = log_of(tmp_path / 'run')
-    [line] = [line for line in log.splitlines() if 'other settings' in line]
+    [line] = [line for line in log.splitlines() if 'differs from the earlier' in line]
     assert 'lr 0.01 -> 0.002' in line and 'iterations per epoch 4 -> 2' in line
     assert 'lr: 2.0000e-03' in log
     checkpoint = torch.load(tmp_path / 'run' / 'epoch_2.pth')

@@ -117,6 +117,7 @@ def test_without_a_change_the_checkpoint_is_not_touched(schedule, groups):
         (dict(schedule=(WARMUP, COSINE)), 'another CosineAnnealingLR'),
         (dict(schedule=()), '2 -> 0 entries'),
         (dict(epoch_length=2), 'iterations per epoch 4 -> 2'),
+        (dict(epoch_length=3), 'iterations per epoch 4 -> 3'),
     ],
 )
 @pytest.mark.parametrize('groups', [1, 4])
@@ -137,19 +138,19 @@ def test_changed_settings_apply_as_if_from_the_start(change, message, groups):
         run.train(1), expected.train(1)
 
 
-@pytest.mark.parametrize('epochs, steps', [(0, 3), (1, 1), (2, 4), (5, 2)])
-def test_an_epoch_that_was_interrupted_starts_again(epochs, steps):
+@pytest.mark.parametrize('epochs, steps', [(0, 3), (1, 1), (2, 2), (2, 4), (5, 2)])
+@pytest.mark.parametrize('length', [4, 3])
+def test_an_epoch_that_was_interrupted_starts_again(epochs, steps, length):
     """MMEngine starts it again, but would count and schedule its steps twice."""
     saved = Run().train(epochs)
     saved.loop.dataloader = range(steps)
     saved = saved.train(1).checkpoint()
     saved['meta']['epoch'] = epochs  # CheckpointHook with by_epoch=False saves within the epoch
-    expected, run = Run().train(epochs), Run()
-    [change] = run.resume(saved)
-    iteration = 4 * epochs
-    assert change.endswith(
-        f'iteration {iteration + steps} -> {iteration}, as epoch {epochs + 1} starts again'
-    )
+    saved['message_hub'] = dict(runtime_info=dict(max_epochs=9, max_iters=36))
+    expected, run = Run(epoch_length=length).train(epochs), Run(epoch_length=length)
+    changed = ['iterations per epoch 4 -> 3'] if epochs and length == 3 else []
+    changes = run.resume(saved)
+    assert changes == [*changed, f'epoch {epochs + 1} starts again, as it was interrupted']
     for _ in range(3):
         assert (run.epoch, run.iter) == (expected.epoch, expected.iter)
         assert run.group['lr'] == pytest.approx(expected.group['lr'], rel=1e-12)

@@ -79,6 +79,9 @@ def evaluate_detections(
         args.ground_truth, args.results, args.iou_type, args.rules, args.sigmas
     )
     check_task(args, task, truth)
+    if truth.ignored.all():
+        text = f'{args.ground_truth}: no objects to find: AP and LRP are undefined'
+        warnings.warn(text, stacklevel=1)
     for path in paths:
         evaluation = evaluate_results(
             path, truth, task, limits, IOU_THRESHOLDS, on_step, bool(args.calibration)
@@ -107,12 +110,16 @@ def print_warnings(messages: list[str]) -> None:
 
 
 def comparison_json(
-    args: argparse.Namespace, differences: Differences, errors: Sequence[Errors]
+    args: argparse.Namespace,
+    summary: dict[str, float],
+    differences: Differences,
+    errors: Sequence[Errors],
 ) -> dict:
     values = {name: dataclasses.asdict(d) for name, d in differences.items()}
     return dict(
         results=args.results,
         other=args.compare,
+        summary=summary,
         num_resamples=args.bootstrap,
         confidence=CONFIDENCE,
         differences={name: with_null(difference) for name, difference in values.items()},
@@ -171,14 +178,14 @@ def main(argv: list[str] | None = None):
                 content = first.to_dict()
                 content |= dict(ground_truth=args.ground_truth, results=args.results)
                 content['classes'] = [*map(with_null, rows)]
-                if args.compare is not None:
-                    *_, second = evaluations.values()
-                    content['other'] = dict(results=args.compare, summary=second.values())
                 if args.errors:
                     content['errors'] = errors[0].to_dict()
-                if args.compare is not None and (differences or args.errors):
+                if args.compare is not None:
                     compared_errors = errors if args.errors else ()
-                    content['comparison'] = comparison_json(args, differences, compared_errors)
+                    *_, other = evaluations.values()
+                    content['comparison'] = comparison_json(
+                        args, other.values(), differences, compared_errors
+                    )
                 contents[args.json] = json.dumps(content, allow_nan=False) + '\n'
             if args.csv is not None:
                 contents[args.csv] = csv_of(rows, columns)

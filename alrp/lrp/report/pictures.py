@@ -17,7 +17,7 @@ from ..errors import Errors
 
 PER_CLASS, MAX_CLASSES = 3, 30
 KINDS = dict(
-    missed='Missed objects, largest first',
+    missed='Objects without any detection, largest first',
     false='False positives, highest score first',
     loose='True positives, lowest IoU first',
 )

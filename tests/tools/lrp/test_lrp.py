@@ -135,7 +135,7 @@ def test_progress_is_shown_on_a_terminal(main, files, capsys, monkeypatch):
     assert '[4/4] counting' in printed.err and 'counting' not in printed.out
 
 
-def test_detections_beyond_the_limit_are_counted(main, files, capsys):
+def test_detections_within_the_limit_are_counted(main, files, capsys):
     """Each of the four images has six objects of three classes, and two detections of each."""
     main(['gt.json', 'results.json'])
     assert '48 detections, at most 100 per image and class' in capsys.readouterr().out

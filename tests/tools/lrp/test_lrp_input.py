@@ -131,9 +131,9 @@ def test_few_images_with_detections_are_warned_of(main, files, capsys, num_image
 
 def test_no_objects_give_a_warning(main, files, capsys):
     Path('gt.json').write_text(json.dumps(dict(files['gt'], annotations=[])))
-    main(['gt.json', 'results.json'])
+    main(['gt.json', 'results.json', '--compare', 'other.json'])
     [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith('warning: results.json: no objects')
+    assert line.startswith('warning: gt.json: no objects')
 
 
 @pytest.mark.parametrize('digits, warned', [(1, True), (9, False)])
@@ -155,7 +155,10 @@ def test_equal_scores_at_the_threshold_are_warned_of(main, files, capsys, digits
     'content, message',
     [
         (gzip.compress(b'[]'), 'unpack it with gunzip'),
-        (b'{"image_id": 1}\n{"image_id": 1}\n', r'more than one JSON value \(.*line 2'),
+        (
+            b'{"image_id": 1}\n{"image_id": 1}\n',
+            r'after the end of .* \(.*line 2.*JSON Lines',
+        ),
         (b'{"image_id": [1], "scores": [0.5]}', 'got an object with image_id, scores'),
         (b'[{"image_id": 1', 'may be incomplete'),
     ],

@@ -96,7 +96,8 @@ def test_comparison_without_and_with_intervals(main, folder, capsys):
     main([*argv, '--bootstrap', '0', '--html', 'out.html', '--json', 'out.json'])
     assert 'interval' not in capsys.readouterr().out
     assert 'interval' not in Path('out.html').read_text(encoding='utf-8')
-    assert 'comparison' not in json.loads(Path('out.json').read_text())
+    found = json.loads(Path('out.json').read_text())['comparison']
+    assert found['differences'] == {} and found['summary']['LRP'] > 0
 
     main([*argv, '--bootstrap', '30', '--html', 'out.html', '--json', 'out.json'])
     found = json.loads(Path('out.json').read_text())['comparison']
