@@ -229,7 +229,7 @@ def _masks(value: Any, where: str, count: int) -> list[Rle]:
         )
     if masks.dtype.kind == 'f' or (masks.dtype != bool and not np.isin(masks, (0, 1)).all()):
         most = masks.max(initial=0)
-        threshold = {1: 0.5, 255: 127}.get(1 if 0 < most <= 1 else most, 'THRESHOLD')
+        threshold = 0.5 if most <= 1 else 127 if most == 255 else 'THRESHOLD'
         raise ValueError(
             f'{where}: expected bool, or whole numbers 0 and 1, got {masks.dtype} up to {most:g}. '
             f'Apply a threshold: masks > {threshold}'

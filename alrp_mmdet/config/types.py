@@ -60,6 +60,11 @@ def _add_imports(cfg: Config, modules: set[str]) -> None:
         cfg.custom_imports = {**custom, 'imports': [*known, *new]}
 
 
+def is_known_code(kind: type | Callable) -> bool:
+    """Whether a class or function is MMDetection's or ours, not the user's."""
+    return kind.__module__.split('.')[0] in ('mmdet', SCOPE)
+
+
 def type_name(cfg: dict) -> str:
     """Name of a config's type, without a scope; empty if it has none."""
     kind = cfg.get('type', '')

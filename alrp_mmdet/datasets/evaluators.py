@@ -13,14 +13,13 @@ from alrp.coco import CocoFormatError, Fields, read_annotations
 from alrp.text import describe_error, format_list
 
 from ..config.nodes import dicts
-from ..config.types import resolve_type, type_name
+from ..config.types import is_known_code, resolve_type, type_name
 from ..evaluation import CocoLRPMetric, LVISLRPMetric
 from .leaves import ann_file_of, is_local_coco, leaves
 
 REPEATING = 'RepeatDataset', 'ClassBalancedDataset'
 LVIS = LVISLRPMetric, LVISMetric
 SEVERAL = 'MultiDatasetsEvaluator'
-KNOWN_PACKAGES = 'mmdet', 'alrp_mmdet'
 KNOWN_NUMBERS = [  # the metrics whose numbers we know
     kind.compute_metrics for kind in (CocoMetric, CocoLRPMetric, *LVIS)
 ]
@@ -112,9 +111,10 @@ def is_multiple(evaluator) -> bool:
 
 def _wrappers(dataset: ConfigDict) -> Iterator[ConfigDict]:
     inner = [dataset.get('dataset'), *(dataset.get('datasets') or [])]
-    for wrapped in filter(lambda entry: isinstance(entry, dict), inner):
-        yield dataset
-        yield from _wrappers(wrapped)
+    for wrapped in inner:
+        if isinstance(wrapped, dict):
+            yield dataset
+            yield from _wrappers(wrapped)
 
 
 def _setting_problems(metric: Metric) -> list[str]:
@@ -124,7 +124,7 @@ def _setting_problems(metric: Metric) -> list[str]:
             f'{metric.name}: format_only=True writes results, but outfile_prefix, the start of '
             'their file names, is not set'
         ]
-    if metric.type.__module__.split('.')[0] not in KNOWN_PACKAGES:
+    if not is_known_code(metric.type):
         return []  # to build it might write files, or need the ann_file
     try:
         metric.type(

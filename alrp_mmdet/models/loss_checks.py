@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from mmdet.registry import MODELS
 
 from ..config.file import ConfigError
-from ..config.types import resolve_type, typed_nodes
+from ..config.types import is_known_code, resolve_type, typed_nodes
 from .losses.ranking_loss import RankingLoss
 from .ranking_head import RankingHeadMixin
 
 LOSS_METHODS = 'loss', 'loss_by_feat', 'loss_by_feat_single', 'loss_and_target'
-OURS = 'mmdet', 'alrp_mmdet'
 
 
 def check_losses(model: dict) -> None:
@@ -52,7 +51,7 @@ def _ranking_losses(node: dict) -> Iterator[tuple[str, type]]:
 def _calls_losses_itself(head: type) -> bool:
     """Whether a method that may call the losses of a head is the user's."""
     methods = [getattr(head, name) for name in LOSS_METHODS if hasattr(head, name)]
-    return not methods or any(m.__module__.split('.')[0] not in OURS for m in methods)
+    return not methods or not all(map(is_known_code, methods))
 
 
 def _refusal(head: type, loss: type) -> str:

@@ -6,7 +6,7 @@ from mmdet.models.task_modules import PseudoSampler
 from mmdet.registry import MODELS, TASK_UTILS
 
 from ..config.file import ConfigError
-from ..config.types import resolve_type, type_name, typed_nodes
+from ..config.types import is_known_code, resolve_type, type_name, typed_nodes
 from .ranking_head import RankingHeadMixin
 
 
@@ -53,7 +53,7 @@ def _check(key: str, sampler: dict | None, most: float = math.inf) -> None:
     kind = resolve_type(sampler, TASK_UTILS) if sampler else PseudoSampler
     if isinstance(kind, type) and issubclass(kind, PseudoSampler):
         return
-    if 'num' not in sampler and isinstance(kind, type) and not kind.__module__.startswith('mmdet.'):
+    if 'num' not in sampler and isinstance(kind, type) and not is_known_code(kind):
         return  # of the user, without a number of candidates to take
     num, neg_pos_ub = sampler.get('num', 0), sampler.get('neg_pos_ub', -1)
     takes_positives = num * sampler.get('pos_fraction', 1) >= most
