@@ -32,10 +32,10 @@ class RankingHeadMixin:
         loss_cls (dict): Config of a ``RankingLoss``. Defaults to ``aLRPLoss``.
         loss_bbox (dict): Config of the localisation loss. Defaults to ``GIoULoss``. If the ranking
             loss needs bounded boxes, as ``aLRPLoss`` does: ``IoULoss`` with ``mode='linear'`` or
-            ``'square'``,
-            ``GIoULoss``, ``DIoULoss``, ``CIoULoss`` or ``SIoULoss``, with ``loss_weight`` 1. A loss
-            of your own may have the class attributes ``upper_bound``, the largest loss of a box,
-            and ``compares_boxes``, False if it compares boxes as the head regresses them.
+            ``'square'``, ``GIoULoss``, ``DIoULoss``, ``CIoULoss`` or ``SIoULoss``, with
+            ``loss_weight`` 1. A loss of your own may have the class attributes ``upper_bound``, the
+            largest loss of a box, and ``compares_boxes``, False if it compares boxes as the head
+            regresses them.
 
     Raises:
         ValueError: If ``loss_cls`` is not a ranking loss, or if ``loss_cls``, ``loss_bbox`` and
