@@ -136,7 +136,7 @@ class Run:
 
 
 # What the report expects: the losses and seeds of each detector, on all datasets.
-PLAN = dict(retinanet=(tuple(LOSSES), SEEDS), atss=((BASELINE, 'alrp', 'rs'), SEEDS[:3]))
+PLAN = dict(retinanet=(tuple(LOSSES), SEEDS), atss=((BASELINE, 'ap', 'alrp', 'rs'), SEEDS[:3]))
 
 
 def first_run(loss: str, epochs: int | None = None) -> Run:

@@ -235,7 +235,7 @@ def test_first_runs_and_tuning_make_a_page(results, tmp_path):
     page = (tmp_path / 'docs' / 'results.md').read_text()
     titles = re.findall('^## (.*)$', page, re.MULTILINE)
     assert 'First runs' in titles and 'Tuning' in titles and 'RetinaNet' not in titles
-    assert '0 of 136' in page and '| Chess pieces |' in page and '{{' not in page
+    assert '0 of 148' in page and '| Chess pieces |' in page and '{{' not in page
     assert not list(tmp_path.rglob('*.svg'))
 
 
