@@ -30,7 +30,8 @@ def load_json(source: str | os.PathLike[str] | object, name: str) -> tuple[Any, 
     """Parse a JSON file.
 
     Args:
-        source (str | os.PathLike | object): Path of the file, or content that is parsed already.
+        source (str | os.PathLike | object): Path of the file, or content that is parsed already,
+            also as the ``COCO`` of pycocotools or the ``LVIS`` of lvis.
         name (str): What to call parsed content in messages.
 
     Returns:
@@ -42,7 +43,7 @@ def load_json(source: str | os.PathLike[str] | object, name: str) -> tuple[Any, 
     """
     where = describe_source(source, name)
     if not isinstance(source, str | os.PathLike):
-        return source, where
+        return getattr(source, 'dataset', source), where
     content = Path(source).read_bytes()
     if content.startswith(GZIP):
         raise CocoFormatError(where, ['a compressed file: unpack it with gunzip'])

@@ -40,12 +40,13 @@ def evaluate_lrp(
     """Evaluate detections in COCO format: LRP, and AP with the values of pycocotools or lvis.
 
     Args:
-        ground_truth (str | os.PathLike | dict): Path of a file of COCO-format annotations, or its
-            content.
+        ground_truth (str | os.PathLike | dict): Path of a file of COCO-format annotations, its
+            content, or pycocotools' ``COCO`` of it.
         results (str | os.PathLike | list[dict] | dict[str, ArrayLike]): Path of a file of
-            COCO-format results, its content, or a dict of arrays with N values: ``image_id``,
-            ``category_id``, ``score`` and ``bbox`` (N, 4), for example. Arrays of boxes and files
-            of boxes take the least memory. Without detections, AP is 0 and LRP is 1.
+            COCO-format results, its content, the ``COCO`` that ``loadRes`` returns, or a dict of
+            arrays with N values: ``image_id``, ``category_id``, ``score`` and ``bbox`` (N, 4), for
+            example. Arrays of boxes and files of boxes take the least memory. Without detections,
+            AP is 0 and LRP is 1.
         iou_type (str, optional): ``bbox``, ``segm`` or ``keypoints``. None takes what the results
             have: keypoints, else boxes, else masks.
         max_dets (Sequence[int], optional): Limits on the detections per image and category, or per

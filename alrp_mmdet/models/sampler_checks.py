@@ -1,4 +1,4 @@
-"""Checks that all candidates are ranked, before a model is built."""
+"""Checks that all candidates are ranked, and alike, before a model is built."""
 
 import math
 
@@ -11,23 +11,24 @@ from .ranking_head import RankingHeadMixin
 
 
 def check_samplers(model: dict) -> None:
-    """Check that no sampler leaves out candidates of a head that ranks.
+    """Check that no sampler leaves out candidates of a head that ranks, and none is weighted.
 
     The configs of MMDetection's two-stage detectors sample 256 anchors and 512 RoIs of each image.
-    A ranking of so few negatives is another loss, and nothing in the log would tell.
+    A ranking of so few negatives is another loss, and nothing in the log would tell. Nor would it
+    tell that a ranking has no weights, so that ``pos_weight`` has no effect.
 
     Args:
         model (dict): The config of a model.
 
     Raises:
-        ConfigError: If a sampler leaves out candidates. Names its key.
+        ConfigError: If a sampler leaves out candidates or positives are weighted. Names the key.
     """
     for node in typed_nodes(model):
         settings = dict.get(node, 'train_cfg') or {}
         if _ranks(dict.get(node, 'bbox_head')):
-            _check('train_cfg.sampler', settings.get('sampler'))
+            _check('train_cfg', settings)
         if _ranks(dict.get(node, 'rpn_head')):
-            _check('train_cfg.rpn.sampler', (settings.get('rpn') or {}).get('sampler'))
+            _check('train_cfg.rpn', settings.get('rpn') or {})
         heads = _listed((dict.get(node, 'roi_head') or {}).get('bbox_head'))
         stages = _listed(settings.get('rcnn')) if any(map(_ranks, heads)) else []
         test_settings = dict.get(node, 'test_cfg') or {}
@@ -36,7 +37,7 @@ def check_samplers(model: dict) -> None:
         most = 2 * proposals.get('max_per_img', math.inf)
         for number, stage in enumerate(stages):
             index = f'.{number}' if len(stages) > 1 else ''
-            _check(f'train_cfg.rcnn{index}.sampler', stage.get('sampler'), most)
+            _check(f'train_cfg.rcnn{index}', stage, most)
 
 
 def _ranks(head: object) -> bool:
@@ -44,7 +45,17 @@ def _ranks(head: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, RankingHeadMixin)
 
 
-def _check(key: str, sampler: dict | None, most: float = math.inf) -> None:
+def _check(key: str, settings: dict, most: float = math.inf) -> None:
+    _check_sampler(f'{key}.sampler', settings.get('sampler'), most)
+    weight = settings.get('pos_weight', -1)
+    if weight > 0 and weight != 1:  # MMDetection takes 0 and less for 1
+        raise ConfigError(
+            f'{key}.pos_weight is {weight}, but a ranking loss does not weight positives: leave it '
+            'at -1'
+        )
+
+
+def _check_sampler(key: str, sampler: dict | None, most: float) -> None:
     """Check that a sampler takes all candidates of an image, of which there are at most ``most``.
 
     ``num * pos_fraction`` positives are taken, then ``num`` less these negatives, but at most

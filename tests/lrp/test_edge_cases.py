@@ -131,6 +131,15 @@ def test_ids_may_be_text():
     assert evaluation.summary['oLRP'] == 0
 
 
+def test_objects_of_pycocotools():
+    truth, results = make_data(0, 20, 40)
+    coco = pytest.importorskip('pycocotools.coco').COCO()
+    coco.dataset = truth
+    coco.createIndex()
+    expected = evaluate_lrp(truth, results).summary
+    assert evaluate_lrp(coco, coco.loadRes(results)).summary == expected
+
+
 def test_paths_and_numpy_numbers(tmp_path):
     ground_truth, results = make_data(2, 10, 20)
     for name, content in dict(truth=ground_truth, results=results).items():

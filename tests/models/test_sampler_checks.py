@@ -107,3 +107,15 @@ def test_models_within_models():
     model.train_cfg.rpn.sampler = FEW
     with pytest.raises(ConfigError, match=r'train_cfg\.rpn\.sampler'):
         check_samplers(dict(type='SoftTeacher', detector=model))
+
+
+@pytest.mark.parametrize('key', ['train_cfg.rpn', 'train_cfg.rcnn'])
+def test_positives_cannot_be_weighted(key):
+    model = read(FASTER_RCNN)
+    settings = model.train_cfg[key.split('.')[1]]
+    for weight in (-1, 0, 1):  # MMDetection takes 0 and less for 1
+        settings.pos_weight = weight
+        check_samplers(model)
+    settings.pos_weight = 4
+    with pytest.raises(ConfigError, match=f'{key}.pos_weight is 4'):
+        check_samplers(model)
