@@ -39,7 +39,7 @@ from .errors import (
 )
 from .hooks import FineTuneHook, ImageErrorHook, MicroBatchHook, ResumeHook
 from .models.loss_checks import check_losses
-from .models.sampler_checks import check_samplers
+from .models.train_cfg_checks import check_train_cfg
 from .optional_packages import check_packages
 from .transfer.safe_loading import CheckpointError
 
@@ -92,14 +92,18 @@ def load_config(args: argparse.Namespace) -> Config:
         cfg.launcher = args.launcher
         check_names(cfg)
         warnings = [] if args.cfg_options is None else apply_options(cfg, args.cfg_options)
-    if rank() == 0:
-        for text in warnings:
-            print(f'warning: {text}')
+    _print_warnings(warnings)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs', Path(args.config).stem))
     return cfg
+
+
+def _print_warnings(warnings: list[str]) -> None:
+    if rank() == 0:
+        for text in warnings:
+            print(f'warning: {text}')
 
 
 def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...]) -> Runner:
@@ -125,7 +129,7 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
     check_settings(cfg, splits)
     check_losses(cfg.model)
     if 'train' in splits:
-        check_samplers(cfg.model)
+        _print_warnings(check_train_cfg(cfg.model))
     problem = folder_problem(cfg.work_dir, cfg.work_dir)
     if problem is not None:
         raise ConfigError(f'{problem}: choose another --work-dir')

@@ -16,7 +16,10 @@ from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 
-import alrp_mmdet  # noqa: F401 - registers
+from alrp_mmdet.config.file import read_config
+from alrp_mmdet.config.misspelt_settings import check_settings
+from alrp_mmdet.models.loss_checks import check_losses
+from alrp_mmdet.models.train_cfg_checks import check_train_cfg
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / 'configs'
@@ -35,6 +38,10 @@ DAILY = (
     'rs_solov2-light_r18',
     'rs_yolact_r18',
 )
+PARAMETERS = [
+    pytest.param(name, marks=() if any(x in name for x in DAILY) else pytest.mark.slow)
+    for name in NAMES
+]
 
 
 @pytest.fixture(scope='module')
@@ -77,6 +84,14 @@ def annotate(folder: Path, classes: tuple[str, ...]) -> str:
     path = folder / f'{len(classes)}_classes.json'
     path.write_text(json.dumps(content))
     return path.name
+
+
+@pytest.mark.parametrize('name', PARAMETERS)
+def test_config_passes_all_checks_of_the_tools(name):
+    cfg = read_config(CONFIGS / name)
+    check_settings(cfg, ('train', 'val', 'test'))
+    check_losses(cfg.model)
+    assert check_train_cfg(cfg.model) == []
 
 
 def load(name: str, pictures: Path, tmp_path: Path) -> Config:
@@ -138,13 +153,7 @@ def with_gradient(model) -> set[str]:
     return {name for name, grad in gradients.items() if grad.any()}
 
 
-@pytest.mark.parametrize(
-    'name',
-    [
-        pytest.param(name, marks=() if any(x in name for x in DAILY) else pytest.mark.slow)
-        for name in NAMES
-    ],
-)
+@pytest.mark.parametrize('name', PARAMETERS)
 def test_config_trains_and_predicts(name, pictures, tmp_path, monkeypatch):
     monkeypatch.setattr(CARAFEPack, 'feature_reassemble', reassemble)
     cfg = load(name, pictures, tmp_path)

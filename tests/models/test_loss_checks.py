@@ -45,7 +45,9 @@ def model(head, **losses):
     return dict(type='RetinaNet', bbox_head=dict(type=head, **losses))
 
 
-@pytest.mark.parametrize('head', ['ALRPRetinaHead', 'OwnRankingHead', 'OwnLossHead'])
+@pytest.mark.parametrize(
+    'head', ['ALRPRetinaHead', 'ALRPSOLOV2Head', 'OwnRankingHead', 'OwnLossHead']
+)
 def test_heads_that_call_ranking_losses_pass(head):
     check_losses(model(head, loss_cls=RS, loss_bbox=dict(type='GIoULoss')))
     check_losses(model('OwnAuxiliaryHead', loss_cls=RS, loss_auxiliary=RS))
@@ -57,10 +59,11 @@ CANNOT = 'cannot be trained with the ranking loss RankSortLoss'
 @pytest.mark.parametrize(
     'head, advice',
     [
-        ('RetinaHead', 'Use ALRPRetinaHead or OwnAuxiliaryHead or OwnRankingHead or another loss'),
+        ('RetinaHead', 'Use ALRPRetinaHead or OwnRankingHead or another loss_cls'),
         ('OwnRetinaHead', 'Use ALRPRetinaHead or'),
         ('Shared2FCBBoxHead', 'Use ALRPBBoxHead or another loss_cls'),
         ('BBoxHead', 'Use ALRPBBoxHead or another loss_cls'),
+        ('SOLOV2Head', 'Use ALRPSOLOV2Head or another loss_cls'),
         ('DETRHead', r'docs/models\.md lists those .* CONTRIBUTING\.md'),
     ],
 )
