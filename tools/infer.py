@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import itertools
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -81,6 +82,8 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.batch_size < 1:
         parser.error(f'--batch-size must be at least 1, got {args.batch_size}')
+    if math.isnan(args.score_thr):
+        parser.error('--score-thr must be a number, got nan')
     problem = checkpoint_last_problem(args.inputs, args.checkpoint)
     if problem is not None:
         parser.error(problem)

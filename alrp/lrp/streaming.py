@@ -150,9 +150,9 @@ class LRPMetric:
         """
         images = [self._images]
         for other in others:
-            for name in ('iou_type', 'classes'):
+            for name in ('iou_type', 'classes', 'max_dets', 'iou_thresholds'):
                 mine, theirs = getattr(self, name), getattr(other, name)
-                if mine != theirs:
+                if not np.array_equal(mine, theirs):
                     raise ValueError(f'metrics have different {name}: {mine!r} and {theirs!r}')
             images.append(other._images)
         self._images = _merged(images)

@@ -244,8 +244,8 @@ def find_iou_type(ground_truth: object, results: object) -> str:
     """The type of IoU that a ground truth and results are for.
 
     Results with keypoints are evaluated as keypoints, if the ground truth has any; others as boxes,
-    if they have boxes; else as masks. Without results, the ground truth decides between keypoints
-    and boxes.
+    if they have boxes, with a warning if they have masks, too; else as masks. Without results, the
+    ground truth decides between keypoints and boxes.
 
     Args:
         ground_truth (object): Parsed content of an annotation file, which need not be valid.
@@ -261,7 +261,15 @@ def find_iou_type(ground_truth: object, results: object) -> str:
     keys = set().union(*detections) if detections else {'bbox', 'keypoints'}
     if 'keypoints' in keys and any('keypoints' in annotation for annotation in annotations):
         return 'keypoints'
-    return 'segm' if 'bbox' not in keys and 'segmentation' in keys else 'bbox'
+    if 'bbox' not in keys and 'segmentation' in keys:
+        return 'segm'
+    if any(entry.get('segmentation') and entry.get('bbox') for entry in detections):
+        warnings.warn(
+            'the results have boxes and masks: boxes are evaluated. For masks, set the IoU type to '
+            'segm (--iou-type segm)',
+            stacklevel=4,
+        )
+    return 'bbox'
 
 
 def is_lvis(ground_truth: object) -> bool:

@@ -77,7 +77,13 @@ class AtomicCheckpointHook(CheckpointHook):
 
 
 def _check_finite(model: torch.nn.Module) -> None:
-    names = [name for name, x in model.state_dict().items() if not x.isfinite().all()]
+    weights = {name for name, _ in model.named_parameters()}
+    names = [
+        name
+        for name, x in model.state_dict().items()
+        # A buffer may be infinite from the start, such as the mask of an attention.
+        if torch.is_tensor(x) and not (x.isfinite() if name in weights else ~x.isnan()).all()
+    ]
     if names:
         raise FloatingPointError(
             f'{len(names)} tensors of the model are NaN or infinite, e.g. {names[0]}. The model '

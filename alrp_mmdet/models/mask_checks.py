@@ -15,16 +15,18 @@ def check_mask_loss(loss_cls: RankingLoss, loss_mask: nn.Module) -> None:
         loss_mask (nn.Module): The mask loss.
 
     Raises:
-        ValueError: If the mask loss is not ``DiceLoss`` with ``activate=True``, or has a weight
-            although the ranking loss balances masks.
+        ValueError: If the mask loss is not ``DiceLoss`` of sigmoids, or has a weight although the
+            ranking loss balances masks.
     """
-    if not isinstance(loss_mask, DiceLoss) or not loss_mask.activate:
+    is_dice = isinstance(loss_mask, DiceLoss)
+    if not is_dice or not (loss_mask.activate and loss_mask.use_sigmoid):
         got = type(loss_mask).__name__
-        if isinstance(loss_mask, DiceLoss):
-            got += ' with activate=False'
+        if is_dice:
+            got += f' with {"use_sigmoid" if loss_mask.activate else "activate"}=False'
         raise ValueError(
             f'{type(loss_cls).__name__} needs one loss in [0, 1] per mask: set '
-            f"loss_mask=dict(_delete_=True, type='DiceLoss'), with activate=True, got {got}"
+            f"loss_mask=dict(_delete_=True, type='DiceLoss'), with activate and use_sigmoid True, "
+            f'got {got}'
         )
     check_mask_weight(loss_cls, loss_mask.loss_weight, 'loss_mask.loss_weight')
 
@@ -40,7 +42,7 @@ def check_mask_weight(loss_cls: RankingLoss, weight: float, key: str) -> None:
     Raises:
         ValueError: If it is not.
     """
-    if loss_cls.balances_masks and weight != 1:
+    if loss_cls.balances and weight != 1:
         raise ValueError(
             f'{type(loss_cls).__name__} balances masks with the classification: leave {key} at 1, '
             f'got {weight}. loss_cls.loss_weight scales all losses'

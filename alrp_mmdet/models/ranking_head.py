@@ -32,10 +32,10 @@ class RankingHeadMixin:
         loss_cls (dict): Config of a ``RankingLoss``. Defaults to ``aLRPLoss``.
         loss_bbox (dict): Config of the localisation loss. Defaults to ``GIoULoss``. If the ranking
             loss needs bounded boxes, as ``aLRPLoss`` does: ``IoULoss`` with ``mode='linear'`` or
-            ``'square'``, ``GIoULoss``, ``DIoULoss``, ``CIoULoss`` or ``SIoULoss``, with
-            ``loss_weight`` 1. A loss of your own may have the class attributes ``upper_bound``, the
-            largest loss of a box, and ``compares_boxes``, False if it compares boxes as the head
-            regresses them.
+            ``'square'``, ``GIoULoss``, ``DIoULoss``, ``CIoULoss`` or ``SIoULoss``. If it balances,
+            as ``aLRPLoss`` and ``RankSortLoss`` do: with ``loss_weight`` 1. A loss of your own may
+            have the class attributes ``upper_bound``, the largest loss of a box, and
+            ``compares_boxes``, False if it compares boxes as the head regresses them.
 
     Raises:
         ValueError: If ``loss_cls`` is not a ranking loss, or if ``loss_cls``, ``loss_bbox`` and
@@ -52,6 +52,8 @@ class RankingHeadMixin:
         loss_type = ranking_loss_type(type(self).__name__, loss_cls)
         if loss_type.needs_bounded_boxes:
             _check_bounded(loss_type.__name__, loss_bbox)
+        if loss_type.balances:
+            _check_weight(loss_type.__name__, loss_bbox)
         # MMDetection's heads read use_sigmoid from the config.
         loss_cls = dict(loss_cls, use_sigmoid=loss_cls.get('use_sigmoid', True))
         super().__init__(*args, loss_cls=loss_cls, loss_bbox=loss_bbox, **kwargs)
@@ -195,6 +197,9 @@ def _check_bounded(loss_cls: str, loss_bbox: dict) -> None:
             f"{loss_cls} needs a bounded loss_bbox: use dict(type='IoULoss', mode='linear'). The "
             'logarithm, its default, is unbounded'
         )
+
+
+def _check_weight(loss_cls: str, loss_bbox: dict) -> None:
     if loss_bbox.get('loss_weight', 1.0) != 1.0:
         raise ValueError(
             f'{loss_cls} balances localisation with classification: leave loss_bbox.loss_weight at '

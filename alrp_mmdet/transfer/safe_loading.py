@@ -54,7 +54,7 @@ class _SafeLoader:
         try:
             with _weights_only():
                 return _rename_config_text(self.loader(filename, *args, **kwargs))
-        except (torch.OutOfMemoryError, PermissionError):
+        except (torch.OutOfMemoryError, PermissionError, ImportError):
             raise
         except FileNotFoundError as error:
             raise CheckpointError(f'there is no checkpoint {filename}') from error
@@ -66,7 +66,7 @@ class _SafeLoader:
             ) from error
         except _UnpicklingError as error:
             raise CheckpointError(_refusal(filename, str(error))) from None
-        except (RuntimeError, EOFError, KeyError, OSError, ValueError) as error:
+        except Exception as error:  # a damaged file raises errors of many types
             raise CheckpointError(_damage(filename, _first_sentence(error))) from error
 
 

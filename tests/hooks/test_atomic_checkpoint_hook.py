@@ -117,6 +117,25 @@ def test_weights_with_nan_are_not_saved(tmp_path, runner):
     assert (tmp_path / 'last_checkpoint').read_text().endswith('epoch_1.pth')
 
 
+def test_buffers_may_be_infinite(tmp_path, runner):
+    class WithState(torch.nn.Linear):
+        def get_extra_state(self):
+            return dict(not_a='tensor')
+
+        def set_extra_state(self, state):
+            pass
+
+    runner.model = WithState(1, 1)
+    runner.model.register_buffer('mask', torch.tensor([0.0, float('-inf')]))
+    hook = AtomicCheckpointHook(interval=1)
+    hook.before_train(runner)
+    hook._save_checkpoint(runner)
+    assert names(tmp_path) == ['epoch_1.pth']
+    runner.model.mask[0] = float('nan')
+    with pytest.raises(FloatingPointError, match=r'^1 tensors .* mask'):
+        hook._save_checkpoint(runner)
+
+
 def test_a_file_is_replaced_only_when_the_new_one_is_complete(tmp_path, monkeypatch):
     backend = get_file_backend(backend_args=dict(backend='atomic'))
     path = tmp_path / 'deep' / 'epoch_1.pth'

@@ -183,6 +183,9 @@ def test_task_is_found_in_the_files():
     assert find_iou_type(lvis[0], keypoints[1]) == 'bbox'  # no keypoints to compare with
     assert find_iou_type(keypoints[0], lvis[1]) == 'bbox'
     assert find_iou_type(lvis[0], [dict(segmentation={}, score=1)]) == 'segm'
+    with pytest.warns(UserWarning, match='boxes and masks: boxes are evaluated.*--iou-type segm'):
+        both = [dict(bbox=[0, 0, 1, 1], segmentation=dict(size=[1, 1], counts='11'), score=1)]
+        assert find_iou_type(lvis[0], both) == 'bbox'
     assert find_iou_type(keypoints[0], []) == 'keypoints'
     v05 = [dict(id=1, not_exhaustive_category_ids=[])]
     assert find_task(dict(images=v05)).rules == 'lvis'

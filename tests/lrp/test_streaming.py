@@ -139,8 +139,10 @@ def test_merge_equals_one_metric():
     merged = parts[0].merge_state(sent)
     assert merged is parts[0] and len(merged) == 3
     assert_same(merged.compute(), whole.compute())
-    with pytest.raises(ValueError, match='classes'):
-        merged.merge_state([LRPMetric(classes=['a'])])
+    others = dict(classes=['a'], max_dets=[7], iou_thresholds=[0.5])
+    for name, value in others.items():
+        with pytest.raises(ValueError, match=f'different {name}'):
+            merged.merge_state([LRPMetric(**{name: value})])
 
 
 def test_reset_forgets():

@@ -198,6 +198,13 @@ def test_broken_predictions_stop_training_and_say_when(where, loss):
             ),
             'RankSortLoss.*IoU.*L1Loss',
         ),
+        (
+            dict(
+                loss_cls=dict(type='RankSortLoss'),
+                loss_bbox=dict(type='GIoULoss', loss_weight=2.0),
+            ),
+            r'RankSortLoss balances.*loss_bbox\.loss_weight.* 2\.0',
+        ),
         (dict(loss_cls=dict(type='RankSortLoss', delta=0)), 'delta'),
         (dict(loss_cls=dict(type='aLRPLoss', delta=0)), 'delta'),
         (dict(loss_cls=dict(type='aLRPLoss', tau=1.0)), 'tau'),

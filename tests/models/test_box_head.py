@@ -95,3 +95,9 @@ def test_box_head_scores_start_low_and_have_no_background():
     best = found[0]
     assert best.scores.item() == pytest.approx(cls_score.sigmoid().max().item())
     assert best.labels.item() == cls_score.max(dim=0).values.argmax()
+
+
+@pytest.mark.parametrize('lacking', ['with_cls', 'with_reg'])
+def test_box_head_needs_classes_and_boxes(lacking):
+    with pytest.raises(ValueError, match=lacking):
+        box_head(3, **{lacking: False})

@@ -176,8 +176,10 @@ def test_masks_of_half_precision_are_compared_in_single_precision(monkeypatch):
     [
         (dict(mask_head=dict(loss_mask=dict(_delete_=True, type='CrossEntropyLoss'))), 'DiceLoss'),
         (dict(mask_head=dict(loss_mask=dict(activate=False))), 'DiceLoss.*activate=False'),
+        (dict(mask_head=dict(loss_mask=dict(use_sigmoid=False))), 'DiceLoss.*use_sigmoid=False'),
         (dict(mask_head=dict(loss_mask=dict(loss_weight=7.0))), r'loss_mask\.loss_weight.*7\.0'),
         (dict(max_masks=0), 'max_masks'),
+        (dict(max_masks=1.5), 'max_masks.* 1.5'),
         (dict(mask_head=None), 'StandardRoIHead'),
         (
             dict(

@@ -171,7 +171,7 @@ def test_a_loop_of_your_own_ends_periods(runtime, printed, interval):
     'name, bad',
     [
         *(('start_weight', value) for value in (0, -1, float('inf'), float('nan'), '50')),
-        *(('interval', value) for value in (0, 1.5, '2')),
+        *(('interval', value) for value in (0, 1.5, '2', True)),
     ],
 )
 def test_bad_arguments(name, bad):

@@ -88,3 +88,16 @@ def test_two_checkpoints_are_an_error_message(config, script, capsys, name, befo
         script(name, config, *before, 'best_epoch_1.pth', 'best_epoch_2.pth', *after)
     message = capsys.readouterr().err
     assert 'one checkpoint' in message and 'best_epoch_1.pth best_epoch_2.pth' in message
+
+
+@pytest.mark.parametrize(
+    'name, args',
+    [
+        ('infer.py', ['0.png', 'run/epoch_1.pth', '--out', 'out']),
+        ('analysis/draw_detections.py', ['tiny.py', 'run/epoch_1.pth']),
+    ],
+)
+def test_a_score_threshold_is_a_number(script, capsys, name, args):
+    with pytest.raises(SystemExit):
+        script(name, *args, '--score-thr', 'nan')
+    assert '--score-thr must be a number, got nan' in capsys.readouterr().err

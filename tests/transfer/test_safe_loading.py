@@ -185,7 +185,7 @@ def test_installing_twice_changes_nothing():
     assert set(torch.serialization.get_safe_globals()) == allowed
 
 
-@pytest.mark.parametrize('content', ['cut short', 'cut shorter', 'empty', 'text', 'pickle'])
+@pytest.mark.parametrize('content', ['cut short', 'cut shorter', 'empty', 'text', 'yaml', 'pickle'])
 def test_damaged_file(tmp_path, content):
     path = tmp_path / 'damaged.pth'
     torch.save(dict(state_dict=dict(weight=torch.ones(9999))), path)
@@ -196,6 +196,7 @@ def test_damaged_file(tmp_path, content):
             'cut shorter': whole[:1000],
             'empty': b'',
             'text': b'hello',
+            'yaml': b'train: a',
             'pickle': pickle.dumps([object], 4),
         }[content]
     )

@@ -1,6 +1,7 @@
 """Draw detections, with any masks, next to the ground truth."""
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
@@ -37,7 +38,10 @@ def parse_args():
     )
     parser.add_argument('--device', help='default: cuda if there is a GPU, else cpu')
     parser.add_argument('--force', action='store_true', help='overwrite an existing picture')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if math.isnan(args.score_thr):
+        parser.error('--score-thr must be a number, got nan')
+    return args
 
 
 def main():

@@ -33,7 +33,7 @@ class aLRPLoss(RankingLoss):  # noqa: N801 - the paper's spelling
     """
 
     needs_bounded_boxes = True
-    balances_masks = True
+    balances = True
 
     def __init__(
         self,

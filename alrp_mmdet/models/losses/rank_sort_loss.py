@@ -27,7 +27,7 @@ class RankSortLoss(RankingLoss):
     """
 
     needs_ious = True
-    balances_masks = True
+    balances = True
     self_count = 0.5
 
     def __init__(self, delta: float = 0.5, bbox_weight: float = 1.0, **kwargs):

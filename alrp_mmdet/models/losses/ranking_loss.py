@@ -65,7 +65,7 @@ class RankingLoss(nn.Module):
 
     needs_bounded_boxes = False  # loss_bbox must be bounded, and is scaled to [0, 1]
     needs_ious = False  # loss_bbox must compare boxes
-    balances_masks = False  # weights masks itself, so that their loss must have weight 1
+    balances = False  # weights boxes and masks itself, so that their losses must have weight 1
     self_count = 1.0  # of a positive in its own rank, see Ranking
 
     # MMDetection's box heads then call get_cls_channels and get_activation.

@@ -48,7 +48,8 @@ class SelfBalance(nn.Module):
     def __init__(self, start_weight: float = START_WEIGHT, interval: int | None = None):
         super().__init__()
         check_positive('self_balance.start_weight', start_weight)
-        if interval is not None and not (isinstance(interval, int) and interval >= 1):
+        # Not isinstance, by which True is a number.
+        if interval is not None and not (type(interval) is int and interval >= 1):
             raise ValueError(
                 f'self_balance.interval must be a whole number of at least 1, got {interval!r}'
             )

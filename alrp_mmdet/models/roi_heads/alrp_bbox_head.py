@@ -43,6 +43,11 @@ class ALRPBBoxHead(RankingHeadMixin, Shared2FCBBoxHead):
         **kwargs,
     ):
         super().__init__(*args, reg_decoded_bbox=reg_decoded_bbox, init_cfg=init_cfg, **kwargs)
+        if not (self.with_cls and self.with_reg):
+            raise ValueError(
+                f'{type(self).__name__} ranks classes by their boxes: leave with_cls and with_reg '
+                'at True'
+            )
         if init_cfg is None:
             self.init_cfg.append(
                 dict(type='Normal', std=0.01, bias_prob=bias_prob, override=dict(name='fc_cls'))

@@ -39,8 +39,8 @@ class ALRPMaskRoIHead(StandardRoIHead):
 
     def __init__(self, *args, max_masks: int = 200, **kwargs):
         super().__init__(*args, **kwargs)
-        if max_masks < 1:
-            raise ValueError(f'max_masks must be at least 1, got {max_masks}')
+        if not isinstance(max_masks, int) or max_masks < 1:
+            raise ValueError(f'max_masks must be a whole number of at least 1, got {max_masks!r}')
         if not self.with_mask or not isinstance(self.bbox_head, RankingHeadMixin):
             raise ValueError(
                 f'{type(self).__name__} needs a mask_head and a bbox_head trained by ranking, such '
