@@ -23,6 +23,7 @@ from .config.build_errors import explain_build_error
 from .config.file import ConfigError, read_config
 from .config.misspelt_settings import check_settings
 from .config.options import CfgOptions, apply_options, check_names
+from .config.schedule import schedule_warnings
 from .datasets.check import AnnotationError, check_datasets
 from .datasets.palettes import set_palettes
 from .datasets.setting_types import missing_settings
@@ -129,7 +130,7 @@ def build_runner(cfg: Config, args: argparse.Namespace, splits: tuple[str, ...])
     check_settings(cfg, splits)
     check_losses(cfg.model)
     if 'train' in splits:
-        _print_warnings(check_train_cfg(cfg.model))
+        _print_warnings([*check_train_cfg(cfg.model), *schedule_warnings(cfg)])
     problem = folder_problem(cfg.work_dir, cfg.work_dir)
     if problem is not None:
         raise ConfigError(f'{problem}: choose another --work-dir')

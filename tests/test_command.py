@@ -1,5 +1,6 @@
 """The command ``alrp``: its list of tools, and how it runs them."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -103,5 +104,9 @@ def test_a_missing_package_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, 'mmengine', None)
     with pytest.raises(SystemExit, match='alrp mmengine needs mmengine, which is not installed'):
         main(['mmengine'])
+    shutil.copy(ROOT / 'tools' / 'demo.py', tmp_path)
+    monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
+    with pytest.raises(SystemExit, match='alrp demo needs torch, which is not installed'):
+        main(['demo'])
     with pytest.raises(ModuleNotFoundError):  # a defect
         main(['no_such_module'])

@@ -4,6 +4,7 @@ Usage: ``python tools/demo.py``, or ``make demo``. It takes a few minutes on a C
 """
 
 import argparse
+import importlib.util
 import re
 import signal
 import subprocess
@@ -21,6 +22,9 @@ NUMBERS = r'(?:loss\w*|self_balance|ranked_iou|coco/bbox_(?:mAP|oLRP)): \S+'
 
 def main():
     argparse.ArgumentParser(description=__doc__.partition('\n')[0]).parse_args()
+    for name in ('torch', 'mmengine', 'mmcv', 'mmdet', 'matplotlib'):
+        if importlib.util.find_spec(name) is None:  # alrp says how to install it
+            raise ModuleNotFoundError(f'No module named {name!r}', name=name)
     work_dir = new_work_dir(Path('work_dirs'), 'demo')
     print(f'Writing to {work_dir}')
     title = 'Training (a few minutes). The loss first rises, until self_balance has adapted'

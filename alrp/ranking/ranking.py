@@ -86,6 +86,9 @@ class Ranking:
         pos_values: Callable[[Tensor], dict[str, Tensor]] | None = None,
     ) -> None:
         labelled = labels if isinstance(labels, Labels) else Labels(labels)
+        for name, value in dict(logits=logits, labels=labelled.values).items():
+            if not torch.is_tensor(value):
+                raise ValueError(f'{name} must be a tensor, got a {type(value).__name__}')
         self.logits = logits
         self.delta = delta
         self.self_count = self_count

@@ -81,7 +81,10 @@ def apply_options(cfg: Config, options: dict) -> list[str]:
         unchanged = [x for x in _settings(cfg, name) if name in options and x[1] != options[name]]
         if unchanged:
             text = f'--cfg-options sets {name}, a variable, which changes no setting'
-            raise ConfigError(text + _instead(unchanged))
+            raise ConfigError(
+                f'{text + _instead(unchanged)}, or change {name} in the config file, where other '
+                'settings may be made from it, too'
+            )
     return [
         f'{name} is a variable of the config: settings that were made from it keep their values'
         for name in variables

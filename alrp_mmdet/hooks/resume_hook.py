@@ -48,7 +48,8 @@ class ResumeHook(Hook):
         if done >= end:
             runner.logger.warning(
                 f'nothing left to train: {filename} has completed {done} of {end} {unit}. To train '
-                f'longer, increase train_cfg.max_{unit} and adapt param_scheduler'
+                f'longer, increase max_{unit} in the config file, and the end of param_scheduler '
+                'there if it is not made from it'
             )
 
 

@@ -106,7 +106,8 @@ def test_an_option_of_a_variable_without_effect_is_refused(config):
     with pytest.raises(ConfigError) as error:
         apply_options(config, {'data_root': 'other/', places[0]: 'other/'})
     message = str(error.value)
-    assert 'sets data_root, a variable' in message and message.endswith(f'set {places[1]} instead')
+    assert 'sets data_root, a variable' in message
+    assert f'set {places[1]} instead, or change data_root in the config file' in message
 
 
 def test_an_option_of_a_variable_is_warned_of(config):

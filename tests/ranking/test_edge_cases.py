@@ -107,6 +107,8 @@ def test_localisation_errors_that_are_not_finite_are_refused(bad):
     [
         (torch.zeros(2, 2), torch.ones(2, 2).long(), 'one-dimensional'),
         (torch.zeros(()), torch.ones(()).long(), 'one-dimensional'),
+        (np.zeros(2), torch.ones(2).long(), 'logits must be a tensor, got a ndarray'),
+        (torch.zeros(1), [1], 'labels must be a tensor, got a list'),
         (torch.zeros(2), torch.ones(3).long(), 'equally long'),
         (torch.zeros(2).long(), torch.ones(2).long(), 'logits must be .* float64, got int64'),
         (torch.zeros(2).to(torch.complex64), torch.ones(2).long(), 'got complex64'),
