@@ -119,6 +119,17 @@ MASK_ROI_HEAD = """\
 dict(
         bbox_head=dict(num_classes=len(classes)), mask_head=dict(num_classes=len(classes))
     )"""
+# Without this, MMDetection's assigners take what is detected on crowds for background.
+CROWD_COMMENT = """
+# The annotations have crowds or difficult objects: what lies mostly on them is not ranked.
+"""
+CROWD_TEMPLATES = {
+    'one-stage': "model['train_cfg'] = dict(assigner=dict(ignore_iof_thr=0.5))",
+    'two-stage': """\
+model['train_cfg'] = dict(
+    rpn=dict(assigner=dict(ignore_iof_thr=0.5)), rcnn=dict(assigner=dict(ignore_iof_thr=0.5))
+)""",
+}
 MODEL_TEMPLATES = {
     'one-stage': """\
 model = dict(
@@ -190,7 +201,7 @@ def format_config(
         val_file=str(val.ann_file),
         val_folder=f'{val.image_folder}/',
         thresholds=str(folder / 'thresholds.json'),
-        model=_format_model(recipe, settings),
+        model=_format_model(recipe, settings) + _format_crowds(recipe, objects),
         schedule=schedule.config,
         epochs_reason=EPOCHS_GIVEN if settings.epochs_given else EPOCHS_CHOSEN,
         steps=settings.steps,
@@ -233,6 +244,13 @@ def _explain_scale(
     if image_scale[0] < 0.9 * median_long_side:
         return f'reduced to fit into {max_scale[0]}x{max_scale[1]}'
     return 'scaled to multiples of 32'
+
+
+def _format_crowds(recipe: Recipe, objects: Objects) -> str:
+    """Settings that keep crowds out of the ranking; FoveaBox has none."""
+    if not objects.crowds or recipe.architecture not in CROWD_TEMPLATES:
+        return ''
+    return CROWD_COMMENT + CROWD_TEMPLATES[recipe.architecture]
 
 
 def _format_model(recipe: Recipe, settings: TrainingSettings) -> str:

@@ -102,19 +102,25 @@ def test_a_few_steps_improve_ranking_and_boxes(losses, num_classes):
     assert all(p.grad.isfinite().all() for p in head.parameters())
 
 
-def test_ignored_regions_and_images_of_different_sizes():
-    head = build(
+@pytest.mark.parametrize(
+    'name, assigner',
+    [('ALRPRetinaHead', MAX_IOU), ('ALRPATSSHead', dict(type='ATSSAssigner', topk=9))],
+)
+def test_ignored_regions_and_images_of_different_sizes(name, assigner):
+    head = build_head(
+        name,
         train_cfg=dict(
-            assigner=dict(MAX_IOU, ignore_iof_thr=0.5),
+            assigner=dict(assigner, ignore_iof_thr=0.5),
             allowed_border=0,
             pos_weight=-1,
             debug=False,
-        )
+        ),
     )
     gt, metas = batch(OBJECTS, OBJECTS, shapes=[SHAPE, (40, 50)])
     ignored = [InstanceData(bboxes=torch.tensor([[0.0, 0.0, 96.0, 64.0]]))] * 2
-    outputs = [x.requires_grad_() for x in map(torch.Tensor.detach, head(features())[0])]
-    bbox_preds = [torch.zeros(2, 12, *x.shape[-2:]) for x in outputs]
+    outputs, bbox_preds = ([x.detach() for x in maps] for maps in head(features()))
+    for x in outputs:
+        x.requires_grad_()
     head.loss_by_feat(outputs, bbox_preds, gt, metas, ignored)['loss_cls'].backward()
     everything = sum(x.grad.count_nonzero() for x in outputs)
     head.loss_by_feat(outputs, bbox_preds, gt, metas)['loss_cls'].backward()

@@ -6,6 +6,7 @@ import math
 import re
 import shlex
 import sys
+from functools import reduce
 from pathlib import Path
 
 import cv2
@@ -139,6 +140,29 @@ def test_every_detector_trains_with_every_loss(new_project, source, detector, lo
     sort = {name for name in losses if 'loss_sort' in name}
     assert bool(sort) == (loss == 'rs')
     assert ('loss_mask' in losses) == (detector == 'mask-rcnn')
+
+
+@pytest.mark.parametrize(
+    'detector, keys',
+    [
+        ('atss', ['assigner']),
+        ('faster-rcnn', ['rpn.assigner', 'rcnn.assigner']),
+        ('foveabox', []),  # its assignment ignores nothing
+    ],
+)
+@pytest.mark.parametrize('crowd', [0, 1])
+def test_crowds_are_not_ranked(new_project, source, detector, keys, crowd):
+    content = json.loads(source.read_text())
+    for annotation in content['annotations']:
+        annotation['iscrowd'] = int(crowd and annotation['id'] % 3 == 0)
+    source.write_text(json.dumps(content))
+    new_project(source, '--val-fraction', '.5', '--out', 'mine', '--detector', detector)
+    path = Path('mine', f'rs_{detector}_mine.py')
+    assert path.read_text().count('ignore_iof_thr=0.5') == crowd * len(keys)
+    train_cfg = Config.fromfile(path).model.train_cfg
+    for key in keys:
+        ignored = reduce(getattr, key.split('.'), train_cfg).get('ignore_iof_thr', -1)
+        assert ignored == (0.5 if crowd else -1)
 
 
 @pytest.mark.parametrize('detector', ['atss', 'retinanet-small'])
