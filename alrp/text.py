@@ -34,6 +34,17 @@ def format_list(entries: Iterable[object], limit: int = 5) -> str:
     return ', '.join(texts[:limit]) + rest
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """A number and the words after it in singular or plural: ``1 box has``, ``2,000 boxes have``.
+
+    Args:
+        number (int): The number.
+        one (str): The words after 1.
+        many (str): The words after any other number.
+    """
+    return f'{number:,} {one if number == 1 else many}'
+
+
 def format_table(rows: Sequence[Sequence[str]]) -> str:
     """A table in plain text, which is a Markdown table as well.
 

@@ -62,14 +62,14 @@ test_evaluator = dict(**val_evaluator, classwise=True, thresholds_file={threshol
 {model}
 
 {epochs_reason}
-# This makes {steps:,} steps on one GPU. On n GPUs, divide `end` of the warm-up by n.
+# This makes {steps:,} steps. On n GPUs, divide `end` of the warm-up by n.
 max_epochs = {epochs}
 train_cfg = dict(max_epochs=max_epochs, val_interval={val_interval})
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end={warmup_steps}),
     {decay},
 ]
-# For {lr_batch} images per step; scaled linearly to the actual batch size ({scaled_lr} on one GPU).
+# For {lr_batch} images per step; scaled linearly to the batch size ({scaled_lr} for {batch_size}).
 optim_wrapper = dict(optimizer=dict(lr={lr}), clip_grad=dict(max_norm={clip_norm}))
 
 default_hooks = dict(

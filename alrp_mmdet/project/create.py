@@ -28,7 +28,7 @@ from .preview import draw_annotations
 from .recipes import LOSSES, RECIPES, SMALL_DETECTOR
 from .settings import choose_settings
 from .statistics import Objects, classes_without_objects, collect_objects
-from .summary import summarise
+from .summary import summarise, training_length
 
 
 def create_project(args: argparse.Namespace, tools: Path) -> None:
@@ -85,6 +85,7 @@ def create_project(args: argparse.Namespace, tools: Path) -> None:
             f'There is no GPU here: on a CPU, --detector {SMALL_DETECTOR} trains much faster. '
             'Choose another --out for it.'
         )
+    print(training_length(settings))
     print(next_commands(folder, config, tools))
 
 
@@ -196,23 +197,24 @@ def input_files(splits: dict[str, Split]) -> list[Path]:
 
 
 def next_commands(folder: Path, config: Path, tools: Path) -> str:
-    """The commands to train, evaluate and draw, for the current folder."""
+    """The commands to train, evaluate, draw and detect, for the current folder."""
     best = f'{shell_path(folder)}/work_dir/best_coco_bbox_mAP_epoch_*.pth'
     config, thresholds = shell_path(config), shell_path(folder / 'thresholds.json')
-    scripts = 'train.py', 'test.py', 'analysis/draw_detections.py'
-    train, test, draw = (command_of(tools / script) for script in scripts)
-    out = shell_path(folder / 'detections.png')
+    scripts = 'train.py', 'test.py', 'analysis/draw_detections.py', 'infer.py'
+    train, test, draw, infer = (command_of(tools / script) for script in scripts)
+    out, found = shell_path(folder / 'detections.png'), shell_path(folder / 'found')
     return f"""Check {relative_path(folder / 'annotations.png')}, then run:
   {train} {config}
   {test} {config} {best}   # AP and LRP; writes the score thresholds
   {draw} {config} {best} --thresholds {thresholds} --out {out}
-  {test} {config} {best} --thresholds {thresholds}   # AP and LRP at these thresholds"""
+  {test} {config} {best} --thresholds {thresholds}   # AP and LRP at these thresholds
+  {infer} photos/ {best} --thresholds {thresholds} --out {found}   # in pictures of your own"""
 
 
 def command_of(tool: Path) -> str:
     """How to run another tool: as a subcommand of alrp, if this one is, or as a script."""
     if sys.argv[0].startswith('alrp '):
-        return f'alrp {tool.stem}'
+        return f'alrp {tool.stem.replace("_", "-")}'
     return f'python {shell_path(tool)}'
 
 

@@ -29,7 +29,7 @@ class TrainingSettings:
         batch_size (int): Images per step and GPU.
         epochs (int): Number of epochs.
         epochs_given (bool): Whether the user set ``epochs``.
-        steps (int): Steps of all epochs on one GPU.
+        steps (int): Steps of all epochs, if there is at most one GPU.
         val_interval (int): Epochs between validations.
         warmup_steps (int): Steps in which the learning rate rises.
         anchor_recall (dict[int, float]): Share of objects covered by an anchor, by base scale;

@@ -1,6 +1,6 @@
 """The summary of a dataset that tools/new_project.py prints."""
 
-from alrp.text import format_table
+from alrp.text import counted, format_table
 
 from .recipes import Recipe
 from .settings import ANCHOR_IOU, TrainingSettings
@@ -38,6 +38,13 @@ def summarise(
             *_advice(objects['train'], recipe, settings.image_scale),
         ]
     )
+
+
+def training_length(settings: TrainingSettings) -> str:
+    """How long training will be, in one line."""
+    epochs = counted(settings.epochs, 'epoch', 'epochs')
+    per_epoch = counted(settings.steps // settings.epochs, 'step', 'steps')
+    return f'Training: {epochs} of {per_epoch} ({settings.steps:,} in all); --epochs changes this'
 
 
 def _class_table(classes: tuple[str, ...], objects: dict[str, Objects]) -> str:

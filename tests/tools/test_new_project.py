@@ -95,7 +95,7 @@ def test_config_suits_the_data(new_project, source, detector, loss, capsys):
     assert cfg.optim_wrapper.optimizer.type == ('AdamW' if 'small' in detector else 'SGD')
     assert cfg.optim_wrapper.clip_grad.max_norm == (1 if 'small' in detector else 10)
     assert cfg.auto_scale_lr.enable and cfg.auto_scale_lr.base_batch_size == images
-    stated = re.search(rf'# For {images} images per step.*\(([\d.]+) on one GPU', path.read_text())
+    stated = re.search(rf'# For {images} images per step.*\(([\d.]+) for \d', path.read_text())
     scaled = lr * cfg.train_dataloader.batch_size / images
     assert float(stated[1]) == pytest.approx(scaled, rel=0.01)
     assert cfg.default_hooks.checkpoint.type == 'AtomicCheckpointHook'
@@ -278,9 +278,33 @@ def test_coco_stays_where_it_is(new_project, source, tmp_path, capsys):
         'test.py',
         'draw_detections.py',
         'test.py',
+        'infer.py',
     ]
     for command in commands:
-        assert Path(command[1]).is_file() and Path(command[2]).is_file()
+        assert Path(command[1]).is_file()
+        assert Path(command[2]).is_file() or command[2] == 'photos/'
+
+
+def test_subcommands_are_printed_as_alrp_lists_them(new_project, source, monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', ['alrp new-project'])
+    new_project(source, '--out', 'mine')
+    commands = re.findall(r'^  alrp (\S+)', capsys.readouterr().out, re.MULTILINE)
+    assert commands == ['train', 'test', 'draw-detections', 'test', 'infer']
+
+
+@pytest.mark.parametrize('args', [(), ('--epochs', 7)])
+def test_the_length_of_training_is_printed(new_project, source, args, capsys):
+    new_project(source, '--out', 'mine', *args)
+    cfg = Config.fromfile('mine/rs_atss_mine.py')
+    [(epochs, per_epoch, steps)] = re.findall(
+        r'^Training: (\d+) epochs of (\d+) steps? \((\d+) in all\); --epochs',
+        capsys.readouterr().out,
+        re.MULTILINE,
+    )
+    assert int(epochs) == cfg.max_epochs == (7 if args else 150)
+    assert int(steps) == int(epochs) * int(per_epoch)
+    comment = Path('mine/rs_atss_mine.py').read_text()
+    assert f'This makes {int(steps):,} steps.' in comment and 'one GPU' not in comment
 
 
 SHRUNK = """
@@ -303,7 +327,9 @@ def test_printed_commands_run(command, tmp_path):
     with (tmp_path / 'my bolts' / 'rs_retinanet_my_bolts.py').open('a') as config:
         config.write(SHRUNK)
     lines = re.findall(r'^  python (.*)', result.stdout, re.MULTILINE)
-    assert len(lines) == 4
+    assert len(lines) == 5
+    make_coco(tmp_path / 'own', seed=1)
+    (tmp_path / 'own' / 'images').rename(tmp_path / 'photos')
     for line in lines:
         result = command('bash', '-c', f'{sys.executable} {line}')
         assert result.returncode == 0, result.stderr
@@ -321,3 +347,5 @@ def test_printed_commands_run(command, tmp_path):
     thresholds = json.loads((mine / 'thresholds.json').read_text())['thresholds']
     assert list(thresholds) == sorted(CLASSES)
     assert cv2.imread(str(mine / 'detections.png')).std() > 5
+    assert len(json.loads((mine / 'found' / 'detections.json').read_text())) >= 0
+    assert len(list((mine / 'found' / 'drawn').iterdir())) == 6
