@@ -1,7 +1,4 @@
-"""Checks of the boxes and classes of a split."""
-
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+"""Checks of the boxes of a split."""
 
 from alrp.coco.columns import malformed_boxes
 
@@ -15,7 +12,7 @@ CLIP_TOLERANCE = 0.5  # pixels that a box may extend beyond its image through ro
 
 
 def check_annotations(split: Split, name: str, findings: Findings, masks: bool = False) -> None:
-    """Check entries with ``AnnotationFile``, then class names, duplicates, boxes and masks.
+    """Check entries with ``AnnotationFile``, then duplicates, boxes and masks.
 
     Args:
         split (Split): Boxes that extend beyond their image are clipped.
@@ -23,7 +20,6 @@ def check_annotations(split: Split, name: str, findings: Findings, masks: bool =
         findings (Findings): Collects problems.
         masks (bool): Whether objects need masks. Defaults to False.
     """
-    _check_class_names(split, findings)
     for key, what in (('images', 'images'), ('annotations', 'objects')):
         if not split.content[key]:
             advice = f': {HOLD_OUT}' if (key, name) == ('images', 'val') else ''
@@ -68,31 +64,6 @@ def _unusable(box, image: dict | None) -> str | None:
         return 'boxes without area'
     outside = is_outside(box, (image['width'], image['height']))
     return 'boxes outside of their image' if outside else None
-
-
-def _check_class_names(split: Split, findings: Findings) -> None:
-    counts = Counter(split.classes)
-    if any(not name.strip() for name in counts):
-        findings.error(split.source, 'classes without a name')
-    for name in [name for name, count in counts.items() if count > 1]:
-        findings.error(split.source, 'duplicate class names', repr(name))
-    by_words = _group_by(counts, lambda name: ' '.join(name.split()))
-    by_case = _group_by(by_words, str.lower)
-    for groups, difference, report in (
-        (by_words, 'whitespace', findings.error),
-        (by_case, 'upper and lower case', findings.warning),
-    ):
-        for names in groups.values():
-            if len(names) > 1:
-                listed = ' and '.join(map(repr, names))
-                report(split.source, f'class names that differ only in {difference}', listed)
-
-
-def _group_by(names: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
-    groups = defaultdict(list)
-    for name in names:
-        groups[key(name)].append(name)
-    return groups
 
 
 def _check_boxes(split: Split, findings: Findings) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..datasets.check import AnnotationError
 from ..datasets.image_files import inspect_images
 from .annotation_checks import check_annotations, leave_out_boxes
+from .class_names import check_class_names
 from .findings import Findings
 from .formats import (
     Split,
@@ -132,6 +133,7 @@ def load_data(
         unused = unused_validation(source) if val_fraction is None else None
         if unused is not None:
             findings.warning(source, f'{unused} is not used: --val {unused} validates on it')
+    check_class_names([train] if val_split is None else [train, val_split], detected, findings)
     check_annotations(train, 'train', findings, masks)
     if held_out and not train.content['annotations']:
         return ProjectData(train, val_split, findings, notes)  # nothing more to say about val
