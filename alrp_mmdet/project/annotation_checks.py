@@ -8,6 +8,7 @@ from .formats import Split
 from .mask_checks import check_masks
 
 MALFORMED = 'boxes that are not four finite numbers'
+TINY = 2  # pixels: a box of this width or height may come from an accidental click
 CLIP_TOLERANCE = 0.5  # pixels that a box may extend beyond its image through rounding
 
 
@@ -79,6 +80,10 @@ def _check_boxes(split: Split, findings: Findings) -> None:
             seen.add(key)
         if _clip(annotation, image):
             clipped.append(where)
+        width, height = (round(side, 2) for side in annotation['bbox'][2:])
+        if min(width, height) <= TINY and not annotation['iscrowd']:
+            text = f'boxes at most {TINY} pixels wide or high: are they accidental clicks?'
+            findings.warning(split.source, text, f'{where} ({width:g}x{height:g})')
     for where in clipped:
         split.ann_file = None
         findings.warning(split.source, 'boxes that extend beyond their image, now clipped', where)
