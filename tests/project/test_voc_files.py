@@ -276,3 +276,46 @@ def test_a_file_that_names_another_image(tmp_path, content):
     edit(tmp_path, '0_1.xml', '0_1.png', '0_6.png')
     assert load_by_file(tmp_path) == expected
     assert '1x: 0_6.png in 0_1.xml' in load_warnings(tmp_path)
+
+
+# -- images without annotations
+
+
+@pytest.mark.parametrize('place', ['images', 'Annotations', 'JPEGImages'])
+@pytest.mark.parametrize('lists', [False, True])
+def test_images_without_an_xml_file(tmp_path, content, place, lists):
+    write_voc(tmp_path, content)
+    if place == 'JPEGImages':
+        (tmp_path / 'images').rename(tmp_path / place)
+    elif place == 'Annotations':
+        for image in content['images']:
+            (tmp_path / 'images' / image['file_name']).rename(tmp_path / place / image['file_name'])
+    if lists:
+        (tmp_path / 'train.txt').write_text('0_2\n0_3\n0_1\n')
+        (tmp_path / 'val.txt').write_text('0_5\n0_6\n')
+    assert 'without an .xml' not in load_warnings(tmp_path)
+    for name in ('a', 'b'):
+        cv2.imwrite(str(tmp_path / place / f'{name}.jpg'), np.zeros((40, 40, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / 'cover.jpg'), np.zeros((40, 40, 3), np.uint8))
+    text = load_warnings(tmp_path)
+    assert re.search(r'images without an \.xml file: not used \(2x: a\.jpg, b\.jpg\)', text)
+
+
+# -- sizes
+
+
+@pytest.mark.parametrize(
+    'new, detail',
+    [
+        ('<width>0</width><height>0</height>', r'0_2\.xml \(0x0\)'),
+        ('<width>80</width><height></height>', r'0_2\.xml \(80x\)'),
+        ('', r'0_2\.xml'),
+    ],
+)
+def test_a_size_read_from_the_image_is_a_warning(tmp_path, content, new, detail):
+    write_voc(tmp_path, content)
+    assert 'size' not in load_warnings(tmp_path)
+    edit(tmp_path, '0_2.xml', '<width>.*</height>', new)
+    text = load_warnings(tmp_path)
+    assert re.search(rf'without a size: read from the image \(1x: {detail}\)', text)
+    assert load_by_file(tmp_path)['0_2.png'] == by_file(content)['0_2.png']

@@ -10,7 +10,7 @@ from alrp.text import parse_flag
 
 from ...datasets.check import AnnotationError
 from ..findings import Findings
-from .paths import IMAGE_SUFFIXES, posix_path
+from .paths import IMAGE_SUFFIXES, list_files, posix_path
 from .split import ParsedImage, Split, build_split
 from .text_files import read_text
 from .voc_images import VocImages
@@ -50,6 +50,9 @@ def read_voc(folder: Path, images: Path | None, findings: Findings) -> dict[str,
         for name, paths in read_image_sets(annotations, findings).items()
         if (parsed := _read_files(paths, known, findings.of_split(name)))
     }
+    used = [image.path for files in sets.values() for image in files]
+    stems = (path.stem for path in list_files(annotations, ['.xml']))
+    known.report_unannotated(used, stems, folder, findings)
     _order_corners(
         [o for files in sets.values() for file in files for o in file.objects], folder, findings
     )
@@ -97,7 +100,12 @@ def _read_xml(path: Path, known: VocImages, findings: Findings) -> ParsedImage |
         number = as_id(tree.findtext(f'size/{key}', '0'))
         if isinstance(number, int) and number > 0:
             size[key] = number
-    return ParsedImage(image, size if len(size) == 2 else {}, [o for o in objects if o is not None])
+    if len(size) < 2:
+        written = 'x'.join(tree.findtext(f'size/{key}', '').strip() for key in ('width', 'height'))
+        detail = f'{path.name} ({written})' if written != 'x' else path.name
+        findings.warning(path.parent, 'XML files without a size: read from the image', detail)
+        size = {}
+    return ParsedImage(image, size, [o for o in objects if o is not None])
 
 
 def _order_corners(objects: list[dict], place: Path, findings: Findings) -> None:

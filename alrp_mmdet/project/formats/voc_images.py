@@ -1,6 +1,7 @@
 """Finds the image of a Pascal VOC file."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -90,6 +91,23 @@ class VocImages:
             text = 'several images have the name: the first was taken; --images gives their folder'
             findings.warning(xml.parent, text, f'{best} and {second} of {xml.name}')
         return best
+
+    def report_unannotated(
+        self, used: Iterable[Path], xml_stems: Iterable[str], place: Path, findings: Findings
+    ) -> None:
+        """Warn about images without an XML file, in the folders of those that have one.
+
+        Args:
+            used (Iterable[Path]): Images that have an XML file.
+            xml_stems (Iterable[str]): Names of all XML files, without suffix.
+            place (Path): The dataset, for messages.
+            findings (Findings): Gets the warning.
+        """
+        used, stems = {*used}, {*xml_stems}
+        folders = {path.parent for path in used}
+        for path in self._places:
+            if path.parent in folders and path not in used and path.stem not in stems:
+                findings.warning(place, 'images without an .xml file: not used', path.name)
 
     def _find_similar(self, xml: Path, named: Path, findings: Findings) -> list[Path]:
         """Images whose names differ in capitalisation, the coding of accents, or %20."""
