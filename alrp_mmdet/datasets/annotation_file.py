@@ -56,6 +56,7 @@ class AnnotationFile:
     Attributes:
         warnings (list[str]): A sentence for each thing that training leaves out.
         repairs (list[Repair]): What ``read`` repaired.
+        box_problems (list[str]): Those problems that would not be there without some boxes.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class AnnotationFile:
         self.content = content or {}
         self.warnings: list[str] = []
         self.repairs: list[Repair] = []
+        self.box_problems: list[str] = []
 
     def problems(self, images: str | None, drop: bool) -> list[str]:
         """Everything that makes training or evaluation impossible or different from what was meant.
@@ -209,7 +211,9 @@ class AnnotationFile:
         return problems
 
     def _box_problems(self, drop: bool, hint: str) -> list[str]:
-        problems = self._lists['annotations'].malformed_boxes()
+        annotations = self._lists['annotations']
+        problems = annotations.malformed_boxes()
+        self.box_problems = [*annotations.missing_keys(['bbox']), *problems]
         boxes = [a for a in self.content.get('annotations') or [] if 'bbox' in a]
         malformed = {*malformed_boxes([a['bbox'] for a in boxes])}
         boxes = [a for i, a in enumerate(boxes) if i not in malformed]
@@ -221,19 +225,21 @@ class AnnotationFile:
         solid = [a for a in boxes if min(a['bbox'][2:]) > 0]
         zero = [a for a in solid if a.get('area', 1) <= 0]
         outside = [a for a in solid if is_outside(a['bbox'], self._sizes.get(a.get('image_id')))]
-        for annotations, what, advice in (
+        for wrong, what, advice in (
             (flat, 'boxes have no area', 'Boxes are [x, y, width, height]. '),
             (zero, "annotations have an 'area' of 0", 'The width * height of the box will do. '),
             (outside, 'boxes lie outside of their image', ''),
         ):
-            if not annotations:
+            if not wrong:
                 continue
-            labels = format_list(map(label_annotation, annotations))
-            text = f'{len(annotations)} {what}: {labels}'
+            labels = format_list(map(label_annotation, wrong))
+            text = f'{len(wrong)} {what}: {labels}'
             if drop:
                 self.warnings.append(f'dropped: {text}')
             else:
                 problems.append(f'{text}. {advice}Correct them{hint}')
+                if wrong is not zero:
+                    self.box_problems.append(problems[-1])
         narrow = [a for a in solid if min(a['bbox'][2:]) < 1]
         if narrow:
             self.warnings.append(f'dropped: {len(narrow)} boxes narrower than a pixel')

@@ -29,7 +29,8 @@ def check_annotations(split: Split, name: str, findings: Findings, masks: bool =
     file = AnnotationFile(split.source, name, split.classes, split.content)
     problems = file.problems_of_content(images=None, drop=False)
     for text in problems:
-        findings.error(split.source, text)
+        of_boxes = text in file.box_problems and not findings.skip_missing
+        (findings.skippable if of_boxes else findings.error)(split.source, text)
     for text in file.warnings:
         findings.warning(split.source, text)
     if not problems:
@@ -39,13 +40,14 @@ def check_annotations(split: Split, name: str, findings: Findings, masks: bool =
 
 
 def leave_out_boxes(split: Split, findings: Findings) -> None:
-    """Remove boxes that cannot be trained on, if ``findings`` says so; else note that it could."""
+    """Remove boxes that cannot be trained on, if ``findings`` says so."""
+    if not findings.skip_missing:
+        return
     images = {image.get('id'): image for image in split.content['images']}
     kept = []
     for annotation in split.content['annotations']:
         text = _unusable(annotation.get('bbox'), images.get(annotation.get('image_id')))
-        if text is None or not findings.skip_missing:
-            findings.can_skip |= text is not None
+        if text is None:
             kept.append(annotation)
             continue
         where = split.place_of(annotation, images[annotation['image_id']])

@@ -3,6 +3,9 @@
 from alrp.text import format_list
 
 HOLD_OUT = '--val-fraction 0.2 holds out a part of the training images instead'
+MARK = '[can be left out]'  # at errors that --skip-missing solves, if there are others
+SKIP_ALL = '  To leave out what is missing or unusable, use --skip-missing'
+SKIP_SOME = f'  --skip-missing leaves out what is marked {MARK}: correct the others'
 
 
 class Findings:
@@ -19,8 +22,8 @@ class Findings:
     def __init__(self):
         self.skip_missing = False
         self.unused: set[str] = set()
-        self.can_skip = False  # whether there are errors that skip_missing turns into warnings
         self.errors = {}
+        self.can_skip = set()  # the keys of errors that skip_missing turns into warnings
         self.warnings = {}
 
     def error(self, place, text: str, example: str | None = None) -> None:
@@ -38,13 +41,13 @@ class Findings:
         """Add a problem that does not prevent training. Takes the arguments of ``error``."""
         _add(self.warnings, place, text, example)
 
-    def skippable(self, place, text: str, example: str) -> None:
+    def skippable(self, place, text: str, example: str | None = None) -> None:
         """Add what ``--skip-missing`` leaves out. Takes the arguments of ``error``."""
         if self.skip_missing:
             self.warning(place, f'left out: {text}', example)
         else:
             self.error(place, text, example)
-            self.can_skip = True
+            self.can_skip.add((str(place), text))
 
     def of_split(self, name: str) -> 'Findings':
         """What collects the problems of a split: this, or something else if it is not used."""
@@ -55,7 +58,7 @@ class Findings:
         return ignored
 
     def __str__(self) -> str:
-        lines = []
+        lines, skip_all = [], self.can_skip == self.errors.keys()
         for title, entries in (('errors', self.errors), ('warnings', self.warnings)):
             last_place = None
             for (place, text), examples in sorted(entries.items(), key=lambda entry: entry[0][0]):
@@ -64,10 +67,12 @@ class Findings:
                 if place != last_place:
                     lines.append(f'  {place}')
                 counted = f' ({len(examples)}x: {format_list(examples)})' if examples else ''
-                lines.append(f'    - {text}{counted}')
+                can_skip = title == 'errors' and (place, text) in self.can_skip
+                mark = f' {MARK}' if can_skip and not skip_all else ''
+                lines.append(f'    - {text}{counted}{mark}')
                 last_place = place
             if title == 'errors' and self.can_skip:
-                lines.append('  To leave out what is missing or unusable, use --skip-missing')
+                lines.append(SKIP_ALL if skip_all else SKIP_SOME)
         return '\n'.join(lines)
 
 

@@ -94,3 +94,35 @@ def test_a_random_validation_split_names_the_options(tmp_path, content):
     path = write_coco(tmp_path, content)
     assert re.search('20% of the images.*--val-fraction.*--val ', load_data(path).notes[-1])
     assert load_data(path, val_fraction=0.5).notes[-1].endswith('at random')
+
+
+def test_only_errors_that_can_be_skipped_are_marked(tmp_path, content):
+    """A missing image and a box without area can be left out; a wrong size and class cannot."""
+    content['images'][1]['width'] += 10
+    content['annotations'][3].update(bbox=[5, 5, 0, 3])
+    content['annotations'][4].update(bbox=[5, 5, 3])
+    content['annotations'][5].update(bbox=[500, 5, 3, 3])
+    del content['annotations'][6]['bbox'], content['annotations'][6]['area']
+    content['annotations'][7]['category_id'] = 9
+    (tmp_path / 'images' / '0_1.png').unlink()
+    path = write_coco(tmp_path, content)
+    lines = load_errors(path).splitlines()
+    marked = [line for line in lines if line.endswith('[can be left out]')]
+    problems = 'not found', 'no area', 'four finite', 'outside', "no 'bbox'"
+    assert len(marked) == len(problems)
+    assert all(any(problem in line for line in marked) for problem in problems)
+    others = [line for line in lines if line.startswith('    - ') and line not in marked]
+    assert len(others) == 2 and 'annotated as' in others[0] + others[1]
+    assert re.search('--skip-missing .*marked.*correct the other', lines[-1])
+    # The option removes all of the marked errors and none of the others.
+    again = load_errors(path, skip_missing=True).splitlines()
+    assert sum(line.startswith('    - ') for line in again) == 2 and '--skip' not in str(again)
+
+
+def test_errors_that_can_all_be_skipped_are_not_marked(tmp_path, content):
+    content['annotations'][3].update(bbox=[5, 5, 0, 3])
+    (tmp_path / 'images' / '0_1.png').unlink()
+    path = write_coco(tmp_path, content)
+    found = load_errors(path)
+    assert 'use --skip-missing' in found and 'can be left out' not in found
+    assert not load_data(path, skip_missing=True).findings.errors
