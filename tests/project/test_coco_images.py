@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 from format_writers import by_file, make_coco, write_coco
@@ -63,7 +64,7 @@ def test_layouts(tmp_path, layout, same_names):
     if same_names and layout[0] == 'a.json':  # nothing says which images are whose
         found = load_errors(train, val=val)
         assert re.search(
-            r'images/second has images of the same names; --images',
+            r'of the same names; --images .*\(1x: \S*images/second\)',
             found + str(load_data(train, val=val).findings),
         )
         return
@@ -145,3 +146,15 @@ def test_other_encodings(tmp_path, content):
     path.write_bytes(json.dumps(content, ensure_ascii=False).encode('cp1252'))
     with pytest.raises(AnnotationError, match=r'train\.json: .*UTF-8'):
         load_data(path)
+
+
+def test_all_folders_with_images_of_the_same_names_are_listed(tmp_path, content):
+    for folder in ('voc/pictures', 'rf/train/images', 'yolo'):
+        shutil.copytree(tmp_path / 'images', tmp_path / folder)
+    path = tmp_path / 'odd.json'
+    path.write_text(json.dumps(content))
+    shutil.rmtree(tmp_path / 'images')
+    text = load_warnings(path)
+    used = load_data(path).train.image_folder.relative_to(tmp_path).as_posix()
+    assert re.search(rf'images are taken from \S*{used}, .*--images .*\(2x: ', text)
+    assert all(folder in text for folder in ('voc/pictures', 'rf/train/images', 'yolo'))

@@ -27,7 +27,7 @@ def locate_images(path: Path, content: dict, images: Path | None, findings: Find
         path (Path): The file; its folder and the parent folder are searched.
         content (dict): Content of the file; changed in place.
         images (Path | None): The folder to look in, with its subfolders; None to search.
-        findings (Findings): Gets a warning if names are changed, or if another folder has images of
+        findings (Findings): Gets a warning if names are changed, or if other folders have images of
             the same names.
 
     Returns:
@@ -73,9 +73,10 @@ def locate_images(path: Path, content: dict, images: Path | None, findings: Find
     _, dropped, folder = found[0]
     for other in found[1:]:
         if rank(other)[:4] == rank(found[0])[:4]:
-            text = f'{other[2]} has images of the same names; --images gives the folder'
-            findings.warning(path, f'images are taken from {folder}, but {text}')
-            break
+            text = (
+                f'images are taken from {folder}, but other folders have images of the same names'
+            )
+            findings.warning(path, f'{text}; --images gives the folder', str(other[2]))
     _rename(content, folder, dropped, similar, path, findings)
     return folder
 
