@@ -187,3 +187,34 @@ def test_separators_of_values(tmp_path, content, dataset, separator):
 def test_decimal_commas_are_refused(tmp_path, dataset):
     (tmp_path / 'labels' / '0_1.txt').write_text('0 0,1 0,1 0,2 0,2\n')
     assert re.search(r'nor a polygon.* \(1x: labels/0_1\.txt:1 0 0,1', load_errors(dataset))
+
+
+NAMES = 'bolt\nnut\nwasher\n'
+
+
+@pytest.mark.parametrize(
+    'name, text, place',
+    [
+        ('data.yaml', 'names: [bolt, nut, washer]\n', r"'names' in data\.yaml"),
+        ('classes.txt', NAMES, r'classes\.txt'),
+        ('obj.data', 'names = obj.names\ntrain = train.txt\n', r'the names file of obj\.data'),
+    ],
+)
+@pytest.mark.parametrize('from_one', [False, True])
+def test_classes_without_a_name(tmp_path, dataset, name, text, place, from_one):
+    dataset.unlink()
+    images = sorted((tmp_path / 'images').iterdir())
+    (tmp_path / 'train.txt').write_text(''.join(f'images/{image.name}\n' for image in images))
+    if name == 'obj.data':
+        (tmp_path / 'obj.names').write_text(NAMES)
+    (tmp_path / name).write_text(text)
+    for file in (tmp_path / 'labels').glob('*.txt'):
+        lines = [line.split(' ', 1) for line in file.read_text().splitlines()]
+        shifted = (f'{int(number) + 1} {rest}\n' for number, rest in lines)
+        file.write_text(''.join(shifted))
+    if not from_one:
+        with (tmp_path / 'labels' / '0_1.txt').open('a') as file:
+            file.write('0 .5 .5 .1 .1\n')
+    found = load_errors(tmp_path if name == 'classes.txt' else tmp_path / name)
+    assert re.search(rf'class is not in 0 to 2: add its name to {place}.*1x: labels/0_3', found)
+    assert ('do they count from 1?' in found) == from_one

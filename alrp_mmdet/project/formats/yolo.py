@@ -12,7 +12,14 @@ from .paths import IMAGE_SUFFIXES, first_existing_folder, list_files, list_folde
 from .similar_names import SimilarNames, warn_of_similar_name
 from .split import ParsedImage, Split, build_split
 from .text_files import read_text
-from .yolo_labels import find_label_file, has_labels, looks_like_labels, read_labels, short_path
+from .yolo_labels import (
+    class_numbers,
+    find_label_file,
+    has_labels,
+    looks_like_labels,
+    read_labels,
+    short_path,
+)
 
 CLASS_FILES = 'classes.txt', 'obj.names', 'classes.names', '_darknet.labels'
 NO_CLASSES = """no data.yaml and no classes.txt with the names of the classes.
@@ -83,18 +90,38 @@ def read_yolo(path: Path, images: Path | None, findings: Findings) -> dict[str, 
         sets = _find_sets(file.parent if path.is_file() else path, images, findings)
     if not classes:
         raise AnnotationError(f'{path}: the list of classes is empty')
-    splits = {}
+    splits, label_files = {}, []
+    outside = _explain_outside(len(classes), file)
     for name, pairs in sets.items():
         pairs = {image: file or find_label_file(image) for image, file in pairs.items()}
         of_split = findings.of_split(name)
         _find_similar_labels(pairs, path, of_split)
         parsed = [
-            ParsedImage(image, {}, read_labels(image, file, len(classes), path, of_split))
-            for image, file in pairs.items()
+            ParsedImage(
+                image, {}, read_labels(image, label_file, len(classes), outside, path, of_split)
+            )
+            for image, label_file in pairs.items()
         ]
+        label_files += pairs.values()
         splits[name] = build_split(str(path), parsed, classes)
         _check_labels(pairs, path, of_split)
+    if (str(path), outside) in findings.errors:
+        numbers = {number for label_file in label_files for number in class_numbers(label_file)}
+        if min(numbers) == 1 and max(numbers) == len(classes):
+            text = f'the classes of all lines are from 1 to {len(classes)}: do they count from 1?'
+            findings.error(path, f'{text} YOLO counts from 0: subtract 1 in all lines')
     return splits
+
+
+def _explain_outside(num_classes: int, file: Path) -> str:
+    """The problem of lines with a class that has no name in a file."""
+    known = f'in 0 to {num_classes - 1}' if num_classes > 1 else '0'
+    where = file.name
+    if file.suffix.lower() in ('.yaml', '.yml'):
+        where = f"'names' in {file.name}"
+    elif file.suffix.lower() == '.data':
+        where = f'the names file of {file.name}'
+    return f'lines whose class is not {known}: add its name to {where}, or correct the line'
 
 
 def _read_classes(file: Path) -> list[str]:

@@ -11,6 +11,7 @@ from .text_files import read_lines
 BROKEN = (  # a defect of single lines; the other problems are those of all lines
     'lines that are neither "class x y width height" nor a polygon; correct them in the label file'
 )
+OUTSIDE = 'lines whose class has no name'
 MANY = 10_000  # classes, while their number is not known
 
 
@@ -33,7 +34,7 @@ def find_label_file(image: Path) -> Path:
 
 
 def read_labels(
-    image: Path, label_file: Path, num_classes: int, place: Path, findings: Findings
+    image: Path, label_file: Path, num_classes: int, outside: str, place: Path, findings: Findings
 ) -> list[dict]:
     """Read the objects of an image.
 
@@ -41,6 +42,7 @@ def read_labels(
         image (Path): The image file.
         label_file (Path): Its label file, which may be missing.
         num_classes (int): Number of classes.
+        outside (str): The problem of lines with a class that has no name.
         place (Path): The dataset, for messages.
         findings (Findings): Collects problems.
 
@@ -60,8 +62,14 @@ def read_labels(
             objects.append(dict(**entry, read_from=where))
         else:
             report = findings.skippable if problem == BROKEN else findings.error
-            report(place, problem, f'{where} {line:.60}')
+            report(place, outside if problem == OUTSIDE else problem, f'{where} {line:.60}')
     return objects
+
+
+def class_numbers(file: Path) -> set[float]:
+    """The classes of the lines of a label file, as they are written; none if it is missing."""
+    lines = [_split(line) for _, line in read_lines(file)] if file.is_file() else []
+    return {number for values in lines for number in _parse_numbers(values[:1]) or []}
 
 
 def looks_like_labels(file: Path) -> bool:
@@ -115,8 +123,7 @@ def _parse_line(values: list[str], num_classes: int) -> tuple[str | None, dict]:
         return BROKEN, {}
     label = (_parse_numbers(values[:1]) or [-1.0])[0]  # np.savetxt writes whole floats
     if not (label.is_integer() and 0 <= label < num_classes):
-        last = num_classes - 1
-        return f'lines whose class is not in 0 to {last}: add its name, or correct the line', {}
+        return OUTSIDE, {}
     if len(numbers) == 5:
         return (
             'lines with six values: these look like rotated boxes, or detections with a score. '
