@@ -3,13 +3,21 @@
 import pytest
 
 from alrp.files import files_beside, output_problem, write_atomically
-from alrp.text import describe_error, did_you_mean, format_list, format_table
+from alrp.text import counted, describe_error, did_you_mean, format_list, format_table
 
 
 def test_lists_are_cut_and_counted():
     assert format_list([]) == ''
     assert format_list([1, 'b']) == '1, b'
     assert format_list(range(9), limit=2) == '0, 1 and 7 more'
+
+
+def test_words_after_a_number_have_its_form():
+    assert [counted(n, 'box has', 'boxes have') for n in (0, 1, 2000)] == [
+        '0 boxes have',
+        '1 box has',
+        '2,000 boxes have',
+    ]
 
 
 def test_tables_are_aligned():

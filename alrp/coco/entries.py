@@ -6,7 +6,7 @@ A sentence gives the number of bad entries, names the first few of them, and sho
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
-from ..text import format_list
+from ..text import counted, format_list
 from .columns import (
     ANYTHING,
     ID,
@@ -67,7 +67,7 @@ class Entries:
                 lacking = sorted({*range(len(self.entries))} - {*having})
                 advice = f' ({ADVICE[key]})' if key in ADVICE else ''
                 labels = format_list(map(self.label, lacking))
-                problems.append(f'{self._count(lacking)} have no {key!r}{advice}: {labels}')
+                problems.append(f'{self._having(lacking)} no {key!r}{advice}: {labels}')
         return problems
 
     def wrong_types(self, types: Mapping[str, Types]) -> list[str]:
@@ -94,7 +94,8 @@ class Entries:
         shared = repeated(self.values('id'))
         if not shared:
             return []
-        return [f'{len(shared)} {self.name} share their id with others: {format_list(shared)}']
+        ids = counted(len(shared), 'id is', 'ids are')
+        return [f'{ids} shared by several {self.name}: {format_list(shared)}']
 
     def unknown_references(self, key: str, known: Set[Any], where: str) -> list[str]:
         """References to an image or category that does not exist.
@@ -132,7 +133,7 @@ class Entries:
             f'(lengths found: {numbers or "none"})'
         )
         labels = format_list(map(self.label, (positions[i] for i in wrong)))
-        return [f'{self._count(wrong)} have a list of keypoints that {what}: {labels}']
+        return [f'{self._having(wrong)} a list of keypoints that {what}: {labels}']
 
     def problem(self, key: str, positions: Sequence[int], what: str) -> str:
         """The sentence about wrong values.
@@ -147,10 +148,11 @@ class Entries:
         """
         article = 'an' if key[0] in 'aei' else 'a'
         examples = (f'{self.entries[i][key]!r} ({self.label(i)})' for i in positions)
-        return f'{self._count(positions)} have {article} {key} that {what}: {format_list(examples)}'
+        return f'{self._having(positions)} {article} {key} that {what}: {format_list(examples)}'
 
-    def _count(self, positions: Sequence[int]) -> str:
-        return f'{len(positions)} of {len(self.entries)} {self.name}'
+    def _having(self, positions: Sequence[int]) -> str:
+        of_all = f'of {len(self.entries)} {self.name}'
+        return counted(len(positions), f'{of_all} has', f'{of_all} have')
 
     def label(self, position: int) -> str:
         entry = self.entries[position]

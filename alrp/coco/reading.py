@@ -5,7 +5,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..text import format_list
+from ..text import counted, format_list
 from .columns import Types
 from .entries import Entries, Entry
 from .kinds import wrong_kind
@@ -163,8 +163,9 @@ def _other_entries(entries: list[Any] | None, name: str) -> list[str]:
     if not wrong:
         return []
     examples = format_list(f'{entry!r:.40} (entry {i}, counted from 0)' for i, entry in wrong)
-    count = f'{len(wrong)} of {len(entries or [])} entries'
-    return [f'not COCO format: {count} of {name!r} are not objects with keys: {examples}']
+    of_all = f'of {len(entries or [])} entries of {name!r}'
+    count = counted(len(wrong), f'{of_all} is not an object', f'{of_all} are not objects')
+    return [f'not COCO format: {count} with keys: {examples}']
 
 
 def _is_list_of_dicts(entries: object) -> bool:

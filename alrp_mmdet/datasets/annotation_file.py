@@ -18,7 +18,7 @@ from alrp.coco import (
 )
 from alrp.coco.box_layout import box_layout_problem
 from alrp.coco.columns import malformed_boxes
-from alrp.text import format_list, unicode_encoding
+from alrp.text import counted, format_list, unicode_encoding
 
 from .categories import category_problems, root_category, unused_categories
 from .images import image_problems
@@ -41,7 +41,7 @@ ANY_IDS = dict(  # for a converter, which numbers categories itself
 )
 FILLED_IN = dict(images=('width', 'height'), annotations=('id', 'area', 'iscrowd'))
 REFERENCES = dict(image_id='images', category_id='categories')
-DROP_HINT = ', or add this ann_file to the config to drop them: drop_degenerate_boxes = [...]'
+DROP_HINT = ', or add this ann_file to the config to drop such boxes: drop_degenerate_boxes = [...]'
 
 
 class AnnotationFile:
@@ -177,7 +177,8 @@ class AnnotationFile:
             self.warnings.append(f'ignored categories that are not classes: {format_list(unused)}')
         if not problems and self.split == 'train' and not self._has_objects():
             crowds = sum(bool(a.get('iscrowd')) for a in self.content['annotations'])
-            why = f' ({crowds} annotations are crowds or difficult)' if crowds else ''
+            words = 'annotation is a crowd or difficult', 'annotations are crowds or difficult'
+            why = f' ({counted(crowds, *words)})' if crowds else ''
             problems.append(f'nothing to train on: no image has an object of the classes{why}')
         return problems
 
@@ -225,24 +226,26 @@ class AnnotationFile:
         solid = [a for a in boxes if min(a['bbox'][2:]) > 0]
         zero = [a for a in solid if a.get('area', 1) <= 0]
         outside = [a for a in solid if is_outside(a['bbox'], self._sizes.get(a.get('image_id')))]
-        for wrong, what, advice in (
-            (flat, 'boxes have no area', 'Boxes are [x, y, width, height]. '),
-            (zero, "annotations have an 'area' of 0", 'The width * height of the box will do. '),
-            (outside, 'boxes lie outside of their image', ''),
+        of_box, layout = 'The width * height of the box will do. ', '[x, y, width, height]'
+        for wrong, one, many, advice in (
+            (flat, 'box has no area', 'boxes have no area', f'Boxes are {layout}. '),
+            (zero, "annotation has an 'area' of 0", "annotations have an 'area' of 0", of_box),
+            (outside, 'box lies outside of its image', 'boxes lie outside of their image', ''),
         ):
             if not wrong:
                 continue
             labels = format_list(map(label_annotation, wrong))
-            text = f'{len(wrong)} {what}: {labels}'
+            text = f'{counted(len(wrong), one, many)}: {labels}'
             if drop:
                 self.warnings.append(f'dropped: {text}')
             else:
-                problems.append(f'{text}. {advice}Correct them{hint}')
+                problems.append(f'{text}. {advice}Correct this{hint}')
                 if wrong is not zero:
                     self.box_problems.append(problems[-1])
         narrow = [a for a in solid if min(a['bbox'][2:]) < 1]
         if narrow:
-            self.warnings.append(f'dropped: {len(narrow)} boxes narrower than a pixel')
+            boxes = counted(len(narrow), 'box', 'boxes')
+            self.warnings.append(f'dropped: {boxes} narrower than a pixel')
         return problems
 
     @cached_property

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from alrp.text import format_list
+from alrp.text import counted, format_list
 
 
 def category_problems(names: Sequence[str | None], classes: tuple[str, ...]) -> list[str]:
@@ -23,9 +23,10 @@ def category_problems(names: Sequence[str | None], classes: tuple[str, ...]) -> 
     if unknown:
         unused = unused_categories(names, classes)
         similar = _similar(unknown, unused)
+        of_all = f'of the {len(classes)} classes'
         typo = f'Did you mean {format_list(similar)}? Case matters. ' if similar else ''
         return [
-            f'{len(unknown)} of the {len(classes)} classes have no category of this name: '
+            f'{counted(len(unknown), f"{of_all} has", f"{of_all} have")} no category of this name: '
             f'{format_list(unknown)}. Categories of the file that are not classes: '
             f'{format_list(unused, 20) or "none"}. {typo}To use the categories of the file, set in '
             f'the dataset: {_metainfo(names)}'

@@ -4,7 +4,7 @@ from typing import Any
 
 from mmengine.config import ConfigDict
 
-from alrp.text import format_list
+from alrp.text import counted, format_list
 
 
 def check_filter(
@@ -35,7 +35,9 @@ def check_filter(
         empty = [i for i in images if i['id'] not in having]
     dropped = {image['id'] for image in small + empty}
     sizes = (f'{image["file_name"]} ({image["width"]}x{image["height"]})' for image in small)
-    too_small = f'{len(small)} have a side below min_size={min_size} pixels: {format_list(sizes)}'
+    having = counted(len(small), 'has', 'have')
+    too_small = f'{having} a side below min_size={min_size} pixels: {format_list(sizes)}'
+    without = f'{counted(len(empty), "has", "have")} no objects'
     if split != 'train':
         if not dropped:
             return [], []
@@ -44,7 +46,7 @@ def check_filter(
             'missed. Set test_mode=True in this dataset'
         ]
     if len(dropped) == len(images):
-        reasons = ([too_small] if small else []) + [f'{len(empty)} have no objects'] * bool(empty)
+        reasons = ([too_small] if small else []) + ([without] if empty else [])
         return [
             f'filter_cfg drops all {len(images)} images; {"; ".join(reasons)}. Set '
             'filter_cfg=dict(min_size=1) in this dataset'

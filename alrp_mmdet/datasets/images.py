@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from alrp.text import fold_name, format_list
+from alrp.text import counted, fold_name, format_list
 
 
 def image_problems(images: Sequence[dict[str, Any]], folder: str | None) -> list[str]:
@@ -21,15 +21,16 @@ def image_problems(images: Sequence[dict[str, Any]], folder: str | None) -> list
     lacking = [i.get('id') for i in images if not {'file_name', 'height', 'width'} <= i.keys()]
     if lacking:
         return [
-            f"{len(lacking)} images have no 'file_name', 'height' or 'width', "
-            f'ids {format_list(lacking)}'
+            f'{counted(len(lacking), "image has", "images have")} '
+            f"no 'file_name', 'height' or 'width', ids {format_list(lacking)}"
         ]
     names = Counter(os.path.normpath(image['file_name']) for image in images)
     repeated = [name for name, count in names.items() if count > 1]
     if repeated:
         return [
-            f'{len(repeated)} images are listed more than once, so that no entry has all objects: '
-            f'{format_list(repeated)}. Keep one entry for each, with all annotations'
+            f'{counted(len(repeated), "image is", "images are")} listed more than once, so that no '
+            f'entry has all objects: {format_list(repeated)}. Keep one entry for each, with all '
+            'annotations'
         ]
     missing = {} if folder is None else _missing(images, folder)
     if not missing:
@@ -45,8 +46,9 @@ def image_problems(images: Sequence[dict[str, Any]], folder: str | None) -> list
             f'Capital letters count: {format_list(similar)}. alrp new-project writes a copy with '
             'the names of the files'
         )
+    of_all = f'of {len(images)} images'
     return [
-        f'{len(missing)} of {len(images)} images are not in {folder or "."}: '
+        f'{counted(len(missing), f"{of_all} is", f"{of_all} are")} not in {folder or "."}: '
         f'{format_list(missing)}. {advice}'
     ]
 

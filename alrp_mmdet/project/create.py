@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
 from alrp.checkpoint_argument import missing_checkpoint
 from alrp.files import output_problem, write_atomically
+from alrp.text import counted
 
 from ..cli import exit_on_error
 from ..datasets import AnnotationError, check_datasets
@@ -166,7 +167,8 @@ def load_splits(args: argparse.Namespace) -> tuple[dict[str, Split], dict[str, O
                 data.findings.warning(split.source, f'classes without objects in {name}', missing)
             if not len(objects[name].areas):
                 crowds = objects[name].crowds
-                why = f': all {crowds} are crowds or difficult' if crowds else ''
+                words = 'object is a crowd or difficult', 'objects are crowds or difficult'
+                why = f': {counted(crowds, *words)}' if crowds else ''
                 data.findings.error(split.source, f'no objects for {name}{why}')
     if str(data.findings):
         print(data.findings)

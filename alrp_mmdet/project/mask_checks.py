@@ -1,5 +1,7 @@
 """Checks of the masks of a split."""
 
+from alrp.text import counted
+
 from ..datasets.masks import area_and_box, encode
 from .findings import Findings
 from .formats import Split
@@ -45,22 +47,23 @@ def check_masks(split: Split, findings: Findings) -> None:
             apart.append(where)
         if 'read_from' in annotation and area:  # the format has no area of its own
             annotation['area'] = area
+    of_all = f'of {len(objects)} objects'
     lacking = [entry for entry in absent if not entry[0]['iscrowd']]
     if 2 * len(lacking) > len(objects):
         findings.error(
             split.source,
-            f'{len(lacking)} of {len(objects)} objects have no mask: add masks '
+            f'{counted(len(lacking), f"{of_all} has", f"{of_all} have")} no mask: add masks '
             "('segmentation'), or train boxes without --masks",
         )
         return
     for entry in absent:
         _ignore(split, *entry, findings)
     if 2 * len(apart) > len(objects):
-        findings.error(
-            split.source,
-            f'{len(apart)} of {len(objects)} masks lie outside their box: are they in pixels of '
-            'the image, as x, y?',
+        of_all = f'of {len(objects)} masks'
+        found = counted(
+            len(apart), f'{of_all} lies outside its box', f'{of_all} lie outside their box'
         )
+        findings.error(split.source, f'{found}: are masks in pixels of the image, as x, y?')
     for where in apart:
         findings.warning(
             split.source,

@@ -116,9 +116,9 @@ def test_problems_of_entries():
         'annotations',
     )
     [problem] = entries.shared_ids()
-    assert problem.startswith('1 annotations') and problem.endswith(': 1')
+    assert problem.startswith('1 id is shared by several annotations') and problem.endswith(': 1')
     [problem] = entries.missing_keys(['image_id'])
-    assert "1 of 4 annotations have no 'image_id'" in problem and 'id 2 of image None' in problem
+    assert "1 of 4 annotations has no 'image_id'" in problem and 'id 2 of image None' in problem
     [problem] = entries.unknown_references('image_id', {9}, 'images')
     assert all(x in problem for x in ('2 of 4', '7 (id 1 of image 7)', '[] (a.xml:3)', 'images'))
     [problem] = entries.malformed_boxes()

@@ -299,7 +299,7 @@ def test_images_that_are_too_small(config, content, logged, tmp_path):
     (tmp_path / 'train.json').write_text(json.dumps(content))
     check_datasets(config, ('train', 'val'))
     [text] = logged
-    assert re.search(r'filter_cfg.* 2, 1 have .*min_size=32.*: 2\.jpg \(64x20\).*min_size=1', text)
+    assert re.search(r'filter_cfg.* 2, 1 has .*min_size=32.*: 2\.jpg \(64x20\).*min_size=1', text)
     content['images'][0].update(width=31)
     (tmp_path / 'train.json').write_text(json.dumps(content))
     assert re.search(r'filter_cfg drops all 2 images; 2 .*min_size=32', refused(config))
@@ -315,7 +315,7 @@ def test_images_without_objects_are_dropped_silently(config, content, logged, tm
     assert not logged
     content['images'][0].update(width=31)
     (tmp_path / 'train.json').write_text(json.dumps(content))
-    assert re.search(r'all 2 images; 1 have a side.*; 1 have no objects', refused(config))
+    assert re.search(r'all 2 images; 1 has a side.*; 1 has no objects', refused(config))
 
 
 def test_images_that_are_dropped_before_the_evaluation(config, content, logged, tmp_path):

@@ -76,7 +76,7 @@ def test_all_problems_of_the_results_are_listed(data):
         (dict(image_id=99), ['image_id', 'not in images', '99 (id 96 of image 99)']),
         (dict(category_id=99), ['category_id', 'not in categories', '99 (id 96 of image']),
         (dict(bbox=[1, 2, INF, 4]), ['bbox', 'finite numbers', '[1, 2, inf, 4] (id 96']),
-        (dict(id=100), ['1 annotations', 'share', 'id', '100']),
+        (dict(id=100), ['1 id', 'shared', 'annotations', '100']),
         (dict(id=[1]), ['1 of 6 annotations', 'an id', 'number or text', '[1] (id [1]']),
     ],
 )
@@ -90,7 +90,8 @@ def test_annotation(data, changes, named):
 def test_duplicated_ids(data, key):
     data[0][key].append(dict(data[0][key][0]))
     message = refused(*data)
-    assert f'the ground truth: 1 {key}' in message and f': {data[0][key][0]["id"]}' in message
+    repeated = data[0][key][0]['id']
+    assert f'the ground truth: 1 id is shared by several {key}: {repeated}' in message
 
 
 @pytest.mark.parametrize('key', ['images', 'categories', 'annotations'])
@@ -233,7 +234,7 @@ def test_masks_that_are_missing(data):
     pytest.importorskip('pycocotools')
     del data[1][4]['segmentation']
     message = refused(*data, 'segm')
-    assert "1 of 12 results have no 'segmentation'" in message and 'entry 4' in message
+    assert "1 of 12 results has no 'segmentation'" in message and 'entry 4' in message
 
 
 @pytest.mark.parametrize('box', [np.zeros(5), np.zeros(()), np.zeros((4, 2)), np.float64(3)])

@@ -120,7 +120,7 @@ def test_another_format(data, content):
         (dict(isthing=1), ["'id'"]),
         (dict(id=1, isthing=2), ['isthing', '2 (id 1)']),
         (dict(id=1, isthing=None), ['isthing', 'None (id 1)']),
-        (dict(id=7, isthing=1), ['share their id', '7']),
+        (dict(id=7, isthing=1), ['1 id is shared', '7']),
         (dict(id='1', isthing=1), ['category ids', 'text']),
     ],
 )

@@ -171,7 +171,7 @@ def test_results_in_a_coco_file(data, key, tmp_path):
 def test_a_result_without_a_score_in_a_coco_file(data):
     del data[1][3]['score']
     message = refused(data[0], dict(annotations=data[1]))
-    assert "1 of 12 results have no 'score'" in message and 'entry 3' in message
+    assert "1 of 12 results has no 'score'" in message and 'entry 3' in message
 
 
 def as_fractions(entry):

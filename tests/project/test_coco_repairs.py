@@ -121,7 +121,7 @@ def test_annotations_of_unknown_images_are_errors(tmp_path, content):
     del content['annotations'][0]['image_id']
     content['annotations'][1]['image_id'] = 77
     found = load_errors(write_coco(tmp_path, content))
-    assert re.search(r"1 of \d annotations have no 'image_id': id 1", found)
+    assert re.search(r"1 of \d annotations has no 'image_id': id 1", found)
     assert re.search(r'image_id that is not in images: 77 \(id 2', found)
 
 

@@ -20,16 +20,21 @@ CREATE_ML = [dict(image='1.jpg', annotations=[])]
 @pytest.mark.parametrize(
     'name, content, expected',
     [
-        ('1.json', LABELME, 'LabelMe'),
+        ('1.json', LABELME, 'a LabelMe file'),
         ('via.json', VIA, 'VIA'),
         ('via.json', dict(_via_settings={}, _via_img_metadata=VIA), 'VIA'),
-        ('export.json', LABEL_STUDIO, 'Label Studio'),
+        ('export.json', LABEL_STUDIO, 'a Label Studio file'),
         ('_annotations.createml.json', CREATE_ML, 'CreateML'),
-        ('a.csv', 'ImageID,Source,LabelName,Confidence,XMin\n', 'Open Images'),
-        ('_annotations.csv', 'filename,width,height,class,xmin,ymin,xmax,ymax\n', 'Roboflow'),
+        ('a.csv', 'ImageID,Source,LabelName,Confidence,XMin\n', 'an Open Images CSV file'),
+        (
+            '_annotations.csv',
+            'filename,width,height,class,xmin,ymin,xmax,ymax\n',
+            'a CSV file of Roboflow',
+        ),
         ('b.csv', 'a;b;c\n', 'CSV'),
+        ('output.json', [{'source-ref': 's3://1.jpg'}], 'an AWS Ground Truth file'),
         ('default.json', dict(info={}, items=[], media_type=1), 'Datumaro'),
-        ('train.tfrecord', '', 'TFRecord'),
+        ('train.tfrecord', '', 'a TFRecord file'),
         ('out.manifest', '', 'JSON Lines'),
     ],
 )

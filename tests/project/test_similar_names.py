@@ -42,6 +42,7 @@ def test_coco(tmp_path, content, variant):
     data = load_data(path)
     assert not data.findings.errors
     assert re.search(r'\(6x: .*0_1\.png\S* is [^,]*0_1\.(png|PNG), ', str(data.findings))
+    assert 'replaced by the names of the files' in str(data.findings)
     written = json.loads(data.train.to_json())
     assert all(data.train.image_path(image).is_file() for image in written['images'])
     assert sum(len(s.content['annotations']) for s in (data.train, data.val)) == 9

@@ -10,8 +10,8 @@ from .similar_names import SimilarNames
 
 NUM_PROBES = 50  # images to look up in each candidate folder
 RENAMED = (
-    'file names with backslashes or folders of another machine, of URLs, or with other capital '
-    'letters than the files: now as they are here'
+    'file names that differ from the files (backslashes, folders of another machine, URLs, capital '
+    'letters): replaced by the names of the files'
 )
 
 

@@ -25,13 +25,13 @@ JSON_KEYS = (  # keys that only this tool writes, at the top or in the first ent
     ('Datumaro', {'items', 'media_type'}),
 )
 CSV_COLUMNS = (
-    ('Open Images CSV', {'imageid', 'labelname'}),
-    ('CSV of Roboflow or TensorFlow', {'filename', 'xmin'}),
-    ('CSV of VGG Image Annotator (VIA)', {'filename', 'region_shape_attributes'}),
+    ('an Open Images CSV file', {'imageid', 'labelname'}),
+    ('a CSV file of Roboflow or TensorFlow', {'filename', 'xmin'}),
+    ('a CSV file of VGG Image Annotator (VIA)', {'filename', 'region_shape_attributes'}),
 )
 OTHER_SUFFIXES = {
-    **dict.fromkeys(('.tfrecord', '.tfrecords', '.record'), 'TFRecord'),
-    **dict.fromkeys(('.jsonl', '.ndjson', '.manifest'), 'JSON Lines'),
+    **dict.fromkeys(('.tfrecord', '.tfrecords', '.record'), 'a TFRecord file'),
+    **dict.fromkeys(('.jsonl', '.ndjson', '.manifest'), 'a JSON Lines file'),
     **dict.fromkeys(('.parquet', '.arrow'), 'a table of Hugging Face datasets'),
 }
 ARCHIVES = '.zip', '.tar', '.gz', '.tgz', '.7z', '.rar'
@@ -98,5 +98,5 @@ def _name_of_json(file: Path) -> str | None:
     for entry in entries:
         for name, keys in JSON_KEYS:
             if isinstance(entry, dict) and keys <= entry.keys():
-                return f'JSON of {name}'
+                return f'{"an" if name[0] in "AEIOU" else "a"} {name} file'
     return None

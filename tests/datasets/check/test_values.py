@@ -17,7 +17,7 @@ def test_malformed_box(refused, content, bbox):
 @pytest.mark.parametrize('key', ['image_id', 'category_id', 'bbox', 'area'])
 def test_missing_key(refused, content, key):
     del content['annotations'][2][key]
-    assert re.search(f"1 of 4 annotations have no '{key}'.*id 2", refused(content))
+    assert re.search(f"1 of 4 annotations has no '{key}'.*id 2", refused(content))
 
 
 def test_only_evaluation_needs_iscrowd(tmp_path, check, content):
@@ -32,9 +32,7 @@ def test_only_evaluation_needs_iscrowd(tmp_path, check, content):
 @pytest.mark.parametrize('bbox', [[5, 5, 0, 9], [5, 5, 9, -2]])
 def test_box_without_area(refused, check, config, content, bbox):
     content['annotations'][0]['bbox'] = bbox
-    assert re.search(
-        '1 boxes have no area: id 0 of image 1.*drop_degenerate_boxes', refused(content)
-    )
+    assert re.search('1 box has no area: id 0 of image 1.*drop_degenerate_boxes', refused(content))
     config.drop_degenerate_boxes = ['somebody/elses.json']
     refused(content)
     config.drop_degenerate_boxes = [config.train_dataloader.dataset.ann_file]
@@ -44,7 +42,7 @@ def test_box_without_area(refused, check, config, content, bbox):
 @pytest.mark.parametrize('bbox', [[64, 5, 9, 9], [5, 48.5, 9, 9], [-9, 5, 9, 9], [5, -10, 9, 9]])
 def test_box_outside_of_its_image(refused, check, config, content, bbox):
     content['annotations'][0]['bbox'] = bbox
-    assert re.search('boxes .*outside.*: id 0 of image 1.*drop_degenerate', refused(content))
+    assert re.search('1 box .*outside.*: id 0 of image 1.*drop_degenerate', refused(content))
     config.drop_degenerate_boxes = [config.train_dataloader.dataset.ann_file]
     check(content)
     config.drop_degenerate_boxes = []
@@ -54,7 +52,7 @@ def test_box_outside_of_its_image(refused, check, config, content, bbox):
 
 def test_area_of_zero(refused, check, config, content):
     content['annotations'][0]['area'] = 0
-    assert re.search("1 annotations have an 'area' of 0: id 0 of image 1", refused(content))
+    assert re.search("1 annotation has an 'area' of 0: id 0 of image 1", refused(content))
     config.drop_degenerate_boxes = ['somebody/elses.json']
     refused(content)
     config.drop_degenerate_boxes = [config.train_dataloader.dataset.ann_file]
