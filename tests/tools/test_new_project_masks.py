@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -83,11 +84,13 @@ def test_printed_commands_run_with_masks(command, source, tmp_path):
     assert result.returncode == 0, result.stderr
     config = tmp_path / 'bolts' / 'rs_mask-rcnn_bolts.py'
     config.write_text(config.read_text() + SHRUNK)
+    (tmp_path / 'photos').mkdir()
+    shutil.copy(tmp_path / 'images' / '0_3.png', tmp_path / 'photos')
     outputs = []
     for line in re.findall(r'^  python (.*)', result.stdout, re.MULTILINE):
         outputs.append(command('bash', '-c', f'{sys.executable} {line}'))
         assert outputs[-1].returncode == 0, outputs[-1].stderr
-    assert len(outputs) == 4
+    assert len(outputs) == 5
     assert 'loss_mask' in outputs[0].stdout and 'loss_sort' in outputs[0].stdout
     assert 'coco/bbox_oLRP' in outputs[1].stdout and 'coco/segm_oLRP' in outputs[1].stdout
     assert cv2.imread(str(tmp_path / 'bolts' / 'detections.png')).std() > 5
