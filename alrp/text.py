@@ -34,15 +34,16 @@ def format_list(entries: Iterable[object], limit: int = 5) -> str:
     return ', '.join(texts[:limit]) + rest
 
 
-def counted(number: int, one: str, many: str) -> str:
-    """A number and the words after it in singular or plural: ``1 box has``, ``2,000 boxes have``.
+def counted(number: int, one: str, many: str, of_all: str = '') -> str:
+    """A number and the words after it in singular or plural: ``1 box has``, ``2 of 9 boxes have``.
 
     Args:
         number (int): The number.
         one (str): The words after 1.
         many (str): The words after any other number.
+        of_all (str): What the number is a part of, such as ``of 9 boxes``. Defaults to nothing.
     """
-    return f'{number:,} {one if number == 1 else many}'
+    return ' '.join(filter(None, [f'{number:,}', of_all, one if number == 1 else many]))
 
 
 def format_table(rows: Sequence[Sequence[str]]) -> str:

@@ -151,8 +151,7 @@ class Entries:
         return f'{self._having(positions)} {article} {key} that {what}: {format_list(examples)}'
 
     def _having(self, positions: Sequence[int]) -> str:
-        of_all = f'of {len(self.entries)} {self.name}'
-        return counted(len(positions), f'{of_all} has', f'{of_all} have')
+        return counted(len(positions), 'has', 'have', f'of {len(self.entries)} {self.name}')
 
     def label(self, position: int) -> str:
         entry = self.entries[position]

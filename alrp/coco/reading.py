@@ -164,7 +164,7 @@ def _other_entries(entries: list[Any] | None, name: str) -> list[str]:
         return []
     examples = format_list(f'{entry!r:.40} (entry {i}, counted from 0)' for i, entry in wrong)
     of_all = f'of {len(entries or [])} entries of {name!r}'
-    count = counted(len(wrong), f'{of_all} is not an object', f'{of_all} are not objects')
+    count = counted(len(wrong), 'is not an object', 'are not objects', of_all)
     return [f'not COCO format: {count} with keys: {examples}']
 
 

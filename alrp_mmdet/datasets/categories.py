@@ -23,13 +23,12 @@ def category_problems(names: Sequence[str | None], classes: tuple[str, ...]) -> 
     if unknown:
         unused = unused_categories(names, classes)
         similar = _similar(unknown, unused)
-        of_all = f'of the {len(classes)} classes'
+        count = counted(len(unknown), 'has', 'have', f'of the {len(classes)} classes')
         typo = f'Did you mean {format_list(similar)}? Case matters. ' if similar else ''
         return [
-            f'{counted(len(unknown), f"{of_all} has", f"{of_all} have")} no category of this name: '
-            f'{format_list(unknown)}. Categories of the file that are not classes: '
-            f'{format_list(unused, 20) or "none"}. {typo}To use the categories of the file, set in '
-            f'the dataset: {_metainfo(names)}'
+            f'{count} no category of this name: {format_list(unknown)}. Categories of the file '
+            f'that are not classes: {format_list(unused, 20) or "none"}. {typo}To use the '
+            f'categories of the file, set in the dataset: {_metainfo(names)}'
         ]
     if not all(map(str.strip, classes)):
         return ['a class has no name: name its category and the class']

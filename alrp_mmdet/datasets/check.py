@@ -136,17 +136,17 @@ def _problems_of_masks(dataset: ConfigDict, content: dict, classes: tuple[str, .
     wanted = [a for a in content.get('annotations') or [] if a['category_id'] in cat_ids]
     lacking = [a for a in wanted if not a.get('segmentation')]
     malformed = [a for a in wanted if a.get('segmentation') and not _is_mask(a['segmentation'])]
-    of_all = [f'of {len(wanted)} annotations {verb}' for verb in ('has', 'have')]
+    having = 'has', 'have', f'of {len(wanted)} annotations'
     problems = []
     if lacking:
         problems.append(
-            f"{counted(len(lacking), *of_all)} no mask ('segmentation'), but the "
+            f"{counted(len(lacking), *having)} no mask ('segmentation'), but the "
             f'pipeline has with_mask=True: {format_list(map(label_annotation, lacking))}. Add '
             'masks, or set iscrowd to 1 and the mask to the box'
         )
     if malformed:
         problems.append(
-            f"{counted(len(malformed), *of_all)} a malformed 'segmentation': "
+            f"{counted(len(malformed), *having)} a malformed 'segmentation': "
             f'{format_list(map(label_annotation, malformed))}. Expected polygons as lists of '
             'numbers x1, y1, x2, y2, ..., or run lengths with the keys counts and size'
         )

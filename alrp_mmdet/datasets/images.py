@@ -46,11 +46,8 @@ def image_problems(images: Sequence[dict[str, Any]], folder: str | None) -> list
             f'Capital letters count: {format_list(similar)}. alrp new-project writes a copy with '
             'the names of the files'
         )
-    of_all = f'of {len(images)} images'
-    return [
-        f'{counted(len(missing), f"{of_all} is", f"{of_all} are")} not in {folder or "."}: '
-        f'{format_list(missing)}. {advice}'
-    ]
+    count = counted(len(missing), 'is', 'are', f'of {len(images)} images')
+    return [f'{count} not in {folder or "."}: {format_list(missing)}. {advice}']
 
 
 def _missing(images: Sequence[dict[str, Any]], folder: str) -> dict[str, str | None]:

@@ -25,7 +25,7 @@ def check_mask_loss(loss_cls: RankingLoss, loss_mask: nn.Module) -> None:
             got += f' with {"use_sigmoid" if loss_mask.activate else "activate"}=False'
         raise ValueError(
             f'{type(loss_cls).__name__} needs one loss in [0, 1] per mask: set '
-            f"loss_mask=dict(_delete_=True, type='DiceLoss'), with activate and use_sigmoid True, "
+            "loss_mask=dict(_delete_=True, type='DiceLoss'), with activate and use_sigmoid True, "
             f'got {got}'
         )
     check_mask_weight(loss_cls, loss_mask.loss_weight, 'loss_mask.loss_weight')

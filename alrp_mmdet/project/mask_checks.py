@@ -47,22 +47,19 @@ def check_masks(split: Split, findings: Findings) -> None:
             apart.append(where)
         if 'read_from' in annotation and area:  # the format has no area of its own
             annotation['area'] = area
-    of_all = f'of {len(objects)} objects'
     lacking = [entry for entry in absent if not entry[0]['iscrowd']]
     if 2 * len(lacking) > len(objects):
+        count = counted(len(lacking), 'has', 'have', f'of {len(objects)} objects')
         findings.error(
             split.source,
-            f'{counted(len(lacking), f"{of_all} has", f"{of_all} have")} no mask: add masks '
-            "('segmentation'), or train boxes without --masks",
+            f"{count} no mask: add masks ('segmentation'), or train boxes without --masks",
         )
         return
     for entry in absent:
         _ignore(split, *entry, findings)
     if 2 * len(apart) > len(objects):
-        of_all = f'of {len(objects)} masks'
-        found = counted(
-            len(apart), f'{of_all} lies outside its box', f'{of_all} lie outside their box'
-        )
+        words = 'lies outside its box', 'lie outside their box'
+        found = counted(len(apart), *words, f'of {len(objects)} masks')
         findings.error(split.source, f'{found}: are masks in pixels of the image, as x, y?')
     for where in apart:
         findings.warning(
